@@ -1,0 +1,52 @@
+/* Every message that has an id. One table; the catalog (units/raycluster.catalog) and raycluster(7)
+ * hold the same set, by test. Ids are never reused and never change meaning. Made with
+ * systemd-id128 new. */
+#pragma once
+
+/* X(NAME, "id", "what happened") */
+#define RAYCLUSTER_MESSAGES(X)                                                                     \
+        X(HEAD_SERVING, "2a7f7c8e92be4cdd85d67723a6816170", "head: the GCS serves")                \
+        X(HEAD_LOST, "772d117f64c94c469c08f5b7430ab656", "head: the GCS no longer serves")         \
+        X(HEAD_PUBLISHED, "4e430babf58c469ca0ddd963fad41ac3", "head: published by mDNS")           \
+        X(WORKER_WAITING, "b45d3082e2124947bc89c2bf9666294c", "worker: waiting, with the reason")  \
+        X(HEAD_FOUND, "17c227e8dc1e4c0f99dcc9c9932e5fa8", "worker: a head was found")              \
+        X(WORKER_JOINED, "6fbaa6dae55743068e3d8814581c3507",                                       \
+          "worker: this node is ALIVE in the cluster")                                             \
+        X(CLUSTER_CHANGED, "cb326339eeb746299582e48c1b8f2650",                                     \
+          "worker: the head has a new cluster id; the engine restarts")                            \
+        X(BLOCKED, "d1e70436c4574105bfe55943da9ee775", "the machine is not ready, with remedy")    \
+        X(UNBLOCKED, "76c20fa14c3e4b499ccfa66e3195dc01", "the machine is ready again")             \
+        X(CONFIG_INVALID, "628410fcf28b4e7cafbb2d967efe69fd", "the configuration has mistakes")    \
+        X(CONFIG_RELOADED, "683d662e5bb3410887012a8b9f99ace9", "the configuration was read again") \
+        X(RESTART_DUE, "ddb3c5cbd8b64bb783d25f59a95f0741",                                         \
+          "changed settings need a restart of Ray")                                                \
+        X(ENGINE_STARTED, "e9002e03c2864d118f389e6e191e8127", "the engine unit was started")       \
+        X(ENGINE_READOPTED, "8fb7069973fa4c9db1a3c4952c604057",                                    \
+          "a running engine unit was taken up again")                                              \
+        X(ENGINE_STOPPED, "0d662a0339204a238593bb1a3096034c",                                      \
+          "the engine unit was stopped as asked")                                                  \
+        X(ENGINE_FAILED, "56c1ee09aa944ec397a38dcdcd10603a", "the engine unit failed, with cause") \
+        X(ENGINE_REPAIR, "4a0b8ff913224c1cac44b2160c4f9976",                                       \
+          "the engine unit is restarted by the daemon")                                            \
+        X(ENGINE_PROCESS_LOST, "bb93cea917ac4b309b34f982d6e45f0e",                                 \
+          "supervisor: a process Ray cannot do without ended")                                     \
+        X(ENGINE_FROZEN, "9cd25170f547477ba28208403ffccd7f",                                       \
+          "supervisor: a process does not answer any more")                                        \
+        X(NODE_DEAD, "2a2428e32a3c480ca22f8b1332ca99fd",                                           \
+          "the GCS calls this node dead while its unit runs")                                      \
+        X(VERSION_MISMATCH, "b5f0910575ba4142b8a3619942753f2f",                                    \
+          "Ray or Python differ from the head's")                                                  \
+        X(DRAINING, "ad66d4a536884ea7bb195940601f74df", "draining before a stop")                  \
+        X(AUTH_OFF, "e328759a8f41456bb44832c5bb56d1f2", "authentication of Ray is off")            \
+        X(HEADS_AMBIGUOUS, "33b7efdf374240cc87f5c9538beea94c",                                     \
+          "two heads answer to one cluster name")                                                  \
+        X(RAY_LOG_SUPPRESSED, "98b27198bd8e4ecab5e24eab797e75e5",                                  \
+          "lines of Ray's logs were held back")
+
+#define RAYCLUSTER_MESSAGE_ENUM(name, id, text) MSG_##name,
+typedef enum MessageId { RAYCLUSTER_MESSAGES(RAYCLUSTER_MESSAGE_ENUM) _MSG_MAX } MessageId;
+
+/* 32 hex digits, as MESSAGE_ID= wants them. */
+const char *message_id_string(MessageId id);
+const char *message_id_name(MessageId id);
+const char *message_id_summary(MessageId id);
