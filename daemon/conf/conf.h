@@ -1,0 +1,56 @@
+/* /etc/raycluster.conf and conf.d, read by libconfig against one key table. All mistakes in one
+ * run. */
+#pragma once
+
+#include "base/strv.h"
+#include "model/role.h"
+#include "model/settings.h"
+
+#define CONF_FILE "/etc/raycluster.conf"
+#define CONF_DIR  "/etc/raycluster.conf.d"
+
+typedef struct ConfError {
+        char *file;
+        unsigned line; /* 0 = the file as a whole */
+        char *path;    /* "ports.gcs", "" for syntax */
+        char *text;    /* what is wrong, what is allowed, did you mean */
+} ConfError;
+
+/* At most this many mistakes are kept; the rest is counted (a wrong file can have as many as
+ * bytes). */
+#define CONF_ERRORS_MAX 100
+
+typedef struct ConfErrors {
+        ConfError *errors;
+        size_t n, cap;
+        size_t n_more; /* beyond CONF_ERRORS_MAX */
+} ConfErrors;
+
+void conf_errors_done(ConfErrors *e);
+#define _cleanup_conf_errors_ _cleanup_(conf_errors_done)
+/* "file:line: path: text", caller frees. */
+char *conf_error_format(const ConfError *e);
+
+/* One effective value and its origin: key "ports.gcs", value as it would be written, origin
+ * "default" or "file:line". */
+typedef struct ConfValue {
+        char *key, *value, *origin;
+} ConfValue;
+
+typedef struct Conf {
+        Settings *settings;
+        ConfValue *values;
+        size_t n_values;
+} Conf;
+
+Conf *conf_free(Conf *c);
+DEFINE_CLEANUP(Conf *, conf_free);
+
+/* file, dir: NULL = the default places. A missing default file is an empty one; a missing named
+ * file is a mistake. Returns 0 and *ret; -EBADMSG with errors->n > 0 when the file is wrong;
+ * another negative errno when it cannot be read. */
+int conf_load(const char *file, const char *dir, Conf **ret, ConfErrors *errors);
+
+/* Names ("engine.drain", caller frees the list) of keys that differ between a and b and take effect
+ * only when Ray restarts. */
+int conf_restart_due(const Conf *a, const Conf *b, Role role, char ***ret);

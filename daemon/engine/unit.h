@@ -1,0 +1,53 @@
+/* Control of ray-engine@<role>.service through systemd's D-Bus API: start, stop, watch. No policy
+ * here: when to repair is decided in engine/repair and the daemons. */
+#pragma once
+
+#include "model/role.h"
+#include "sys/bus.h"
+
+typedef struct EngineUnit EngineUnit;
+
+/* The unit as systemd sees it, boiled down. */
+typedef enum EngineState {
+        ENGINE_UNKNOWN,  /* not asked yet, or systemd does not answer */
+        ENGINE_STOPPED,  /* inactive */
+        ENGINE_STARTING, /* activating: Ray comes up */
+        ENGINE_RUNNING,  /* active: the raylet serves */
+        ENGINE_STOPPING, /* deactivating: draining or ending */
+        ENGINE_FAILED,   /* failed: engine_unit_result() says how */
+        ENGINE_MISSING,  /* systemd does not know the unit: the package is not whole */
+        _ENGINE_STATE_MAX,
+        _ENGINE_STATE_INVALID = -EINVAL,
+} EngineState;
+
+DECLARE_STRTAB(engine_state, EngineState);
+
+typedef struct EngineUnitOps {
+        void (*on_state)(EngineUnit *u, EngineState before, EngineState now, void *userdata);
+        /* A start or stop that we asked for could not be carried out (polkit said no, no such
+         * unit): text with the remedy. */
+        void (*on_refused)(EngineUnit *u, const char *what, const char *text, void *userdata);
+} EngineUnitOps;
+
+int engine_unit_new(Bus *bus, Role role, const EngineUnitOps *ops, void *userdata,
+                    EngineUnit **ret);
+EngineUnit *engine_unit_free(EngineUnit *u);
+DEFINE_CLEANUP(EngineUnit *, engine_unit_free);
+
+/* Watches the unit from now on; the first on_state() tells what is there already (a daemon that
+ * restarted finds it running). */
+int engine_unit_watch(EngineUnit *u);
+
+/* Queued in systemd; results come by on_state / on_refused. start resets a failed state first. */
+int engine_unit_start(EngineUnit *u);
+int engine_unit_stop(EngineUnit *u);
+int engine_unit_restart(EngineUnit *u);
+
+EngineState engine_unit_state(const EngineUnit *u);
+/* StatusText of the supervisor ("waiting for the GCS"), "" if none. */
+const char *engine_unit_status(const EngineUnit *u);
+/* How it ended: "exit-code 1: gcs_server (pid 123) was killed by signal KILL", "timeout"; valid
+ * until the next on_state. */
+const char *engine_unit_result(const EngineUnit *u);
+/* 0 when not running. */
+pid_t engine_unit_main_pid(const EngineUnit *u);

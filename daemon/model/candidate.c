@@ -1,0 +1,50 @@
+#include "model/candidate.h"
+
+#include "base/str.h"
+
+static const char *const source_state_table[_SOURCE_STATE_MAX] = {
+        [SOURCE_IDLE] = "idle",       [SOURCE_ASKING] = "asking", [SOURCE_FOUND] = "found",
+        [SOURCE_NOTHING] = "nothing", [SOURCE_FAILED] = "failed",
+};
+DEFINE_STRTAB(source_state, SourceState);
+
+Candidate *candidate_free(Candidate *c)
+{
+        if (!c)
+                return NULL;
+        free(c->name);
+        free(c->cluster);
+        free(c->id);
+        free(c->how);
+        free(c);
+        return NULL;
+}
+
+Candidate *candidate_copy(const Candidate *c)
+{
+        _cleanup_(candidate_freep) Candidate *n = new0(Candidate, 1);
+        if (!n)
+                return NULL;
+        *n = *c;
+        n->name = strdup(strempty(c->name));
+        n->cluster = strdup(strempty(c->cluster));
+        n->id = strdup(strempty(c->id));
+        n->how = strdup(strempty(c->how));
+        if (!n->name || !n->cluster || !n->id || !n->how)
+                return NULL;
+        return TAKE_PTR(n);
+}
+
+bool candidate_equal(const Candidate *a, const Candidate *b)
+{
+        if (!a || !b)
+                return a == b;
+        if (a->source != b->source || !streq_ptr(a->name, b->name) ||
+            !streq_ptr(a->cluster, b->cluster) || !streq_ptr(a->id, b->id) ||
+            a->n_addrs != b->n_addrs || a->control_port != b->control_port)
+                return false;
+        for (size_t i = 0; i < a->n_addrs; i++)
+                if (!addr_equal(&a->addrs[i], &b->addrs[i]) || a->addrs[i].port != b->addrs[i].port)
+                        return false;
+        return true;
+}

@@ -1,0 +1,61 @@
+/* The connection to a head, examined: the library behind ray-probe and behind the worker's reasons.
+ * Unprivileged, non-blocking, its own timers (probe.md 2.2). One Probe is one examination; it ends
+ * in exactly one callback, within its deadline. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "base/addr.h"
+#include "base/strv.h"
+#include "base/time.h"
+#include "model/identity.h"
+#include "model/verdict.h"
+
+typedef struct Probe Probe;
+
+typedef struct ProbeRequest {
+        const char *host;  /* name or literal; copied */
+        uint16_t port;     /* GCS port */
+        const Addr *addr;  /* already resolved: host is then only for texts; may be NULL */
+        const char *from;  /* interface or own address, or NULL */
+        const char *token; /* Ray's token, or NULL */
+        Versions here;     /* compared with what the head runs; "" = not compared */
+        usec_t deadline;   /* for the whole examination; 0 = 6 s */
+} ProbeRequest;
+
+typedef enum ProbeConfidence {
+        PROBE_PROVEN,
+        PROBE_LIKELY,
+        PROBE_INCONCLUSIVE,
+        _PROBE_CONFIDENCE_MAX,
+        _PROBE_CONFIDENCE_INVALID = -EINVAL,
+} ProbeConfidence;
+
+typedef struct ProbeStep {
+        char *name;   /* "name", "route", "connect", "service", "check-alive" */
+        char *result; /* "10.77.0.1 via host0 from 10.77.0.2" */
+        usec_t took;
+} ProbeStep;
+
+typedef struct ProbeReport {
+        Verdict verdict;
+        ProbeConfidence confidence;
+        char *sentence; /* one sentence: what is wrong and on which machine; the worker's STATUS=
+                           uses it as it is */
+        char *because;  /* the facts it rests on */
+        char *hint;     /* one command on a named machine, or "" */
+        char **facts;   /* "key=value" */
+        char **missing; /* "fact: what would be needed to know it" */
+        ProbeStep *steps;
+        size_t n_steps;
+        Addr addr;     /* the address that was tried, unset when no name resolved */
+        Versions head; /* as far as known */
+} ProbeReport;
+
+/* The report belongs to the probe; valid during the callback. The probe may be freed inside it. */
+typedef void (*probe_cb)(Probe *p, const ProbeReport *report, void *userdata);
+
+int probe_new(sd_event *event, const ProbeRequest *request, probe_cb cb, void *userdata,
+              Probe **ret);
+Probe *probe_free(Probe *p);
+DEFINE_CLEANUP(Probe *, probe_free);
