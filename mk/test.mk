@@ -98,7 +98,7 @@ lint-shell: ## shellcheck
 	@$(if $(SHELL_SCRIPTS),shellcheck -x $(SHELL_SCRIPTS),:)
 
 lint-spell: ## codespell
-	@codespell -q 3 -S '*.lock,$(BUILD)*,./tests/fuzz/corpus,*.json' -L 'ist,ans,fo,te,nd,crate' $(shell git ls-files 2>/dev/null | grep -vE 'corpus|\.lock$$|LICENSE|debian/copyright|\.bin$$')
+	@codespell -q 3 -S '*.lock,$(BUILD)*,./tests/fuzz/corpus,*.json' -L 'ist,ans,fo,te,nd,iif,crate' $(shell git ls-files 2>/dev/null | grep -vE 'corpus|\.lock$$|LICENSE|debian/copyright|\.bin$$')
 
 lint-man: ## mandoc -Tlint
-	@$(if $(wildcard man/*.[1-8]),mandoc -Tlint -W style $(sort $(wildcard man/*.[1-8])),:)
+	@tests/lint/man
