@@ -33,18 +33,12 @@ ufwdir ?= $(sysconfdir)/ufw/applications.d
 needrestartdir ?= $(sysconfdir)/needrestart/conf.d
 nologin ?= /usr/sbin/nologin
 
-# Type=notify-reload came with systemd 253; an older one ignores it, and readiness with it.
-SYSTEMD_VERSION ?= $(or $(shell $(PKG_CONFIG) --modversion systemd 2>/dev/null),252)
-systemd_notify_reload := $(shell test "$(firstword $(subst ., ,$(SYSTEMD_VERSION)))" -ge 253 2>/dev/null && echo yes)
-
 substitute = $(SED) \
 	-e 's|@bindir@|$(bindir)|g' \
 	-e 's|@libexecdir@|$(libexecdir)|g' \
 	-e 's|@sysconfdir@|$(sysconfdir)|g' \
 	-e 's|@docdir@|$(docdir)|g' \
-	-e 's|@nologin@|$(nologin)|g' \
-	-e 's|@notify_type@|$(if $(systemd_notify_reload),notify-reload,notify)|g' \
-	$(if $(systemd_notify_reload),-e '/^ExecReload=kill /d')
+	-e 's|@nologin@|$(nologin)|g'
 
 # The daemons and the supervisor are units' business, but "ray-headd --check" should be typed without a path.
 install_libexec := ray-headd ray-workerd ray-engine
