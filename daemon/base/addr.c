@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/parse.h"
 #include "base/str.h"
 
 int addr_parse(const char *s, Addr *ret)
@@ -65,6 +66,30 @@ char *addr_format_port(char buf[ADDR_PORT_MAX], const Addr *a)
         (void)snprintf(buf, ADDR_PORT_MAX, a->family == AF_INET6 ? "[%s]:%u" : "%s:%u",
                        addr_format(one, a), a->port);
         return buf;
+}
+
+int addr_parse_port(const char *s, Addr *ret)
+{
+        char host[ADDR_PORT_MAX];
+        uint16_t port;
+        Addr a;
+
+        const char *colon = strrchr(s, ':');
+        if (!colon || (size_t)(colon - s) >= sizeof(host))
+                return -EINVAL;
+        int r = parse_port(colon + 1, &port);
+        if (r < 0)
+                return r;
+        (void)snprintf(host, sizeof(host), "%.*s", (int)(colon - s), s);
+        r = addr_parse(host, &a);
+        if (r < 0)
+                return r;
+        /* "fd00::1:6379" could be an address whole */
+        if ((a.family == AF_INET6) != (host[0] == '['))
+                return -EINVAL;
+        a.port = port;
+        *ret = a;
+        return 0;
 }
 
 int addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, Addr *ret)

@@ -33,6 +33,8 @@ char *addr_format(char buf[ADDR_MAX], const Addr *a);
 /* "10.0.0.1:6379", "[2001:db8::1]:6379" */
 #define ADDR_PORT_MAX (ADDR_MAX + 8)
 char *addr_format_port(char buf[ADDR_PORT_MAX], const Addr *a);
+/* The reverse: a literal with its port, 1 to 65535; IPv6 in brackets. -EINVAL, -ERANGE, -ENODEV. */
+int addr_parse_port(const char *s, Addr *ret);
 
 int addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, Addr *ret);
 socklen_t addr_to_sockaddr(const Addr *a, SockAddr *ret);

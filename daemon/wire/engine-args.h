@@ -3,7 +3,7 @@
  *
  *     RAYCLUSTER_ENGINE_ARGS=1           first line: the format's version
  *     ROLE=worker                        keys in any order, each once, unless marked *
- *     PYTHON=/usr/lib/raycluster-engine/2.60.0/bin/python
+ *     VENV=/usr/lib/raycluster-engine/2.60.0
  *     …
  * Values are to the end of the line; \n and \\ are the only escapes. Unknown keys, doubled keys,
  * missing keys, NUL bytes and more than ENGINE_ARGS_MAX bytes are errors that name the line.
@@ -16,6 +16,9 @@
 
 /* Longest file accepted: 256 KiB; a site's environment and labels fit many times. */
 #define ENGINE_ARGS_MAX ((size_t)256 << 10)
+/* Most entries of one list (ENV, START_ARG, RESOURCE, LABEL): an environment of a thousand
+ * variables is a mistake. */
+#define ENGINE_ARGS_LIST_MAX 1024
 
 typedef struct EngineArgs {
         Role role;
@@ -42,5 +45,5 @@ DEFINE_CLEANUP(EngineArgs *, engine_args_free);
 
 /* *reterr_text (caller frees) on -EBADMSG: "line 7: PORT_GCS=0: a port is 1 to 65535". */
 int engine_args_parse(const char *data, size_t size, EngineArgs **ret, char **reterr_text);
-/* The file's text; caller frees. */
+/* The file's text; caller frees. -EMSGSIZE beyond ENGINE_ARGS_MAX. */
 int engine_args_format(const EngineArgs *a, char **ret);
