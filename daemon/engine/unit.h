@@ -23,6 +23,8 @@ typedef enum EngineState {
 DECLARE_STRTAB(engine_state, EngineState);
 
 typedef struct EngineUnitOps {
+        /* The state changed, or (before == now) only its status text or main PID. May call
+         * engine_unit_free(). */
         void (*on_state)(EngineUnit *u, EngineState before, EngineState now, void *userdata);
         /* A start or stop that we asked for could not be carried out (polkit said no, no such
          * unit): text with the remedy. */
