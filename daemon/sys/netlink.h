@@ -8,6 +8,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/addr.h"
+#include "base/strtab.h"
 
 /* A machine room node has tens of interfaces; a container host has some thousands of veths. What is
  * beyond is not read. */
@@ -58,7 +59,7 @@ typedef enum NeighState {
         _NEIGH_STATE_INVALID = -EINVAL,
 } NeighState;
 
-const char *neigh_state_to_string(NeighState s);
+DECLARE_STRTAB(neigh_state, NeighState);
 
 /* The arrays belong to the caller (free()). All return 0 or a negative errno. */
 int netlink_links(NetLink **ret, size_t *ret_n);
