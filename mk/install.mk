@@ -90,3 +90,10 @@ install-data:
 
 install-manuals:
 	$(foreach p,$(install_manuals),$(call put,$(p),$(mandir)/man$(patsubst .%,%,$(suffix $(p))),644) &&) true
+
+.PHONY: deb rpm check-pkg
+deb: ## Debian packages of the working tree, in build/deb
+	tests/pkg/build-deb $(BUILD)/deb
+
+check-pkg: all ## units, rules, packages: everything that needs no booted guest
+	tests/pkg/run
