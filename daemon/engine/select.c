@@ -1,0 +1,135 @@
+#include "engine/select.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+
+void engine_done(Engine *e)
+{
+        free(e->venv);
+        *e = (Engine){0};
+}
+
+static bool has_ray(const char *venv)
+{
+        _cleanup_free_ char *ray = path_join(venv, "bin/ray");
+        return ray && access(ray, F_OK) == 0;
+}
+
+static int by_version(const void *a, const void *b)
+{
+        return strverscmp(*(char *const *)b, *(char *const *)a);
+}
+
+/* Versions installed, the newest first. A missing folder is an empty one. */
+static int list_installed(const char *dir, char ***ret)
+{
+        _cleanup_strv_free_ char **l = NULL;
+
+        DIR *d = opendir(dir);
+        if (!d)
+                return errno == ENOENT ? (*ret = NULL, 0) : -errno;
+        int r = 0;
+        struct dirent *e;
+        for (size_t n = 0; r >= 0 && n < ENGINES_MAX && (e = readdir(d));) {
+                _cleanup_free_ char *venv = path_join(dir, e->d_name);
+                if (!venv)
+                        r = -ENOMEM;
+                else if (e->d_name[0] >= '0' && e->d_name[0] <= '9' && has_ray(venv)) {
+                        r = strv_extend(&l, e->d_name);
+                        n++;
+                }
+        }
+        closedir(d);
+        if (r < 0)
+                return r;
+        if (l)
+                qsort(l, strv_length(l), sizeof(char *), by_version);
+        *ret = TAKE_PTR(l);
+        return 0;
+}
+
+/* "2.60.0" is in package raycluster-engine-2.60 */
+static char *package_of(const char *version)
+{
+        const char *dot = strchr(version, '.');
+        dot = dot ? strchr(dot + 1, '.') : NULL;
+        return str_printf("raycluster-engine-%.*s",
+                          (int)(dot ? (size_t)(dot - version) : strlen(version)), version);
+}
+
+static int say_missing(char **installed, const char *want, const char *why, char **ret_why)
+{
+        _cleanup_free_ char *package = package_of(want), *have = strv_join(installed, ", ");
+
+        if (!package || !have)
+                return -ENOMEM;
+        *ret_why = str_printf("%s Ray %s, and this machine has %s%s: apt install %s", why, want,
+                              installed ? "Ray " : "no engine", installed ? have : "", package);
+        return *ret_why ? 0 : -ENOMEM;
+}
+
+static int select_venv(const char *venv, Engine *ret, char **ret_why)
+{
+        /* a site's environment may lie where this daemon may not look (/home): only what is surely
+         * wrong is said here */
+        if (access(venv, F_OK) < 0 && errno == ENOENT) {
+                *ret_why = str_printf(
+                        "engine.venv: there is no %s: make the environment, or correct the path",
+                        venv);
+                return *ret_why ? 0 : -ENOMEM;
+        }
+        if (access(venv, X_OK) == 0 && !has_ray(venv)) {
+                *ret_why = str_printf("engine.venv: %s has no bin/ray: run %s/bin/pip install "
+                                      "'ray[default]' numpy",
+                                      venv, venv);
+                return *ret_why ? 0 : -ENOMEM;
+        }
+        *ret = (Engine){.venv = strdup(venv)};
+        return ret->venv ? 1 : -ENOMEM;
+}
+
+int engine_select(const EngineSettings *settings, const char *dir, const char *head_ray,
+                  Engine *ret, char **ret_why)
+{
+        _cleanup_strv_free_ char **installed = NULL;
+
+        if (!isempty(settings->venv))
+                return select_venv(settings->venv, ret, ret_why);
+        if (!dir)
+                dir = ENGINE_DIR;
+        int r = list_installed(dir, &installed);
+        if (r < 0)
+                return r;
+
+        bool fixed = !streq(settings->version, "auto");
+        const char *want = fixed                ? settings->version
+                           : !isempty(head_ray) ? head_ray
+                           : installed          ? installed[0]
+                                                : NULL;
+        if (!want) {
+                *ret_why = strdup("no Ray engine is installed: apt install raycluster-engine (or "
+                                  "set engine.venv)");
+                return *ret_why ? 0 : -ENOMEM;
+        }
+        if (fixed && !isempty(head_ray) && !streq(want, head_ray)) {
+                *ret_why = str_printf("the head runs Ray %s, and engine.version says %s: set it to "
+                                      "\"auto\", or give the head the "
+                                      "same version",
+                                      head_ray, want);
+                return *ret_why ? 0 : -ENOMEM;
+        }
+        if (!strv_contains(installed, want))
+                return say_missing(installed, want,
+                                   fixed ? "engine.version asks for" : "the head runs", ret_why);
+
+        Engine e = {.venv = path_join(dir, want)};
+        if (!e.venv)
+                return -ENOMEM;
+        (void)snprintf(e.ray, sizeof(e.ray), "%s", want);
+        *ret = e;
+        return 1;
+}
