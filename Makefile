@@ -48,9 +48,6 @@ PROTO_O := $(patsubst $(BUILD)/gen/wire/%.c,$(BUILD)/obj/gen/%.o,$(PROTO_C))
 
 BUILT_PROGS := $(foreach p,$(PROGS),$(if $(call src,$(DIR_$(p))),$(BUILD)/bin/$(p)))
 
-.PHONY: all
-all: $(BUILT_PROGS) ## build everything
-
 define room_rule
 $(call lib,$(1)): $(call objs,$(1)) $(if $(filter wire,$(1)),$(PROTO_O))
 	$(say) AR $$@
@@ -60,6 +57,9 @@ endef
 $(foreach d,$(LIBDIRS) $(PROGDIRS),$(eval $(call room_rule,$(d))))
 
 LIBS := $(foreach d,$(LIBDIRS),$(call lib,$(d)))
+
+.PHONY: all
+all: $(LIBS) $(BUILT_PROGS) ## build everything
 
 define prog_rule
 $(BUILD)/bin/$(1): $(call lib,$(DIR_$(1))) $(LIBS)

@@ -108,9 +108,11 @@ static char *user_name(uid_t uid)
 
 static bool holds_inode(const char *pid, unsigned long inode)
 {
-        char dir[64], link[64], want[48];
+        char link[64], want[48];
 
-        (void)snprintf(dir, sizeof(dir), "/proc/%s/fd", pid);
+        _cleanup_free_ char *dir = str_printf("/proc/%s/fd", pid);
+        if (!dir)
+                return false;
         (void)snprintf(want, sizeof(want), "socket:[%lu]", inode);
         DIR *d = opendir(dir);
         if (!d)
