@@ -111,10 +111,10 @@ def base_image(debs, say):
 
 
 def in_use(folder):
-    """Whether a process that we can see has the folder mounted below an overlay."""
+    """Whether a process that we can see has the folder below an overlay."""
     for info in pathlib.Path("/proc").glob("[0-9]*/mountinfo"):
         with contextlib.suppress(OSError):
-            if f"lowerdir={folder}" in info.read_text():
+            if str(folder) in info.read_text():
                 return True
     return False
 

@@ -30,7 +30,7 @@ HERE = pathlib.Path(__file__).resolve().parent.parent
 GATEWAY = "10.77.0.1"
 DOMAIN = "room.example"
 STATE = pathlib.Path("/run/raycluster-room")
-GUEST_ENV = ["env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+GUEST_ENV = ["env", "-i", "-C", "/", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
              "LANG=C.UTF-8", "TERM=dumb", "DEBIAN_FRONTEND=noninteractive", "SYSTEMD_PAGER=",
              "HOME=/root"]
 UNITS = ["ray-head.service", "ray-worker.service", "ray-engine@head.service",
@@ -68,12 +68,20 @@ def cgroup_mounts():
     return mounts
 
 
-def remove_cgroups(name):
-    for mount in cgroup_mounts():
-        top = mount / name
-        for path, _, _ in os.walk(top, topdown=False):
-            with contextlib.suppress(OSError):
-                os.rmdir(path)
+def remove_cgroups(name, patience=0.0):
+    """Remove a room's cgroup folders; the kernel takes a moment to bury the last processes."""
+    end = time.monotonic() + patience
+    while True:
+        left = False
+        for mount in cgroup_mounts():
+            for path, _, _ in os.walk(mount / name, topdown=False):
+                try:
+                    os.rmdir(path)
+                except OSError:
+                    left = True
+        if not left or time.monotonic() > end:
+            return
+        time.sleep(0.02)
 
 
 def remove_stale():
@@ -231,8 +239,8 @@ END
     # Commands -------------------------------------------------------------------------------
 
     def enter(self, user=None):
-        args = ["nsenter", "-t", str(self.init), "-m", "-u", "-i", "-n", "-p", "-C", "--wd=/",
-                "--", *GUEST_ENV]
+        args = ["nsenter", "-t", str(self.init), "-m", "-u", "-i", "-n", "-p", "-C", "--",
+                *GUEST_ENV]
         if user:
             args += [f"HOME=/home/{user}", f"USER={user}", "setpriv", f"--reuid={user}",
                      f"--regid={user}", "--init-groups"]
@@ -458,7 +466,7 @@ class Room:
                 p.wait()
         for g in self.guests.values():
             (STATE / g.name).unlink(missing_ok=True)
-        remove_cgroups(self.id)
+        remove_cgroups(self.id, patience=10)
         shutil.rmtree(self.dir, ignore_errors=True)
         with contextlib.suppress(OSError):
             STATE.rmdir()

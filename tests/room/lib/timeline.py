@@ -17,10 +17,11 @@ class Timeline:
         return time.monotonic() - self.start
 
     def say(self, who, text):
-        line = f"{self.elapsed():8.2f}  {who:6} {text.rstrip()}"
-        print(line, file=self.file)
+        line = f"{self.elapsed():8.2f}  {who:6} {text.rstrip()}\n"
+        self.file.write(line)
         if self.echo:
-            print(line, file=sys.stderr, flush=True)
+            sys.stderr.write(line)
+            sys.stderr.flush()
 
     def close(self):
         self.file.close()
