@@ -92,6 +92,9 @@ install-manuals:
 	$(foreach p,$(install_manuals),$(call put,$(p),$(mandir)/man$(patsubst .%,%,$(suffix $(p))),644) &&) true
 
 .PHONY: deb rpm check-pkg
+rpm: ## rpm packages of the working tree, by Debian's rpmbuild, in build/rpm
+	tests/pkg/build-rpm $(BUILD)/rpm
+
 deb: ## Debian packages of the working tree, in build/deb
 	tests/pkg/build-deb $(BUILD)/deb
 
