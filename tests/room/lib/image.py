@@ -104,7 +104,8 @@ def base_image(debs, say):
         finally:
             hook.unlink()
             shutil.rmtree(work, ignore_errors=True)
-        for old in CACHE.glob(f"base-{codename}-*"):
+        images = sorted(CACHE.glob(f"base-{codename}-*"), key=lambda p: p.stat().st_ctime)
+        for old in images[:-3]:
             if old != image and not in_use(old):
                 shutil.rmtree(old, ignore_errors=True)
     return image

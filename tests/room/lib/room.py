@@ -88,9 +88,14 @@ def remove_stale():
     """Empty cgroup folders and run folders of rooms whose driver was killed."""
     for mount in cgroup_mounts():
         for path in mount.glob("raycluster-room-*"):
-            pid = path.name.split("-")[2]
-            if not os.path.exists(f"/proc/{pid}"):
+            if not os.path.exists(f"/proc/{path.name.split('-')[2]}"):
                 remove_cgroups(path.name)
+    for path in pathlib.Path("/run").glob("raycluster-room-*"):
+        if not os.path.exists(f"/proc/{path.name.split('-')[2]}"):
+            shutil.rmtree(path, ignore_errors=True)
+    for path in STATE.glob("*"):
+        if not os.path.exists(f"/proc/{path.read_text().strip()}"):
+            path.unlink(missing_ok=True)
 
 
 class Guest:
