@@ -30,7 +30,7 @@ static void reset_signals(void)
 {
         sigset_t none;
 
-        for (int i = 1; i < SIGRTMAX; i++)
+        for (int i = 1; i <= SIGRTMAX; i++)
                 (void)signal(i, SIG_DFL);
         sigemptyset(&none);
         (void)sigprocmask(SIG_SETMASK, &none, NULL);

@@ -67,7 +67,10 @@ static void test_clean(void **state)
         /* 0 1 2 and the one ls reads the folder with */
         assert_non_null(strstr(out, "\n4\n/\nerr\n"));
         assert_non_null(strstr(out, "SigBlk:\t0000000000000000"));
-        assert_non_null(strstr(out, "SigIgn:\t0000000000000000"));
+        /* 32 and 33 are the C library's own: nobody can reset them, make(1) ignores them */
+        const char *ignored = strstr(out, "SigIgn:\t");
+        assert_non_null(ignored);
+        assert_int_equal(strtoull(ignored + strlen("SigIgn:\t"), NULL, 16) & ~(3ULL << 31), 0);
 }
 
 static void test_no_program(void **state)
