@@ -7,7 +7,8 @@
 #include <systemd/sd-daemon.h>
 
 /* One line for STATUS=: a line break would begin a new assignment. */
-static void one_line(char buf[NOTIFY_STATUS_MAX], const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void one_line(char buf[NOTIFY_STATUS_MAX],
+                                                           const char *fmt, va_list ap)
 {
         (void)vsnprintf(buf, NOTIFY_STATUS_MAX, fmt, ap);
         for (char *p = buf; *p; p++)

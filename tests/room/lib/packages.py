@@ -60,7 +60,10 @@ def build(say, log):
                 os.rename(work, kept)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
-    return sorted(kept.glob("*.deb"))
+        os.utime(kept)
+        for old in sorted(kept.parent.iterdir(), key=lambda p: p.stat().st_mtime)[:-3]:
+            shutil.rmtree(old, ignore_errors=True)
+        return sorted(p for p in kept.glob("*.deb") if "-dbgsym_" not in p.name)
 
 
 def engine(out, say, other=False):
