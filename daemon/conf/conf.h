@@ -51,6 +51,10 @@ DEFINE_CLEANUP(Conf *, conf_free);
  * another negative errno when it cannot be read. */
 int conf_load(const char *file, const char *dir, Conf **ret, ConfErrors *errors);
 
+/* The same of a text in memory, without conf.d; name stands for the file in mistakes. text is
+ * NUL-ended behind size bytes. */
+int conf_load_text(const char *name, const char *text, size_t size, Conf **ret, ConfErrors *errors);
+
 /* Names ("engine.drain", caller frees the list) of keys that differ between a and b and take effect
  * only when Ray restarts. */
 int conf_restart_due(const Conf *a, const Conf *b, Role role, char ***ret);

@@ -1,0 +1,304 @@
+#include "conf/conf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/parse.h"
+#include "conf/draft.h"
+
+/* --- mistakes -----------------------------------------------------------------------------------
+ */
+
+void conf_errors_done(ConfErrors *e)
+{
+        for (size_t i = 0; i < e->n; i++) {
+                free(e->errors[i].file);
+                free(e->errors[i].path);
+                free(e->errors[i].text);
+        }
+        free(e->errors);
+        *e = (ConfErrors){};
+}
+
+char *conf_error_format(const ConfError *e)
+{
+        char line[16] = "";
+
+        if (e->line > 0)
+                snprintf(line, sizeof(line), ":%u", e->line);
+        return str_printf("%s%s: %s%s%s", e->file, line, e->path, *e->path ? ": " : "", e->text);
+}
+
+static void add_error(Draft *d, const char *file, unsigned line, const char *path, const char *fmt,
+                      va_list ap)
+{
+        ConfErrors *e = d->errors;
+        _cleanup_free_ char *text = NULL, *f = NULL, *p = NULL;
+
+        if (e->n >= CONF_ERRORS_MAX) {
+                e->n_more++;
+                return;
+        }
+        f = strdup(file ? file : CONF_FILE);
+        p = str_escape(path, strlen(path), 200);
+        if (vasprintf(&text, fmt, ap) < 0)
+                text = NULL;
+        if (!f || !p || !text || ARRAY_RESERVE(e->errors, e->cap, e->n + 1) < 0) {
+                d->oom = true;
+                return;
+        }
+        e->errors[e->n++] = (ConfError){
+                .file = TAKE_PTR(f), .line = line, .path = TAKE_PTR(p), .text = TAKE_PTR(text)};
+}
+
+void draft_error(Draft *d, unsigned line, const char *path, const char *fmt, ...)
+{
+        va_list ap;
+
+        va_start(ap, fmt);
+        add_error(d, d->file, line, path, fmt, ap);
+        va_end(ap);
+}
+
+void draft_error_at(Draft *d, const char *file, unsigned line, const char *path, const char *fmt,
+                    ...)
+{
+        va_list ap;
+
+        va_start(ap, fmt);
+        add_error(d, file, line, path, fmt, ap);
+        va_end(ap);
+}
+
+/* --- the finished configuration -----------------------------------------------------------------
+ */
+
+Conf *conf_free(Conf *c)
+{
+        if (!c)
+                return NULL;
+        settings_free(c->settings);
+        for (size_t i = 0; i < c->n_values; i++) {
+                free(c->values[i].key);
+                free(c->values[i].value);
+                free(c->values[i].origin);
+        }
+        free(c->values);
+        free(c);
+        return NULL;
+}
+
+void draft_done(Draft *d)
+{
+        settings_free(d->settings);
+        for (size_t i = 0; i < CONF_KEYS_N; i++)
+                free(d->origin[i].file);
+        for (size_t i = 0; i < d->n_entries; i++) {
+                free(d->entries[i].name);
+                free(d->entries[i].text);
+                free(d->entries[i].file);
+        }
+        free(d->entries);
+        *d = (Draft){};
+}
+
+/* As it would be written in the file. */
+static char *quote(const char *s)
+{
+        char *out = malloc(2 * strlen(s) + 3), *o = out;
+
+        if (!out)
+                return NULL;
+        *o++ = '"';
+        for (; *s; s++) {
+                if (*s == '"' || *s == '\\')
+                        *o++ = '\\';
+                *o++ = *s;
+        }
+        *o++ = '"';
+        *o = 0;
+        return out;
+}
+
+static char *format_order(const DiscoSettings *s)
+{
+        char *out = strdup("[ ");
+
+        for (size_t i = 0; i < s->n_order && out; i++) {
+                char *more = str_printf("%s%s\"%s\"", out, i > 0 ? ", " : "",
+                                        disco_source_to_string(s->order[i]));
+                free(out);
+                out = more;
+        }
+        char *whole = out ? str_printf("%s ]", out) : NULL;
+        free(out);
+        return whole;
+}
+
+/* A duration or size that reads back as exactly the same number. */
+static char *format_exact(uint64_t n, const char *const *units, const uint64_t *factors, size_t k)
+{
+        for (size_t i = 0; i < k; i++)
+                if (n % factors[i] == 0)
+                        return str_printf("\"%llu%s\"", (unsigned long long)(n / factors[i]),
+                                          units[i]);
+        return NULL;
+}
+
+static char *format_usec(usec_t t)
+{
+        static const char *const units[] = {"h", "min", "s", "ms", "us"};
+        static const uint64_t factors[] = {60 * USEC_PER_MIN, USEC_PER_MIN, USEC_PER_SEC,
+                                           USEC_PER_MSEC, 1};
+
+        return t == 0 ? strdup("\"0s\"") : format_exact(t, units, factors, 5);
+}
+
+static char *format_bytes(uint64_t n)
+{
+        static const char *const units[] = {"TiB", "GiB", "MiB", "KiB", "B"};
+        static const uint64_t factors[] = {1ULL << 40, 1ULL << 30, 1ULL << 20, 1ULL << 10, 1};
+
+        return n == 0 ? strdup("\"auto\"") : format_exact(n, units, factors, 5);
+}
+
+static char *format_value(const Settings *s, const ConfKey *key)
+{
+        static const char *const targets[] = {"auto", "journal", "stderr"};
+        const void *p = (const char *)s + key->offset;
+
+        switch (key->type) {
+        case CONF_STRING:
+        case CONF_WORD:
+                return quote(*(char *const *)p);
+        case CONF_LEVEL:
+                return quote(log_level_to_string(*(const int *)p));
+        case CONF_TARGET:
+                return quote(targets[*(const int *)p]);
+        case CONF_ORDER:
+                return format_order(&s->disco);
+        case CONF_PORT:
+                return str_printf("%u", *(const uint16_t *)p);
+        case CONF_PORT_RANGE:
+                return str_printf("\"%u-%u\"", s->ports.worker_first, s->ports.worker_last);
+        case CONF_DURATION:
+                return format_usec(*(const usec_t *)p);
+        case CONF_SIZE:
+                return format_bytes(*(const uint64_t *)p);
+        case CONF_COUNT:
+                if (*(const int64_t *)p < 0)
+                        return strdup("\"auto\"");
+                return str_printf("%lld", (long long)*(const int64_t *)p);
+        default:
+                return strdup("{ }");
+        }
+}
+
+static char *origin_text(const char *file, unsigned line)
+{
+        return file ? str_printf("%s:%u", file, line) : strdup("default");
+}
+
+/* Takes key, value and origin; NULL among them is out of memory. */
+static int add_value(Conf *c, size_t *cap, char *key, char *value, char *origin)
+{
+        if (!key || !value || !origin || ARRAY_RESERVE(c->values, *cap, c->n_values + 1) < 0) {
+                free(key);
+                free(value);
+                free(origin);
+                return -ENOMEM;
+        }
+        c->values[c->n_values++] = (ConfValue){.key = key, .value = value, .origin = origin};
+        return 0;
+}
+
+/* "engine.env.NAME" for each entry, "engine.env" with "{ }" when there is none. */
+static int add_table(Conf *c, size_t *cap, Draft *d, const ConfKey *key)
+{
+        char ***list = (char ***)((char *)d->settings + key->offset);
+        bool any = false;
+
+        for (size_t i = 0; i < d->n_entries; i++) {
+                const DraftEntry *e = &d->entries[i];
+                if (e->key != key || !e->text)
+                        continue;
+                any = true;
+                const char *value = strchr(e->text, '=');
+                int r = strv_extend(list, e->text);
+                if (r < 0)
+                        return r;
+                r = add_value(c, cap, str_printf("%s.%s", key->path, e->name),
+                              value ? quote(value + 1) : strdup("true"),
+                              origin_text(e->file, e->line));
+                if (r < 0)
+                        return r;
+        }
+        return any ? 0 : add_value(c, cap, strdup(key->path), strdup("{ }"), strdup("default"));
+}
+
+int draft_finish(Draft *d, Conf **ret)
+{
+        Conf *c _cleanup_(conf_freep) = new0(Conf, 1);
+        size_t cap = 0;
+
+        if (!c)
+                return -ENOMEM;
+        d->settings->disco.control_port = d->settings->ports.control;
+        d->settings->disco.gcs_port = d->settings->ports.gcs;
+        for (size_t i = 0; i < CONF_KEYS_N; i++) {
+                const ConfKey *key = &conf_keys[i];
+                int r = key->type == CONF_TABLE
+                                ? add_table(c, &cap, d, key)
+                                : add_value(c, &cap, strdup(key->path),
+                                            format_value(d->settings, key),
+                                            origin_text(d->origin[i].file, d->origin[i].line));
+                if (r < 0)
+                        return r;
+        }
+        c->settings = TAKE_PTR(d->settings);
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
+/* --- what has to wait for Ray -------------------------------------------------------------------
+ */
+
+/* The value of `key`, or NULL: an entry of a table that only the other one has. */
+static const char *value_of(const Conf *c, const char *key)
+{
+        for (size_t i = 0; i < c->n_values; i++)
+                if (streq(c->values[i].key, key))
+                        return c->values[i].value;
+        return NULL;
+}
+
+static bool differs(const Conf *a, const Conf *b, const ConfKey *key)
+{
+        for (size_t i = 0; i < a->n_values; i++) {
+                const char *rest = startswith(a->values[i].key, key->path);
+                if (!rest || (*rest && *rest != '.'))
+                        continue;
+                if (!streq_ptr(a->values[i].value, value_of(b, a->values[i].key)))
+                        return true;
+        }
+        return false;
+}
+
+int conf_restart_due(const Conf *a, const Conf *b, Role role, char ***ret)
+{
+        _cleanup_strv_free_ char **l = NULL;
+
+        for (size_t i = 0; i < CONF_KEYS_N; i++) {
+                const ConfKey *key = &conf_keys[i];
+                if (!(key->restart & (1U << role)))
+                        continue;
+                if (!differs(a, b, key) && !differs(b, a, key))
+                        continue;
+                int r = strv_extend(&l, key->path);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(l);
+        return 0;
+}
