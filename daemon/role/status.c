@@ -1,0 +1,127 @@
+#include "role/status.h"
+
+static const char *const status_prop_table[_STATUS_PROP_MAX] = {
+        [STATUS_STATE] = "State",
+        [STATUS_REASON] = "Reason",
+        [STATUS_CLUSTER] = "Cluster",
+        [STATUS_CLUSTER_ID] = "ClusterId",
+        [STATUS_NODE_ID] = "NodeId",
+        [STATUS_NODE_NAME] = "NodeName",
+        [STATUS_ADDRESS] = "Address",
+        [STATUS_HEAD_ADDRESS] = "HeadAddress",
+        [STATUS_DASHBOARD_URL] = "DashboardUrl",
+        [STATUS_RAY_VERSION] = "RayVersion",
+        [STATUS_PYTHON_VERSION] = "PythonVersion",
+        [STATUS_ENGINE_PATH] = "EnginePath",
+        [STATUS_ENGINE_STATE] = "EngineState",
+        [STATUS_ENGINE_STATUS] = "EngineStatus",
+        [STATUS_AUTH] = "Auth",
+        [STATUS_PUBLISHED] = "Published",
+        [STATUS_HEAD] = "Head",
+        [STATUS_HEAD_SOURCE] = "HeadSource",
+        [STATUS_STATE_SINCE] = "StateSince",
+        [STATUS_ENGINE_REPAIRS] = "EngineRepairs",
+        [STATUS_RESTART_DUE] = "RestartDue",
+        [STATUS_WORKERS_ALIVE] = "WorkersAlive",
+        [STATUS_SOURCES] = "Sources",
+};
+DEFINE_STRTAB(status_prop, StatusProp);
+
+static int mark(Status *s, StatusProp prop)
+{
+        s->dirty |= UINT32_C(1) << prop;
+        return 1;
+}
+
+int status_init(Status *s)
+{
+        *s = (Status){.state_since = now_real()};
+        for (size_t i = 0; i < _STATUS_TEXT_MAX; i++) {
+                s->text[i] = strdup("");
+                if (!s->text[i]) {
+                        status_done(s);
+                        return -ENOMEM;
+                }
+        }
+        return 0;
+}
+
+void status_done(Status *s)
+{
+        for (size_t i = 0; i < _STATUS_TEXT_MAX; i++)
+                free(s->text[i]);
+        for (size_t i = 0; i < ELEMENTSOF(s->sources); i++) {
+                free(s->sources[i].source);
+                free(s->sources[i].state);
+                free(s->sources[i].text);
+        }
+        strv_free(s->restart_due);
+        *s = (Status){};
+}
+
+int status_set(Status *s, StatusProp prop, const char *value)
+{
+        assert(prop >= 0 && prop < _STATUS_TEXT_MAX);
+        int r = free_and_strdup(&s->text[prop], strempty(value));
+        return r > 0 ? mark(s, prop) : r;
+}
+
+int status_set_count(Status *s, StatusProp prop, unsigned value)
+{
+        unsigned *p = prop == STATUS_ENGINE_REPAIRS ? &s->engine_repairs : &s->workers_alive;
+        assert(prop == STATUS_ENGINE_REPAIRS || prop == STATUS_WORKERS_ALIVE);
+        if (*p == value)
+                return 0;
+        *p = value;
+        return mark(s, prop);
+}
+
+int status_set_restart_due(Status *s, char **keys)
+{
+        if (strv_equal(s->restart_due, keys)) {
+                strv_free(keys);
+                return 0;
+        }
+        strv_free(s->restart_due);
+        s->restart_due = keys;
+        return mark(s, STATUS_RESTART_DUE);
+}
+
+int status_set_source(Status *s, size_t i, const char *source, const char *state, const char *text)
+{
+        assert(i < ELEMENTSOF(s->sources));
+        StatusSource *e = &s->sources[i];
+        int a = free_and_strdup(&e->source, strempty(source));
+        int b = free_and_strdup(&e->state, strempty(state));
+        int c = free_and_strdup(&e->text, strempty(text));
+        if (a < 0 || b < 0 || c < 0)
+                return -ENOMEM;
+        return a + b + c > 0 ? mark(s, STATUS_SOURCES) : 0;
+}
+
+void status_set_n_sources(Status *s, size_t n)
+{
+        assert(n <= ELEMENTSOF(s->sources));
+        if (s->n_sources == n)
+                return;
+        s->n_sources = n;
+        mark(s, STATUS_SOURCES);
+}
+
+int status_set_state(Status *s, const char *state, const char *reason)
+{
+        int r = status_set(s, STATUS_STATE, state);
+        if (r > 0) {
+                s->state_since = now_real();
+                mark(s, STATUS_STATE_SINCE);
+        }
+        int q = status_set(s, STATUS_REASON, reason);
+        return r < 0 ? r : q < 0 ? q : r | q;
+}
+
+uint32_t status_take_dirty(Status *s)
+{
+        uint32_t dirty = s->dirty;
+        s->dirty = 0;
+        return dirty;
+}

@@ -1,0 +1,75 @@
+/* What a daemon says about itself, once: the same words go to STATUS= (systemctl status), to D-Bus
+ * and to the journal. Plain values with a mark for each property that changed; who shows them takes
+ * the marks and tells only what is new. */
+#pragma once
+
+#include "base/strtab.h"
+#include "base/strv.h"
+#include "base/time.h"
+#include "model/candidate.h"
+
+/* The properties that change, named as on D-Bus (units/dbus). Texts first. */
+typedef enum StatusProp {
+        STATUS_STATE,
+        STATUS_REASON, /* one sentence, also STATUS= */
+        STATUS_CLUSTER,
+        STATUS_CLUSTER_ID, /* 56 hex digits */
+        STATUS_NODE_ID,
+        STATUS_NODE_NAME,
+        STATUS_ADDRESS,
+        STATUS_HEAD_ADDRESS, /* address:port of the GCS */
+        STATUS_DASHBOARD_URL,
+        STATUS_RAY_VERSION,
+        STATUS_PYTHON_VERSION,
+        STATUS_ENGINE_PATH,
+        STATUS_ENGINE_STATE,
+        STATUS_ENGINE_STATUS,
+        STATUS_AUTH,
+        STATUS_PUBLISHED,   /* head only */
+        STATUS_HEAD,        /* worker only: the head's name as found */
+        STATUS_HEAD_SOURCE, /* worker only */
+        _STATUS_TEXT_MAX,
+        STATUS_STATE_SINCE = _STATUS_TEXT_MAX,
+        STATUS_ENGINE_REPAIRS,
+        STATUS_RESTART_DUE,
+        STATUS_WORKERS_ALIVE, /* head only */
+        STATUS_SOURCES,       /* worker only */
+        _STATUS_PROP_MAX,
+        _STATUS_PROP_INVALID = -EINVAL,
+} StatusProp;
+
+DECLARE_STRTAB(status_prop, StatusProp);
+
+/* One source of discovery, in words. */
+typedef struct StatusSource {
+        char *source, *state, *text;
+} StatusSource;
+
+typedef struct Status {
+        char *text[_STATUS_TEXT_MAX]; /* never NULL between status_init() and status_done() */
+        usec_t state_since;           /* CLOCK_REALTIME */
+        unsigned engine_repairs;
+        unsigned workers_alive;
+        char **restart_due;
+        StatusSource sources[_DISCO_SOURCE_MAX];
+        size_t n_sources;
+        uint32_t dirty; /* bit = StatusProp */
+} Status;
+
+int status_init(Status *s);
+void status_done(Status *s);
+
+/* Each returns 1 when the value changed, 0 when it was that already, -ENOMEM (the old one stays).
+ * NULL is "". */
+int status_set(Status *s, StatusProp prop, const char *value);
+int status_set_count(Status *s, StatusProp prop, unsigned value);
+/* Takes the list, also on failure. */
+int status_set_restart_due(Status *s, char **keys);
+int status_set_source(Status *s, size_t i, const char *source, const char *state, const char *text);
+void status_set_n_sources(Status *s, size_t n);
+
+/* State and reason in one; `since` moves only with the state. */
+int status_set_state(Status *s, const char *state, const char *reason);
+
+/* The marks since the last time, cleared by this. */
+uint32_t status_take_dirty(Status *s);
