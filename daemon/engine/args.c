@@ -29,7 +29,7 @@ static const char *dashboard_bind(const Settings *s, bool token)
         return token ? "0.0.0.0" : "127.0.0.1";
 }
 
-int engine_args_write(const EnginePlan *plan, const char *dir, const char *token_file)
+int engine_args_text(const EnginePlan *plan, const char *token_file, char **ret)
 {
         const Settings *s = plan->settings;
         const char *token;
@@ -58,8 +58,14 @@ int engine_args_write(const EnginePlan *plan, const char *dir, const char *token
                 .log_ray = s->log.ray,
                 .log_level = s->log.level,
         };
+        return engine_args_format(&a, ret);
+}
+
+int engine_args_write(const EnginePlan *plan, const char *dir, const char *token_file)
+{
         _cleanup_free_ char *text = NULL, *old = NULL, *path = NULL;
-        r = engine_args_format(&a, &text);
+
+        int r = engine_args_text(plan, token_file, &text);
         if (r < 0)
                 return r;
         path = str_printf("%s/engine-%s.args", dir ? dir : ENGINE_RUN_DIR,

@@ -23,6 +23,9 @@ typedef struct EnginePlan {
  * off; -ENOENT: "token" is asked for and there is none. token_file: NULL = ENGINE_TOKEN_FILE. */
 int engine_auth(const Settings *s, const char *token_file, const char **ret_path);
 
+/* The text that engine_args_write() would write; caller frees. */
+int engine_args_text(const EnginePlan *plan, const char *token_file, char **ret);
+
 /* Writes <dir>/engine-<role>.args, 0640, atomically. dir: NULL = ENGINE_RUN_DIR. Returns 1 when it
  * is other than what was there, 0 when the same. */
 int engine_args_write(const EnginePlan *plan, const char *dir, const char *token_file);
