@@ -39,6 +39,7 @@ struct Keeper {
         char *text;
         char *args_text; /* of what runs */
         EngineArgs *args;
+        char **due; /* keys that wait for a restart */
         sd_event_source *work, *timer;
 };
 
@@ -278,6 +279,40 @@ static KeepFacts facts_of(Keeper *k, usec_t now)
         };
 }
 
+static int find_due(const Keeper *k, char ***ret)
+{
+        _cleanup_(engine_done) Engine e = {0};
+        _cleanup_free_ char *why = NULL, *text = NULL;
+        EngineState s = engine_unit_state(k->unit);
+
+        *ret = NULL;
+        if (!k->args || !k->settings || (s != ENGINE_RUNNING && s != ENGINE_STARTING))
+                return 0;
+        Engine running = {.venv = k->args->venv};
+        int r = engine_select(&k->settings->engine, NULL, k->want.head_ray, &e, &why);
+        if (r < 0)
+                return r;
+        EnginePlan plan = plan_of(k, r > 0 ? &e : &running);
+        plan.address = &k->args->node_address;
+        plan.head = k->role == ROLE_WORKER ? &k->args->head_address : NULL;
+        plan.cluster_id = k->args->cluster_id;
+        r = engine_args_text(&plan, NULL, &text);
+        return r < 0 ? r : due_keys(k->role, k->args_text, text, ret);
+}
+
+static void update_due(Keeper *k)
+{
+        char **due = NULL;
+
+        int r = find_due(k, &due);
+        if (r < 0) {
+                log_debug_errno(r, "Comparing what runs with the configuration: %m");
+                return;
+        }
+        strv_free(k->due);
+        k->due = due;
+}
+
 static char *describe(const Keeper *k)
 {
         const char *status = engine_unit_status(k->unit), *result = engine_unit_result(k->unit);
@@ -337,6 +372,7 @@ static int on_work(sd_event_source *s, void *userdata)
                 free(k->text);
                 k->text = text;
         }
+        update_due(k);
         arm(k, now_mono());
         k->ops.on_change(k, k->userdata);
         return 0;
@@ -395,6 +431,7 @@ Keeper *keeper_free(Keeper *k)
         sd_event_unref(k->event);
         engine_args_free(k->args);
         free(k->args_text);
+        strv_free(k->due);
         free(k->want.cluster_id);
         free(k->want.head_ray);
         free(k->node_id);
@@ -502,23 +539,7 @@ usec_t keeper_running_since(const Keeper *k)
         return k->running_since;
 }
 
-int keeper_due(const Keeper *k, char ***ret)
+char *const *keeper_due(const Keeper *k)
 {
-        _cleanup_(engine_done) Engine e = {0};
-        _cleanup_free_ char *why = NULL, *text = NULL;
-        EngineState s = engine_unit_state(k->unit);
-
-        *ret = NULL;
-        if (!k->args_text || !k->settings || (s != ENGINE_RUNNING && s != ENGINE_STARTING))
-                return 0;
-        Engine running = {.venv = k->args->venv};
-        int r = engine_select(&k->settings->engine, NULL, k->want.head_ray, &e, &why);
-        if (r < 0)
-                return r;
-        EnginePlan plan = plan_of(k, r > 0 ? &e : &running);
-        plan.address = &k->args->node_address;
-        plan.head = k->role == ROLE_WORKER ? &k->args->head_address : NULL;
-        plan.cluster_id = k->args->cluster_id;
-        r = engine_args_text(&plan, NULL, &text);
-        return r < 0 ? r : due_keys(k->role, k->args_text, text, ret);
+        return k->due;
 }

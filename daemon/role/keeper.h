@@ -58,5 +58,5 @@ unsigned keeper_repairs(const Keeper *k);
 const EngineArgs *keeper_running(const Keeper *k);
 /* When the unit began to run, monotonic as this daemon saw it; 0 = it does not run. */
 usec_t keeper_running_since(const Keeper *k);
-/* Keys that wait for a restart; caller frees. Empty while nothing runs. */
-int keeper_due(const Keeper *k, char ***ret);
+/* Keys that wait for a restart; empty while nothing runs. Valid until the next on_change. */
+char *const *keeper_due(const Keeper *k);

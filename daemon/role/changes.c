@@ -1,0 +1,86 @@
+#include "role/changes.h"
+
+#include <errno.h>
+#include <sys/inotify.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "engine/select.h"
+#include "sys/netlink.h"
+
+#define SETTLE (300 * USEC_PER_MSEC)
+
+/* Folders whose entries matter. Their parents are not watched: what appears there later is found
+ * by the keeper's rechecks. */
+static const char *const dirs[] = {ENGINE_DIR, "/etc/raycluster"};
+
+struct Changes {
+        NetMonitor *monitor;
+        sd_event_source *watches[ELEMENTSOF(dirs)];
+        sd_event_source *settle;
+        changes_cb cb;
+        void *userdata;
+};
+
+static void stir(Changes *c)
+{
+        (void)sd_event_source_set_time_relative(c->settle, SETTLE);
+        (void)sd_event_source_set_enabled(c->settle, SD_EVENT_ONESHOT);
+}
+
+static void on_net(NetMonitor *m, unsigned changed, void *userdata)
+{
+        stir(userdata);
+}
+
+static int on_inotify(sd_event_source *s, const struct inotify_event *e, void *userdata)
+{
+        stir(userdata);
+        return 0;
+}
+
+static int on_settled(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        Changes *c = userdata;
+        c->cb(c->userdata);
+        return 0;
+}
+
+int changes_new(sd_event *event, changes_cb cb, void *userdata, Changes **ret)
+{
+        _cleanup_(changes_freep) Changes *c = new0(Changes, 1);
+        if (!c)
+                return -ENOMEM;
+        *c = (Changes){.cb = cb, .userdata = userdata};
+        int r = sd_event_add_time(event, &c->settle, CLOCK_MONOTONIC, USEC_INFINITY, 0, on_settled,
+                                  c);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_enabled(c->settle, SD_EVENT_OFF);
+        r = net_monitor_new(event, on_net, c, &c->monitor);
+        if (r < 0)
+                log_debug_errno(r, "No monitor of the network: %m");
+        for (size_t i = 0; i < ELEMENTSOF(dirs); i++) {
+                r = sd_event_add_inotify(event, &c->watches[i], dirs[i],
+                                         IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM |
+                                                 IN_ATTRIB | IN_ONLYDIR,
+                                         on_inotify, c);
+                if (r < 0)
+                        log_debug_errno(r, "No watch on %s: %m", dirs[i]);
+        }
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
+Changes *changes_free(Changes *c)
+{
+        if (!c)
+                return NULL;
+        net_monitor_free(c->monitor);
+        for (size_t i = 0; i < ELEMENTSOF(c->watches); i++)
+                sd_event_source_disable_unref(c->watches[i]);
+        sd_event_source_disable_unref(c->settle);
+        free(c);
+        return NULL;
+}

@@ -1,0 +1,59 @@
+#include "role/show.h"
+
+#include "base/log.h"
+
+static void set(Status *s, StatusProp prop, const char *value)
+{
+        if (status_set(s, prop, value) < 0)
+                (void)log_oom();
+}
+
+void show_engine(Status *s, const Keeper *k)
+{
+        EngineState state = keeper_unit_state(k);
+        bool runs = state == ENGINE_STARTING || state == ENGINE_RUNNING || state == ENGINE_STOPPING;
+        const EngineArgs *args = keeper_running(k);
+        char *const *due = keeper_due(k);
+
+        set(s, STATUS_ENGINE_PATH, runs && args ? args->venv : "");
+        set(s, STATUS_ENGINE_STATE, engine_state_to_string(state));
+        set(s, STATUS_ENGINE_STATUS, keeper_unit_status(k));
+        (void)status_set_count(s, STATUS_ENGINE_REPAIRS, keeper_repairs(k));
+        if (strv_equal(due, s->restart_due))
+                return;
+        if (strv_length(due) > 0) {
+                _cleanup_free_ char *list = strv_join(due, ", ");
+                log_event(LOG_NOTICE, MSG_RESTART_DUE, NULL,
+                          "restart due: %s changed and takes effect with raycluster restart-engine",
+                          strna(list));
+        }
+        char **copy = strv_copy(due);
+        if (!copy && strv_length(due) > 0)
+                (void)log_oom();
+        else
+                (void)status_set_restart_due(s, copy);
+}
+
+void show_gcs(Status *s, const Addr *head, const WatchFacts *f)
+{
+        static const RayId none = {0};
+        char addr[ADDR_PORT_MAX], id[RAY_ID_STR_MAX];
+        bool known = f && !ray_id_equal(&f->cluster_id, &none);
+
+        set(s, STATUS_HEAD_ADDRESS, head && addr_is_set(head) ? addr_format_port(addr, head) : "");
+        set(s, STATUS_CLUSTER_ID, known ? ray_id_format(id, &f->cluster_id) : "");
+        set(s, STATUS_RAY_VERSION, f ? f->versions.ray : "");
+        set(s, STATUS_PYTHON_VERSION, f ? f->versions.python : "");
+}
+
+void show_auth(Status *s, bool token)
+{
+        int r = status_set(s, STATUS_AUTH, token ? "token" : "off");
+        if (r < 0)
+                (void)log_oom();
+        if (r > 0 && !token)
+                log_event(LOG_WARNING, MSG_AUTH_OFF, NULL,
+                          "authentication of Ray is off: whoever reaches the ports of this machine "
+                          "can run code on it as user ray; put a token into " ENGINE_TOKEN_FILE
+                          " on every node");
+}

@@ -1,0 +1,13 @@
+/* What both roles show of Ray's unit, of the GCS and of authentication. */
+#pragma once
+
+#include "role/keeper.h"
+#include "role/status.h"
+#include "role/watch.h"
+
+/* Engine*, RestartDue. */
+void show_engine(Status *s, const Keeper *k);
+/* ClusterId, RayVersion, PythonVersion, HeadAddress; f may be NULL: nothing is known. */
+void show_gcs(Status *s, const Addr *head, const WatchFacts *f);
+/* Auth; says loudly, once a change, that it is off. */
+void show_auth(Status *s, bool token);

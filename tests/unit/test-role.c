@@ -1,0 +1,150 @@
+/* role/: what both daemons share, as far as it is pure. */
+#include "test.h"
+
+#include "base/log.h"
+#include "role/due.h"
+#include "role/keep.h"
+#include "role/options.h"
+#include "role/status.h"
+
+static void test_tables(void **state)
+{
+        for (StatusProp p = 0; p < _STATUS_PROP_MAX; p++)
+                assert_int_equal(status_prop_from_string(status_prop_to_string(p)), p);
+        for (KeepPhase p = 0; p < _KEEP_PHASE_MAX; p++)
+                assert_int_equal(keep_phase_from_string(keep_phase_to_string(p)), p);
+        assert_true(_STATUS_PROP_MAX <= 32); /* bits of the dirty mark */
+}
+
+static void test_status_marks(void **state)
+{
+        Status s;
+
+        assert_int_equal(status_init(&s), 0);
+        assert_int_equal(status_take_dirty(&s), 0);
+        assert_int_equal(status_set(&s, STATUS_HEAD, "h"), 1);
+        assert_int_equal(status_set(&s, STATUS_HEAD, "h"), 0);
+        assert_int_equal(status_take_dirty(&s), 1U << STATUS_HEAD);
+        assert_int_equal(status_take_dirty(&s), 0);
+
+        assert_int_equal(status_set_state(&s, "looking", "waiting: a"), 1);
+        usec_t since = s.state_since;
+        assert_int_equal(status_take_dirty(&s),
+                         1U << STATUS_STATE | 1U << STATUS_REASON | 1U << STATUS_STATE_SINCE);
+        assert_int_equal(status_set_state(&s, "looking", "waiting: b"), 1);
+        assert_true(s.state_since == since); /* only the reason moved */
+        assert_int_equal(status_take_dirty(&s), 1U << STATUS_REASON);
+
+        assert_int_equal(status_set_count(&s, STATUS_WORKERS_ALIVE, 2), 1);
+        assert_int_equal(status_set_count(&s, STATUS_WORKERS_ALIVE, 2), 0);
+        assert_int_equal(status_set_source(&s, 0, "dns", "found", "x"), 1);
+        assert_int_equal(status_set_source(&s, 0, "dns", "found", "x"), 0);
+        status_set_n_sources(&s, 1);
+        char **l = NULL;
+        assert_int_equal(strv_extend(&l, "ports.gcs"), 0);
+        assert_int_equal(status_set_restart_due(&s, l), 1);
+        assert_int_equal(status_take_dirty(&s), 1U << STATUS_WORKERS_ALIVE | 1U << STATUS_SOURCES |
+                                                        1U << STATUS_RESTART_DUE);
+        status_done(&s);
+}
+
+static void check_keep(KeepFacts f, KeepPhase phase, KeepAction action)
+{
+        KeepPlan p = keep_decide(&f);
+        assert_int_equal(p.phase, phase);
+        assert_int_equal(p.action, action);
+}
+
+static void test_keep(void **state)
+{
+        /* a daemon that comes back must not touch what runs before it knows what is wanted */
+        check_keep((KeepFacts){.unit = ENGINE_UNKNOWN, .wanted = true}, KEEP_ASKING,
+                   KEEP_DO_NOTHING);
+        check_keep((KeepFacts){.unit = ENGINE_RUNNING, .wanted = true}, KEEP_RUNNING,
+                   KEEP_DO_NOTHING);
+        check_keep((KeepFacts){.unit = ENGINE_STARTING, .wanted = true}, KEEP_STARTING,
+                   KEEP_DO_NOTHING);
+        check_keep((KeepFacts){.unit = ENGINE_STOPPED, .wanted = true}, KEEP_STARTING,
+                   KEEP_DO_START);
+        check_keep((KeepFacts){.unit = ENGINE_FAILED, .wanted = true}, KEEP_STARTING,
+                   KEEP_DO_START);
+        check_keep((KeepFacts){.unit = ENGINE_FAILED, .wanted = true, .pause = true},
+                   KEEP_REPAIRING, KEEP_DO_NOTHING);
+        check_keep((KeepFacts){.unit = ENGINE_FAILED, .wanted = true, .starting = true},
+                   KEEP_STARTING, KEEP_DO_NOTHING);
+        check_keep((KeepFacts){.unit = ENGINE_STOPPED, .wanted = true, .blocked = true},
+                   KEEP_BLOCKED, KEEP_DO_NOTHING);
+        check_keep((KeepFacts){.unit = ENGINE_MISSING, .wanted = true}, KEEP_BLOCKED,
+                   KEEP_DO_NOTHING);
+        check_keep((KeepFacts){.unit = ENGINE_STOPPED}, KEEP_IDLE, KEEP_DO_NOTHING);
+
+        check_keep((KeepFacts){.unit = ENGINE_RUNNING}, KEEP_STOPPING, KEEP_DO_STOP);
+        check_keep((KeepFacts){.unit = ENGINE_RUNNING, .stopping = true}, KEEP_STOPPING,
+                   KEEP_DO_NOTHING);
+        check_keep((KeepFacts){.unit = ENGINE_RUNNING, .wanted = true, .restart = true},
+                   KEEP_STOPPING, KEEP_DO_STOP);
+        check_keep((KeepFacts){.unit = ENGINE_STOPPING, .wanted = true}, KEEP_STOPPING,
+                   KEEP_DO_NOTHING);
+        /* told to stop while systemd still has our start in its queue */
+        check_keep((KeepFacts){.unit = ENGINE_STOPPED, .starting = true}, KEEP_STOPPING,
+                   KEEP_DO_STOP);
+}
+
+static void test_due(void **state)
+{
+        const char *running = "RAYCLUSTER_ENGINE_ARGS=1\nROLE=worker\nNODE_ADDRESS=10.0.0.2\n"
+                              "PORT_GCS=6379\nPORT_CLIENT=10001\nENV=A=1\nENV=B=2\nCPUS=4\n";
+        const char *wanted = "RAYCLUSTER_ENGINE_ARGS=1\nROLE=worker\nNODE_ADDRESS=10.0.0.3\n"
+                             "PORT_GCS=6380\nPORT_CLIENT=10001\nENV=A=1\nENV=C=3\n";
+        _cleanup_strv_free_ char **worker = NULL, **head = NULL, **none = NULL;
+
+        assert_int_equal(due_keys(ROLE_WORKER, running, wanted, &worker), 0);
+        assert_true(strv_equal(worker, (char *[]){"engine.env", "resources.cpus", NULL}));
+        assert_int_equal(due_keys(ROLE_HEAD, running, wanted, &head), 0);
+        assert_true(
+                strv_equal(head, (char *[]){"engine.env", "ports.gcs", "resources.cpus", NULL}));
+        assert_int_equal(due_keys(ROLE_HEAD, running, running, &none), 0);
+        assert_int_equal(strv_length(none), 0);
+}
+
+static int parse(Options *o, int argc, char **argv)
+{
+        return options_parse(argc, argv, "ray-headd", "test", o);
+}
+
+static void test_options(void **state)
+{
+        Options o = {};
+
+        char *all[] = {"x",      "--config", "/a", "--check", "--log-level=debug", "--log-target",
+                       "stderr", NULL};
+        assert_int_equal(parse(&o, 7, all), 1);
+        assert_string_equal(o.config, "/a");
+        assert_true(o.check);
+        assert_int_equal(o.log_level, LOG_DEBUG);
+        assert_int_equal(o.log_target, LOG_TARGET_STDERR);
+        options_done(&o);
+
+        char *none[] = {"x", NULL};
+        assert_int_equal(parse(&o, 1, none), 1);
+        assert_int_equal(o.log_level, -1);
+        assert_int_equal(o.log_target, -1);
+        options_done(&o);
+
+        char *wrong[] = {"x", "--log-level=loud", NULL};
+        assert_int_equal(parse(&o, 2, wrong), -EINVAL);
+        char *more[] = {"x", "more", NULL};
+        assert_int_equal(parse(&o, 2, more), -EINVAL);
+        char *help[] = {"x", "--help", NULL};
+        assert_int_equal(parse(&o, 2, help), 0);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_tables),  cmocka_unit_test(test_status_marks),
+                cmocka_unit_test(test_keep),    cmocka_unit_test(test_due),
+                cmocka_unit_test(test_options),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
