@@ -1,0 +1,128 @@
+#include "cli/engine-env.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "base/log.h"
+#include "conf/conf.h"
+#include "engine/args.h"
+#include "engine/select.h"
+
+void engine_env_done(EngineEnv *e)
+{
+        free(e->venv);
+        strv_free(e->env);
+        free(e->why);
+        *e = (EngineEnv){};
+}
+
+/* The configuration; a wrong one is no reason not to run a job on a cluster that works. */
+static Conf *conf_or_default(void)
+{
+        _cleanup_conf_errors_ ConfErrors e = {}, none = {};
+        Conf *c = NULL;
+
+        if (conf_load(NULL, NULL, &c, &e) < 0)
+                (void)conf_load_text("built-in", "", 0, &c, &none);
+        return c;
+}
+
+static int choose_venv(const View *v, const Conf *c, EngineEnv *e)
+{
+        Engine engine _cleanup_(engine_done) = {};
+        _cleanup_free_ char *why = NULL;
+
+        if (v && *v->engine_path) {
+                e->venv = strdup(v->engine_path);
+                return e->venv ? 0 : -ENOMEM;
+        }
+        int r = engine_select(&c->settings->engine, NULL, v ? v->ray_version : NULL, &engine, &why);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                return cli_fail(EXIT_INTERNAL, "%s", strempty(why));
+        e->venv = TAKE_PTR(engine.venv);
+        return 0;
+}
+
+static int set_auth(const char *auth, const Conf *c, EngineEnv *e)
+{
+        const char *path = NULL;
+        bool token = auth ? streq(auth, "token") : engine_auth(c->settings, NULL, &path) > 0;
+
+        if (!token)
+                return strv_extend(&e->env, "RAY_AUTH_MODE=disabled");
+        if (access(ENGINE_TOKEN_FILE, R_OK) < 0)
+                cli_fail(0,
+                         "cannot read " ENGINE_TOKEN_FILE ": %m; people in group ray can (log in "
+                         "again after being added to it)");
+        int r = strv_extend(&e->env, "RAY_AUTH_MODE=token");
+        return r < 0 ? r : strv_extend(&e->env, "RAY_AUTH_TOKEN_PATH=" ENGINE_TOKEN_FILE);
+}
+
+/* Without a daemon: a literal cluster.head is as good as anything it would find. */
+static int set_address_from_conf(const Conf *c, EngineEnv *e)
+{
+        char buf[ADDR_PORT_MAX];
+        Addr a;
+
+        if (addr_parse(c->settings->disco.head, &a) < 0) {
+                e->why = strdup("no daemon of raycluster runs here, so the head is not known; "
+                                "raycluster status says why");
+                return e->why ? 0 : -ENOMEM;
+        }
+        a.port = c->settings->ports.gcs;
+        e->found = true;
+        return strv_extendf(&e->env, "RAY_ADDRESS=%s", addr_format_port(buf, &a));
+}
+
+static int set_address(const View *v, EngineEnv *e)
+{
+        int r;
+
+        if (!*v->head_address) {
+                e->why = str_printf("the head is not known yet (%s)", v->reason);
+                return e->why ? 0 : -ENOMEM;
+        }
+        e->found = true;
+        r = strv_extendf(&e->env, "RAY_ADDRESS=%s", v->head_address);
+        if (r >= 0 && *v->dashboard_url)
+                r = strv_extendf(&e->env, "RAY_API_SERVER_ADDRESS=%s", v->dashboard_url);
+        return r;
+}
+
+int engine_env(const Cli *cli, EngineEnv *ret)
+{
+        _cleanup_engine_env_ EngineEnv e = {};
+        _cleanup_bus_ sd_bus *bus = NULL;
+        _cleanup_view_ View v = {};
+        Conf *c _cleanup_(conf_freep) = conf_or_default();
+        Role role;
+        int up = 0;
+
+        if (!c)
+                return log_oom(), EXIT_INTERNAL;
+        if (client_open(cli, &bus) >= 0)
+                up = client_view(bus, &v, &role);
+        int r = choose_venv(up > 0 ? &v : NULL, c, &e);
+        if (r > 0)
+                return r;
+        if (r >= 0)
+                r = up > 0 ? set_address(&v, &e) : set_address_from_conf(c, &e);
+        /* a driver's own log of events is made with rights that other users do not have, and Ray
+         * aborts for it */
+        if (r >= 0)
+                r = strv_extend(&e.env, "RAY_event_log_reporter_enabled=0");
+        if (r >= 0)
+                r = strv_extend(&e.env, "RAY_USAGE_STATS_ENABLED=0");
+        if (r >= 0)
+                r = set_auth(up > 0 && *v.auth ? v.auth : NULL, c, &e);
+        if (r < 0) {
+                errno = -r;
+                return cli_fail(EXIT_INTERNAL, "%m");
+        }
+        *ret = e;
+        e = (EngineEnv){};
+        return 0;
+}
