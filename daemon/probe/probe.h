@@ -3,6 +3,8 @@
  * in exactly one callback, within its deadline. */
 #pragma once
 
+#include <errno.h>
+
 #include <systemd/sd-event.h>
 
 #include "base/addr.h"
@@ -31,6 +33,32 @@ typedef enum ProbeConfidence {
         _PROBE_CONFIDENCE_INVALID = -EINVAL,
 } ProbeConfidence;
 
+/* Which way the trouble lies: what we send, what comes back, both, or nothing was sent at all. */
+typedef enum ProbeDirection {
+        PROBE_DIRECTION_OUT,
+        PROBE_DIRECTION_BACK,
+        PROBE_DIRECTION_BOTH,
+        PROBE_DIRECTION_LOCAL,
+        _PROBE_DIRECTION_MAX,
+        _PROBE_DIRECTION_INVALID = -EINVAL,
+} ProbeDirection;
+
+/* On whose side the cause sits. */
+typedef enum ProbePlace {
+        PROBE_PLACE_UNKNOWN,
+        PROBE_PLACE_HERE,   /* this machine */
+        PROBE_PLACE_DNS,    /* the name service */
+        PROBE_PLACE_ROUTER, /* `where` */
+        PROBE_PLACE_PATH,   /* somewhere between */
+        PROBE_PLACE_HEAD,   /* the machine probed */
+        _PROBE_PLACE_MAX,
+        _PROBE_PLACE_INVALID = -EINVAL,
+} ProbePlace;
+
+DECLARE_STRTAB(probe_confidence, ProbeConfidence);
+DECLARE_STRTAB(probe_direction, ProbeDirection);
+DECLARE_STRTAB(probe_place, ProbePlace);
+
 typedef struct ProbeStep {
         char *name;   /* "name", "route", "connect", "service", "check-alive" */
         char *result; /* "10.77.0.1 via host0 from 10.77.0.2" */
@@ -40,6 +68,9 @@ typedef struct ProbeStep {
 typedef struct ProbeReport {
         Verdict verdict;
         ProbeConfidence confidence;
+        ProbeDirection direction;
+        ProbePlace place;
+        Addr where;     /* the machine that `place` names, unset when it has no address to name */
         char *sentence; /* one sentence: what is wrong and on which machine; the worker's STATUS=
                            uses it as it is */
         char *because;  /* the facts it rests on */

@@ -1,0 +1,117 @@
+/* Everything one examination saw, as values: what the decision (verdict.h) and the sentences
+ * (text.h) are made from. No fd, no clock: a unit test fills it by hand. */
+#pragma once
+
+#include "base/addr.h"
+#include "base/time.h"
+#include "model/identity.h"
+#include "model/verdict.h"
+#include "probe/probe.h"
+#include "probe/service.h"
+#include "sys/netlink.h"
+#include "sys/probe-sock.h"
+
+typedef enum NameOutcome {
+        NAME_LITERAL,   /* an address was given; nothing was asked */
+        NAME_RESOLVED,  /* addr holds the first answer */
+        NAME_NOT_THERE, /* NXDOMAIN, NODATA, or no host name at all */
+        NAME_NO_ANSWER, /* the name server failed, refused or was silent */
+        NAME_UNKNOWN,   /* not asked to the end */
+        _NAME_OUTCOME_MAX,
+        _NAME_OUTCOME_INVALID = -EINVAL,
+} NameOutcome;
+
+typedef enum SourceOutcome {
+        SOURCE_FREE,         /* the kernel chooses, or the wish can be met */
+        SOURCE_NO_INTERFACE, /* no such interface here */
+        SOURCE_NOT_OWN,      /* no interface of this machine has the address */
+        SOURCE_NO_ADDRESS,   /* the interface has no address of this family */
+        _SOURCE_OUTCOME_MAX,
+        _SOURCE_OUTCOME_INVALID = -EINVAL,
+} SourceOutcome;
+
+/* What this machine's kernel knows about the way. */
+typedef struct LocalFacts {
+        SourceOutcome source;
+        int route_error; /* positive errno of the route look-up; 0 = there is a route */
+        NetRoute route;
+        bool link_known;
+        NetLink link;     /* of the route, or of --from */
+        bool down_known;  /* without a route: a link that is down and would explain it */
+        NetLink down;     /* the link */
+        bool down_covers; /* its addresses cover the destination, or no other link is there */
+        bool has_neigh;   /* the way has a neighbour that must answer ARP or ND */
+        Addr nexthop;
+        NeighState neigh;        /* the worst that was seen while waiting */
+        bool own;                /* the destination is an address of this machine */
+        uint64_t retrans_fail;   /* TcpExt.TCPRetransFail: rise since the first SYN */
+        bool retrans_fail_known; /* /proc/net/netstat could be read */
+        bool udp_forbidden;      /* EPERM on a datagram to the same address and port */
+        bool tx_known;           /* the link's send counter could be compared: */
+        bool tx_silent;          /* refused again and again while the link sent nothing */
+} LocalFacts;
+
+/* What else the head answered, when the port itself was silent. */
+typedef struct LifeFacts {
+        bool asked;
+        bool alive;
+        char how[64]; /* "port 22 refused" */
+} LifeFacts;
+
+/* What the first bytes on the connection brought. */
+typedef struct HelloFacts {
+        bool asked;
+        ServiceKind kind;
+        char text[80];      /* foreign words, escaped, or "" */
+        int closed;         /* positive errno when the other side reset; 0 = EOF or open */
+        usec_t took;        /* to the answer, or until given up */
+        StreamFacts stream; /* at that time */
+        bool stream_known;  /* stream was read */
+        bool second_silent; /* a second connection with small segments was silent too */
+        bool tls;           /* a TLS ClientHello was answered with TLS */
+        ServiceKind
+                by_http; /* what an HTTP/1 request brought, when the first greeting was closed */
+} HelloFacts;
+
+/* What the GCS answered to CheckAlive; the statuses of gRPC, folded. */
+typedef enum AliveOutcome {
+        ALIVE_NOT_ASKED,
+        ALIVE_OK,
+        ALIVE_NO_METHOD,     /* status 12: gRPC, but no GCS */
+        ALIVE_TOKEN,         /* status 16 InvalidAuthToken */
+        ALIVE_WRONG_CLUSTER, /* status 16 WrongClusterID */
+        ALIVE_SILENT,        /* no answer in time */
+        ALIVE_CLOSED,        /* the connection ended first */
+        ALIVE_GARBAGE,       /* not to be understood */
+        ALIVE_OTHER,         /* another status; text has it */
+        _ALIVE_OUTCOME_MAX,
+        _ALIVE_OUTCOME_INVALID = -EINVAL,
+} AliveOutcome;
+
+typedef struct AliveFacts {
+        AliveOutcome outcome;
+        char text[160]; /* the server's words, escaped, or "" */
+        usec_t took;
+} AliveFacts;
+
+typedef struct Evidence {
+        char host[256]; /* as asked for */
+        char from[64];  /* interface or address asked for, or "" */
+        NameOutcome name;
+        char name_text[256]; /* what the resolver said */
+        unsigned n_addrs;    /* addresses the name has */
+        Addr addr;           /* with port; family AF_UNSPEC while no name resolved */
+        LocalFacts local;
+        bool connected; /* a connect was tried */
+        ConnectFacts tcp;
+        bool icmp_own;      /* tcp.icmp.from is one of our addresses */
+        bool repeated;      /* a second attempt was made after a quick "unreachable" */
+        usec_t repeat_took; /* how soon it was refused again */
+        LifeFacts life;
+        HelloFacts hello;
+        AliveFacts alive;
+        bool has_token;
+        Versions head;
+        Versions here;
+        bool cut; /* the deadline ended it */
+} Evidence;

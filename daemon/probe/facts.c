@@ -1,0 +1,231 @@
+#include "probe/facts.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "base/parse.h"
+
+/* Some hundred counters; the kernel's own text is under 8 KiB. */
+#define NETSTAT_MAX ((size_t)64 << 10)
+
+/* The n-th word of the line at s, or NULL. */
+static const char *word(const char *s, unsigned n, size_t *ret_len)
+{
+        for (unsigned i = 0;; i++) {
+                s += strspn(s, " ");
+                size_t len = strcspn(s, " \n");
+                if (len == 0)
+                        return NULL;
+                if (i == n) {
+                        *ret_len = len;
+                        return s;
+                }
+                s += len;
+        }
+}
+
+int netstat_value(const char *text, const char *group, const char *name, uint64_t *ret)
+{
+        const char *names = NULL;
+        for (const char *line = text; *line;) {
+                const char *rest = startswith(line, group);
+                const char *end = strchr(line, '\n');
+                if (rest && !names)
+                        names = rest;
+                else if (rest) {
+                        size_t len;
+                        const char *w;
+                        for (unsigned i = 0; (w = word(names, i, &len)); i++) {
+                                if (len != strlen(name) || memcmp(w, name, len) != 0)
+                                        continue;
+                                char digits[24];
+                                w = word(rest, i, &len);
+                                if (!w || len >= sizeof(digits))
+                                        return -EINVAL;
+                                memcpy(digits, w, len);
+                                digits[len] = 0;
+                                return parse_u64(digits, ret);
+                        }
+                        return -ENOENT;
+                }
+                if (!end)
+                        break;
+                line = end + 1;
+        }
+        return names ? -EINVAL : -ENOENT;
+}
+
+static int read_retrans_fail(uint64_t *ret)
+{
+        _cleanup_free_ char *text = NULL;
+        int r = read_file("/proc/net/netstat", NETSTAT_MAX, &text, NULL);
+        return r < 0 ? r : netstat_value(text, "TcpExt:", "TCPRetransFail", ret);
+}
+
+static bool prefix_covers(const NetAddr *a, const Addr *dst)
+{
+        if (a->addr.family != dst->family)
+                return false;
+        const uint8_t *x = a->addr.family == AF_INET ? (const uint8_t *)&a->addr.in
+                                                     : (const uint8_t *)&a->addr.in6;
+        const uint8_t *y =
+                dst->family == AF_INET ? (const uint8_t *)&dst->in : (const uint8_t *)&dst->in6;
+        unsigned bits = a->prefix_len;
+        if (memcmp(x, y, bits / 8) != 0)
+                return false;
+        return bits % 8 == 0 || ((x[bits / 8] ^ y[bits / 8]) >> (8 - bits % 8)) == 0;
+}
+
+/* No route: is a link down that would have carried it? */
+static int find_down_link(Evidence *e)
+{
+        _cleanup_free_ NetLink *links = NULL;
+        _cleanup_free_ NetAddr *addrs = NULL;
+        size_t n_links, n_addrs, n_up = 0;
+        LocalFacts *l = &e->local;
+        int r = netlink_links(&links, &n_links);
+        if (r >= 0)
+                r = netlink_addrs(AF_UNSPEC, &addrs, &n_addrs);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+
+        for (size_t i = 0; i < n_links; i++) {
+                const NetLink *k = &links[i];
+                if (k->loopback)
+                        continue;
+                if (k->up && k->carrier) {
+                        n_up++;
+                        continue;
+                }
+                bool has_addr = false, covers = false;
+                for (size_t a = 0; a < n_addrs; a++)
+                        if (addrs[a].ifindex == k->ifindex) {
+                                has_addr = has_addr || addrs[a].global;
+                                covers = covers || prefix_covers(&addrs[a], &e->addr);
+                        }
+                /* a link never set up (no address) explains nothing, unless nothing else is there
+                 */
+                if (covers || (has_addr && !l->down_covers) || !l->down_known) {
+                        l->down_known = l->down_known || has_addr || covers;
+                        l->down_covers = l->down_covers || covers;
+                        l->down = *k;
+                }
+        }
+        if (n_up == 0 && l->down.ifindex > 0)
+                l->down_known = l->down_covers = true;
+        return 0;
+}
+
+static int gather_source(Evidence *e, Addr *ret_from, int *ret_ifindex)
+{
+        LocalFacts *l = &e->local;
+        *ret_from = (Addr){0};
+        *ret_ifindex = 0;
+        if (isempty(e->from))
+                return 0;
+        if (addr_parse(e->from, ret_from) >= 0) {
+                int r = netlink_is_own(ret_from);
+                if (r == 0 || ret_from->family != e->addr.family)
+                        l->source = SOURCE_NOT_OWN;
+                return r == -ENOMEM ? r : 0;
+        }
+        NetLink link;
+        int r = netlink_link_by_name(e->from, &link);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0) {
+                l->source = SOURCE_NO_INTERFACE;
+                return 0;
+        }
+        *ret_ifindex = link.ifindex;
+        l->link = link;
+        l->link_known = true;
+        _cleanup_free_ NetAddr *addrs = NULL;
+        size_t n;
+        r = netlink_addrs(e->addr.family, &addrs, &n);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+        for (size_t i = 0; i < n; i++)
+                if (addrs[i].ifindex == link.ifindex)
+                        return 0;
+        /* an IPv6 link that is down has no addresses: that is then the cause, not the choice */
+        if (link.up && link.carrier)
+                l->source = SOURCE_NO_ADDRESS;
+        return 0;
+}
+
+int facts_gather(Evidence *e, FactsBase *ret)
+{
+        LocalFacts *l = &e->local;
+        Addr from;
+        int ifindex;
+
+        *l = (LocalFacts){0};
+        *ret = (FactsBase){0};
+        int r = gather_source(e, &from, &ifindex);
+        if (r < 0)
+                return r;
+        r = netlink_route(&e->addr, addr_is_set(&from) ? &from : NULL, ifindex, &l->route);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0) {
+                l->route_error = -r;
+                if (r == -ENETUNREACH)
+                        r = find_down_link(e);
+                if (r == -ENOMEM)
+                        return r;
+        } else {
+                NetLink link;
+                if (netlink_link_by_index(l->route.ifindex, &link) >= 0) {
+                        l->link = link;
+                        l->link_known = true;
+                }
+                l->own = l->route.local;
+                l->nexthop = addr_is_set(&l->route.gateway) ? l->route.gateway : e->addr;
+                l->nexthop.port = 0;
+                if (!l->own && netlink_neigh(&l->nexthop, l->route.ifindex, &l->neigh) >= 0) {
+                        l->has_neigh = l->neigh != NEIGH_NOARP && l->neigh != NEIGH_PERMANENT;
+                        ret->neigh = l->neigh;
+                }
+        }
+        ret->known = read_retrans_fail(&ret->retrans_fail) >= 0;
+        return 0;
+}
+
+void facts_refresh(Evidence *e, const FactsBase *base)
+{
+        LocalFacts *l = &e->local;
+        uint64_t now;
+
+        if (l->has_neigh)
+                (void)netlink_neigh(&l->nexthop, l->route.ifindex, &l->neigh);
+        if (l->link_known) {
+                NetLink link;
+                if (netlink_link_by_index(l->link.ifindex, &link) >= 0)
+                        l->link = link;
+        }
+        if (base->known && read_retrans_fail(&now) >= 0) {
+                l->retrans_fail_known = true;
+                l->retrans_fail = now >= base->retrans_fail ? now - base->retrans_fail : 0;
+        }
+        /* the machine itself answered ARP while we asked: it is there, whatever its ports do */
+        if (l->has_neigh && !addr_is_set(&l->route.gateway) && base->neigh != NEIGH_REACHABLE &&
+            l->neigh == NEIGH_REACHABLE && !e->life.alive) {
+                e->life.alive = true;
+                strcpy(e->life.how, e->addr.family == AF_INET ? "it answers ARP"
+                                                              : "it answers neighbour discovery");
+        }
+}
+
+void facts_source(const Evidence *e, ConnectPolicy *policy)
+{
+        policy->from = (Addr){0};
+        policy->interface = NULL;
+        if (isempty(e->from))
+                return;
+        if (addr_parse(e->from, &policy->from) < 0) {
+                policy->from = (Addr){0};
+                policy->interface = e->from;
+        }
+}

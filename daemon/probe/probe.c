@@ -1,0 +1,500 @@
+/* One examination.
+ *
+ *   NAMING ──> CONNECTING ──> GREETING ──> ASKING (CheckAlive) ──> DONE
+ *      │           │             ├──closed without a byte──> TLS ──> HTTP ──> DONE
+ *      └───────────┴─────────────┴──the cause is plain, or the deadline────> DONE
+ *
+ * Every step writes into the Evidence; the judgement is made from it once, at the end. */
+#include "probe/probe.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "probe/alive.h"
+#include "probe/facts.h"
+#include "probe/talk.h"
+#include "probe/tcp.h"
+#include "probe/text.h"
+#include "sys/resolve.h"
+
+#define DEADLINE_DEFAULT (6 * USEC_PER_SEC)
+#define NAME_TIMEOUT     (2 * USEC_PER_SEC)
+#define GREETING_TIMEOUT (2 * USEC_PER_SEC)
+/* after so much silence a second connection is tried with segments that fit through every tunnel */
+#define SECOND_AFTER  (500 * USEC_PER_MSEC)
+#define SECOND_MSS    536
+#define RETRY_TIMEOUT USEC_PER_SEC
+#define ALIVE_TIMEOUT (2 * USEC_PER_SEC)
+
+typedef enum ProbeState {
+        PROBE_NAMING,     /* the name is looked up */
+        PROBE_CONNECTING, /* the connect stage runs */
+        PROBE_GREETING,   /* connected and greeted: who answers? */
+        PROBE_TLS,        /* it hung up on the greeting: does it want TLS? */
+        PROBE_HTTP,       /* no: does it speak HTTP/1? */
+        PROBE_ASKING,     /* it speaks gRPC: is it a GCS, and which? */
+        PROBE_DONE,       /* the report was given */
+        _PROBE_STATE_MAX,
+        _PROBE_STATE_INVALID = -EINVAL,
+} ProbeState;
+
+struct Probe {
+        sd_event *event; /* weak */
+        probe_cb cb;
+        void *userdata;
+        char *token;
+        usec_t deadline;
+
+        ProbeState state;
+        usec_t state_since;
+        Evidence e;
+        ProbeReport report;
+
+        Resolver *resolver;
+        ResolveQuery *query;
+        TcpStage *tcp;
+        Talk *talk;
+        Talk *second;
+        Alive *alive;
+        sd_event_source *deadline_timer;
+        sd_event_source *second_timer;
+        sd_event_source *start_defer;
+};
+
+static const uint32_t next_states[_PROBE_STATE_MAX] = {
+        [PROBE_NAMING] = 1U << PROBE_CONNECTING | 1U << PROBE_DONE,
+        [PROBE_CONNECTING] = 1U << PROBE_GREETING | 1U << PROBE_DONE,
+        [PROBE_GREETING] = 1U << PROBE_TLS | 1U << PROBE_ASKING | 1U << PROBE_DONE,
+        [PROBE_TLS] = 1U << PROBE_HTTP | 1U << PROBE_DONE,
+        [PROBE_HTTP] = 1U << PROBE_DONE,
+        [PROBE_ASKING] = 1U << PROBE_DONE,
+};
+
+static const char *const step_names[_PROBE_STATE_MAX] = {
+        [PROBE_NAMING] = "name", [PROBE_CONNECTING] = "connect", [PROBE_GREETING] = "service",
+        [PROBE_TLS] = "tls",     [PROBE_HTTP] = "http",          [PROBE_ASKING] = "check-alive",
+};
+
+static const char *const probe_confidence_table[_PROBE_CONFIDENCE_MAX] = {
+        [PROBE_PROVEN] = "proven",
+        [PROBE_LIKELY] = "likely",
+        [PROBE_INCONCLUSIVE] = "inconclusive",
+};
+DEFINE_STRTAB(probe_confidence, ProbeConfidence);
+
+static const char *const probe_direction_table[_PROBE_DIRECTION_MAX] = {
+        [PROBE_DIRECTION_OUT] = "out",
+        [PROBE_DIRECTION_BACK] = "back",
+        [PROBE_DIRECTION_BOTH] = "both",
+        [PROBE_DIRECTION_LOCAL] = "local",
+};
+DEFINE_STRTAB(probe_direction, ProbeDirection);
+
+static const char *const probe_place_table[_PROBE_PLACE_MAX] = {
+        [PROBE_PLACE_UNKNOWN] = "unknown", [PROBE_PLACE_HERE] = "this machine",
+        [PROBE_PLACE_DNS] = "dns",         [PROBE_PLACE_ROUTER] = "router",
+        [PROBE_PLACE_PATH] = "path",       [PROBE_PLACE_HEAD] = "head",
+};
+DEFINE_STRTAB(probe_place, ProbePlace);
+
+static void report_done(ProbeReport *r)
+{
+        free(r->sentence);
+        free(r->because);
+        free(r->hint);
+        strv_free(r->facts);
+        strv_free(r->missing);
+        for (size_t i = 0; i < r->n_steps; i++) {
+                free(r->steps[i].name);
+                free(r->steps[i].result);
+        }
+        free(r->steps);
+}
+
+/* What a state started and does not outlive. */
+static void stop_work(Probe *p)
+{
+        p->start_defer = sd_event_source_disable_unref(p->start_defer);
+        p->second_timer = sd_event_source_disable_unref(p->second_timer);
+        p->query = resolve_query_cancel(p->query);
+        p->tcp = tcp_stage_free(p->tcp);
+        p->talk = talk_free(p->talk);
+        p->second = talk_free(p->second);
+        p->alive = alive_free(p->alive);
+}
+
+Probe *probe_free(Probe *p)
+{
+        if (!p)
+                return NULL;
+        stop_work(p);
+        sd_event_source_disable_unref(p->deadline_timer);
+        resolver_free(p->resolver);
+        report_done(&p->report);
+        free(p->token);
+        free(p);
+        return NULL;
+}
+
+/* Takes `result` over; a step that cannot be kept for want of memory is left out. */
+static void add_step(Probe *p, const char *name, usec_t took, char *result)
+{
+        ProbeReport *r = &p->report;
+        _cleanup_free_ char *res = result;
+        _cleanup_free_ char *n = strdup(name);
+        if (!n || !res)
+                return;
+        ProbeStep *steps = realloc(r->steps, (r->n_steps + 1) * sizeof(*steps));
+        if (!steps)
+                return;
+        r->steps = steps;
+        r->steps[r->n_steps++] =
+                (ProbeStep){.name = TAKE_PTR(n), .result = TAKE_PTR(res), .took = took};
+}
+
+static char *step_result(const Probe *p)
+{
+        const Evidence *e = &p->e;
+        char addr[ADDR_PORT_MAX];
+        switch (p->state) {
+        case PROBE_NAMING:
+                return addr_is_set(&e->addr) ? strdup(addr_format(addr, &e->addr))
+                                             : strdup(e->name_text);
+        case PROBE_CONNECTING:
+                return strdup(e->tcp.outcome == CONNECT_ESTABLISHED ? "connected"
+                              : e->tcp.outcome == CONNECT_PENDING   ? "silence"
+                                                                    : strerror(e->tcp.error));
+        case PROBE_GREETING:
+                return strdup(service_kind_to_string(e->hello.kind));
+        case PROBE_TLS:
+                return strdup(e->hello.tls ? "TLS" : "no TLS");
+        case PROBE_HTTP:
+                return strdup(service_kind_to_string(e->hello.by_http));
+        case PROBE_ASKING:
+                return strdup(e->alive.outcome == ALIVE_OK ? "serving" : e->alive.text);
+        default:
+                return NULL;
+        }
+}
+
+static int probe_set_state(Probe *p, ProbeState state)
+{
+        if (!(next_states[p->state] & 1U << state))
+                return -EPROTO;
+        usec_t now = now_mono();
+        add_step(p, step_names[p->state], usec_sub(now, p->state_since), step_result(p));
+        p->state = state;
+        p->state_since = now;
+        return 0;
+}
+
+/* The one end: judge, put into words, tell. Out of memory leaves the words empty. */
+static void finish(Probe *p)
+{
+        Judgement j;
+        ProbeReport *r = &p->report;
+
+        if (probe_set_state(p, PROBE_DONE) < 0)
+                return;
+        stop_work(p);
+        p->deadline_timer = sd_event_source_disable_unref(p->deadline_timer);
+        judge(&p->e, &j);
+        r->verdict = j.verdict;
+        r->confidence = j.confidence;
+        r->direction = j.direction;
+        r->place = j.place;
+        r->where = j.where;
+        r->addr = p->e.addr;
+        r->head = p->e.head;
+        r->sentence = text_sentence(&p->e, &j);
+        r->because = text_because(&p->e, &j);
+        r->hint = text_hint(&p->e, &j);
+        (void)text_facts(&p->e, &r->facts);
+        (void)text_missing(&p->e, &j, &r->missing);
+        p->cb(p, r, p->userdata);
+}
+
+static void on_alive_answer(Alive *a, const AliveFacts *facts, const Versions *head, void *userdata)
+{
+        Probe *p = userdata;
+        p->e.alive = *facts;
+        p->e.head = *head;
+        finish(p);
+}
+
+static void ask_alive(Probe *p)
+{
+        if (probe_set_state(p, PROBE_ASKING) < 0 ||
+            alive_new(p->event, &p->e.addr, p->token, ALIVE_TIMEOUT, on_alive_answer, p,
+                      &p->alive) < 0)
+                finish(p);
+}
+
+static void on_http_answer(Talk *t, const TalkAnswer *a, void *userdata)
+{
+        Probe *p = userdata;
+        p->e.hello.by_http = a->kind;
+        finish(p);
+}
+
+static void ask_again(Probe *p, ProbeState state, Greeting g, talk_cb cb)
+{
+        ConnectPolicy policy = {.addr = p->e.addr, .n_sockets = 2};
+        facts_source(&p->e, &policy);
+        p->talk = talk_free(p->talk);
+        if (probe_set_state(p, state) < 0 ||
+            talk_new(p->event, -EBADF, &policy, g, RETRY_TIMEOUT, cb, p, &p->talk) < 0)
+                finish(p);
+}
+
+static void on_tls_answer(Talk *t, const TalkAnswer *a, void *userdata)
+{
+        Probe *p = userdata;
+        p->e.hello.tls = a->kind == SERVICE_TLS;
+        if (p->e.hello.tls)
+                finish(p);
+        else
+                ask_again(p, PROBE_HTTP, GREETING_HTTP1, on_http_answer);
+}
+
+/* The first line of a foreign text. */
+static void copy_words(char *buf, size_t size, const uint8_t *data, size_t n)
+{
+        size_t len = 0;
+        while (len < n && data[len] != '\r' && data[len] != '\n')
+                len++;
+        _cleanup_free_ char *s = str_escape((const char *)data, len, size - 1);
+        if (s)
+                (void)snprintf(buf, size, "%s", s);
+}
+
+static void note_hello(Evidence *e, const TalkAnswer *a)
+{
+        HelloFacts *h = &e->hello;
+        h->asked = true;
+        h->kind = a->kind;
+        h->closed = a->closed;
+        h->took = a->took;
+        h->stream = a->stream;
+        h->stream_known = a->stream_known;
+        copy_words(h->text, sizeof(h->text), a->data, a->size);
+}
+
+static void on_second_answer(Talk *t, const TalkAnswer *a, void *userdata)
+{
+        Probe *p = userdata;
+        p->e.hello.second_silent = a->connected && a->kind == SERVICE_UNKNOWN;
+        p->second = talk_free(p->second);
+}
+
+static int on_second_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        Probe *p = userdata;
+        ConnectPolicy policy = {.addr = p->e.addr, .n_sockets = 1, .mss = SECOND_MSS};
+        facts_source(&p->e, &policy);
+        /* ends before the first one does; trouble leaves "second" unknown */
+        (void)talk_new(p->event, -EBADF, &policy, GREETING_HTTP2,
+                       GREETING_TIMEOUT - SECOND_AFTER - 100 * USEC_PER_MSEC, on_second_answer, p,
+                       &p->second);
+        return 0;
+}
+
+static void on_greeting_answer(Talk *t, const TalkAnswer *a, void *userdata)
+{
+        Probe *p = userdata;
+        note_hello(&p->e, a);
+        p->second_timer = sd_event_source_disable_unref(p->second_timer);
+        p->second = talk_free(p->second);
+        if (a->kind == SERVICE_CLOSED)
+                ask_again(p, PROBE_TLS, GREETING_TLS, on_tls_answer);
+        else if (a->kind == SERVICE_GRPC || a->kind == SERVICE_HTTP2) {
+                p->talk = talk_free(p->talk);
+                ask_alive(p);
+        } else
+                finish(p);
+}
+
+static void on_tcp_end(TcpStage *t, int fd, void *userdata)
+{
+        Probe *p = userdata;
+        _cleanup_close_ int conn = fd;
+
+        if (conn < 0 || probe_set_state(p, PROBE_GREETING) < 0) {
+                finish(p);
+                return;
+        }
+        int r = talk_new(p->event, conn, NULL, GREETING_HTTP2, GREETING_TIMEOUT, on_greeting_answer,
+                         p, &p->talk);
+        if (r >= 0) {
+                (void)TAKE_FD(conn);
+                r = sd_event_add_time_relative(p->event, &p->second_timer, CLOCK_MONOTONIC,
+                                               SECOND_AFTER, USEC_PER_MSEC, on_second_timer, p);
+        }
+        p->tcp = tcp_stage_free(p->tcp);
+        if (r < 0)
+                finish(p);
+}
+
+static void start_connect(Probe *p)
+{
+        if (probe_set_state(p, PROBE_CONNECTING) < 0 ||
+            tcp_stage_new(p->event, &p->e, on_tcp_end, p, &p->tcp) < 0)
+                finish(p);
+}
+
+/* A name of several addresses: the first that could be another machine, IPv4 before IPv6. */
+static void choose_addr(Evidence *e, const ResolveAnswer *a)
+{
+        uint16_t port = e->addr.port;
+        size_t best = 0;
+        for (size_t i = 0; i < a->n_addrs; i++)
+                if (addr_is_usable(&a->addrs[i])) {
+                        best = i;
+                        break;
+                }
+        e->addr = a->addrs[best];
+        e->addr.port = port;
+        e->n_addrs = (unsigned)a->n_addrs;
+}
+
+static void on_name_answer(const ResolveAnswer *a, void *userdata)
+{
+        Probe *p = userdata;
+        Evidence *e = &p->e;
+
+        p->query = NULL;
+        (void)snprintf(e->name_text, sizeof(e->name_text), "%s", a->text);
+        switch (a->result) {
+        case RESOLVE_OK:
+                e->name = a->n_addrs > 0 ? NAME_RESOLVED : NAME_NOT_THERE;
+                break;
+        case RESOLVE_NXDOMAIN:
+        case RESOLVE_NODATA:
+        case RESOLVE_BAD_NAME:
+                e->name = NAME_NOT_THERE;
+                break;
+        case RESOLVE_INTERNAL:
+                e->name = NAME_UNKNOWN;
+                break;
+        default:
+                e->name = NAME_NO_ANSWER;
+                break;
+        }
+        if (e->name == NAME_RESOLVED) {
+                choose_addr(e, a);
+                char addr[ADDR_MAX];
+                addr_format(addr, &e->addr);
+                if (a->from_hosts)
+                        (void)snprintf(e->name_text, sizeof(e->name_text),
+                                       "/etc/hosts says that %s is %s", e->host, addr);
+                else if (a->n_addrs > 1)
+                        (void)snprintf(e->name_text, sizeof(e->name_text),
+                                       "DNS gives %u addresses of %s, of which %s was tried",
+                                       e->n_addrs, e->host, addr);
+                start_connect(p);
+        } else
+                finish(p);
+}
+
+/* A literal with a zone that is not here is an address without a way to it. */
+static int take_literal(Evidence *e)
+{
+        uint16_t port = e->addr.port;
+        int r = addr_parse(e->host, &e->addr);
+        if (r == -ENODEV) {
+                const char *zone = strchr(e->host, '%');
+                char bare[sizeof(e->host)];
+                (void)snprintf(bare, sizeof(bare), "%.*s", (int)(zone - e->host), e->host);
+                r = addr_parse(bare, &e->addr);
+                (void)snprintf(e->from, sizeof(e->from), "%s", zone + 1);
+        }
+        e->addr.port = port;
+        if (r >= 0)
+                e->name = NAME_LITERAL;
+        return r;
+}
+
+static int on_start(sd_event_source *s, void *userdata)
+{
+        Probe *p = userdata;
+        Evidence *e = &p->e;
+
+        p->start_defer = sd_event_source_disable_unref(p->start_defer);
+        if (addr_is_set(&e->addr) || take_literal(e) >= 0) {
+                start_connect(p);
+                return 0;
+        }
+        int r = resolver_new(p->event, &p->resolver);
+        if (r >= 0)
+                r = resolver_host(p->resolver, e->host, MIN(NAME_TIMEOUT, p->deadline),
+                                  on_name_answer, p, &p->query);
+        if (r < 0) {
+                (void)snprintf(e->name_text, sizeof(e->name_text), "the resolver did not start: %s",
+                               strerror(-r));
+                finish(p);
+        }
+        return 0;
+}
+
+static int on_deadline_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        Probe *p = userdata;
+        p->e.cut = true;
+        if (p->tcp)
+                tcp_stage_snapshot(p->tcp);
+        if (p->talk && p->state == PROBE_GREETING) {
+                TalkAnswer a;
+                talk_snapshot(p->talk, &a);
+                note_hello(&p->e, &a);
+        }
+        finish(p);
+        return 0;
+}
+
+static int copy_request(Probe *p, const ProbeRequest *q)
+{
+        Evidence *e = &p->e;
+
+        if (strlen(strempty(q->host)) >= sizeof(e->host) ||
+            strlen(strempty(q->from)) >= sizeof(e->from))
+                return -ENAMETOOLONG;
+        strcpy(e->host, strempty(q->host));
+        strcpy(e->from, strempty(q->from));
+        e->name = NAME_UNKNOWN;
+        e->here = q->here;
+        e->has_token = !isempty(q->token);
+        if (q->addr) {
+                Addr literal;
+                e->addr = *q->addr;
+                e->name = isempty(e->host) || addr_parse(e->host, &literal) >= 0 ? NAME_LITERAL
+                                                                                 : NAME_RESOLVED;
+        }
+        e->addr.port = q->port;
+        return e->has_token ? free_and_strdup(&p->token, q->token) : 0;
+}
+
+int probe_new(sd_event *event, const ProbeRequest *request, probe_cb cb, void *userdata,
+              Probe **ret)
+{
+        _cleanup_(probe_freep) Probe *p = new0(Probe, 1);
+        if (!p)
+                return -ENOMEM;
+        p->event = event;
+        p->cb = cb;
+        p->userdata = userdata;
+        p->deadline = request->deadline ? request->deadline : DEADLINE_DEFAULT;
+        p->state_since = now_mono();
+        if (request->port == 0 || (isempty(request->host) && !request->addr))
+                return -EINVAL;
+        int r = copy_request(p, request);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &p->deadline_timer, CLOCK_MONOTONIC,
+                                               p->deadline, USEC_PER_MSEC, on_deadline_timer, p);
+        if (r >= 0)
+                r = sd_event_add_defer(event, &p->start_defer, on_start, p);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(p);
+        return 0;
+}

@@ -1,0 +1,247 @@
+/* The connect stage.
+ *
+ *   WAITING ──answer────────────────────────────────────────────> DONE
+ *      │        └─a router says "host unreachable" at once─> REPEATING ─answer or 1 s─> DONE
+ *      ├─400 ms of silence: ask other ports too (stays WAITING)
+ *      └─the evidence decides, or 3.6 s─────────────────────────> DONE
+ */
+#include "probe/tcp.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "probe/facts.h"
+#include "probe/verdict.h"
+
+#define TICK          (100 * USEC_PER_MSEC)
+#define CONTROL_AFTER (400 * USEC_PER_MSEC)
+#define NO_CARRIER    (100 * USEC_PER_MSEC)
+#define GIVE_UP       (3600 * USEC_PER_MSEC)
+#define REPEAT_WAIT   USEC_PER_SEC
+
+/* Ports that are either open or answered by a reset on most machines. */
+static const uint16_t control_ports[] = {22, 443, 9};
+
+typedef enum TcpStageState {
+        TCP_STAGE_WAITING,   /* the attempt has no answer */
+        TCP_STAGE_REPEATING, /* a second attempt, to learn how soon it is refused */
+        TCP_STAGE_DONE,      /* the owner was told */
+        _TCP_STAGE_STATE_MAX,
+        _TCP_STAGE_STATE_INVALID = -EINVAL,
+} TcpStageState;
+
+typedef struct Control {
+        TcpStage *stage; /* weak */
+        uint16_t port;
+        ProbeSock *sock;
+} Control;
+
+struct TcpStage {
+        sd_event *event; /* weak */
+        Evidence *e;     /* weak */
+        tcp_stage_cb cb;
+        void *userdata;
+
+        TcpStageState state;
+        FactsBase base;
+        ProbeSock *sock;
+        ProbeSock *repeat;
+        Control controls[ELEMENTSOF(control_ports)];
+        ProbeUdp *udp;
+        sd_event_source *tick_timer;
+};
+
+TcpStage *tcp_stage_free(TcpStage *t)
+{
+        if (!t)
+                return NULL;
+        sd_event_source_disable_unref(t->tick_timer);
+        for (size_t i = 0; i < ELEMENTSOF(t->controls); i++)
+                probe_sock_free(t->controls[i].sock);
+        probe_udp_free(t->udp);
+        probe_sock_free(t->repeat);
+        probe_sock_free(t->sock);
+        free(t);
+        return NULL;
+}
+
+static const uint32_t next_states[_TCP_STAGE_STATE_MAX] = {
+        [TCP_STAGE_WAITING] = 1U << TCP_STAGE_REPEATING | 1U << TCP_STAGE_DONE,
+        [TCP_STAGE_REPEATING] = 1U << TCP_STAGE_DONE,
+};
+
+static int tcp_stage_set_state(TcpStage *t, TcpStageState state)
+{
+        if (!(next_states[t->state] & 1U << state))
+                return -EPROTO;
+        t->state = state;
+        return 0;
+}
+
+static void end(TcpStage *t)
+{
+        if (tcp_stage_set_state(t, TCP_STAGE_DONE) < 0)
+                return;
+        t->tick_timer = sd_event_source_disable_unref(t->tick_timer);
+        int fd = -EBADF;
+        if (t->e->tcp.outcome == CONNECT_ESTABLISHED)
+                fd = probe_sock_take_fd(t->sock);
+        t->cb(t, fd, t->userdata);
+}
+
+static void note_alive(Evidence *e, const char *fmt, ...) _printf_(2, 3);
+static void note_alive(Evidence *e, const char *fmt, ...)
+{
+        if (e->life.alive)
+                return;
+        va_list ap;
+        va_start(ap, fmt);
+        (void)vsnprintf(e->life.how, sizeof(e->life.how), fmt, ap);
+        va_end(ap);
+        e->life.alive = true;
+}
+
+static void on_control_answer(ProbeSock *p, const ConnectFacts *f, void *userdata)
+{
+        Control *c = userdata;
+        Evidence *e = c->stage->e;
+        if (f->outcome == CONNECT_ESTABLISHED)
+                note_alive(e, "port %u is open", c->port);
+        else if (f->icmp.seen && addr_equal(&f->icmp.from, &e->addr))
+                note_alive(e, "port %u is rejected", c->port);
+        else if (!f->icmp.seen && f->error == ECONNREFUSED)
+                note_alive(e, "port %u refuses", c->port);
+        c->sock = probe_sock_free(c->sock);
+}
+
+/* Trouble here only leaves "alive" unknown. */
+static void controls_start(TcpStage *t)
+{
+        Evidence *e = t->e;
+        ConnectPolicy policy = {.addr = e->addr, .n_sockets = 2};
+
+        e->life.asked = true;
+        facts_source(e, &policy);
+        (void)probe_udp_new(&policy, &t->udp);
+        for (size_t i = 0; i < ELEMENTSOF(control_ports); i++) {
+                t->controls[i] = (Control){.stage = t, .port = control_ports[i]};
+                if (control_ports[i] == e->addr.port)
+                        continue;
+                policy.addr.port = control_ports[i];
+                (void)probe_sock_new(t->event, &policy, on_control_answer, &t->controls[i],
+                                     &t->controls[i].sock);
+        }
+}
+
+void tcp_stage_snapshot(TcpStage *t)
+{
+        Evidence *e = t->e;
+        if (e->tcp.outcome == CONNECT_PENDING)
+                probe_sock_snapshot(t->sock, &e->tcp);
+        facts_refresh(e, &t->base);
+        if (t->udp) {
+                IcmpNote note;
+                e->local.udp_forbidden = probe_udp_forbidden(t->udp);
+                probe_udp_poll(t->udp, &note);
+                if (note.seen && addr_equal(&note.from, &e->addr))
+                        note_alive(e, "it answers a datagram to port %u", e->addr.port);
+        }
+}
+
+/* Whether more waiting could change the judgement. */
+static bool decided(const Evidence *e)
+{
+        Judgement j;
+        judge(e, &j);
+        if (j.confidence == PROBE_PROVEN)
+                return e->tcp.took >= NO_CARRIER;
+        if (j.confidence == PROBE_LIKELY && j.verdict != VERDICT_NEIGHBOUR_DEAD &&
+            j.verdict != VERDICT_GATEWAY_DEAD && e->tcp.took >= JUDGE_SILENCE)
+                return true;
+        return e->tcp.took >= GIVE_UP;
+}
+
+static int on_tick_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        TcpStage *t = userdata;
+        if (t->state == TCP_STAGE_REPEATING) {
+                /* not refused again in this time: somebody asks the neighbour in between */
+                t->e->repeated = true;
+                t->e->repeat_took = REPEAT_WAIT;
+                end(t);
+                return 0;
+        }
+        tcp_stage_snapshot(t);
+        if (!t->e->life.asked && t->e->tcp.took >= CONTROL_AFTER && !t->e->local.own)
+                controls_start(t);
+        if (decided(t->e)) {
+                end(t);
+                return 0;
+        }
+        (void)sd_event_source_set_time_relative(s, TICK);
+        (void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+static void on_repeat_answer(ProbeSock *p, const ConnectFacts *f, void *userdata)
+{
+        TcpStage *t = userdata;
+        t->e->repeated = true;
+        t->e->repeat_took = f->took;
+        end(t);
+}
+
+/* "Host unreachable" sooner than a router can have asked the neighbour. */
+static bool wants_repeat(const Evidence *e)
+{
+        Judgement j;
+        judge(e, &j);
+        return j.verdict == VERDICT_HOST_DOWN_REMOTE && j.confidence != PROBE_PROVEN;
+}
+
+static void on_sock_answer(ProbeSock *p, const ConnectFacts *f, void *userdata)
+{
+        TcpStage *t = userdata;
+        Evidence *e = t->e;
+
+        e->tcp = *f;
+        e->icmp_own =
+                f->icmp.seen && addr_is_set(&f->icmp.from) && netlink_is_own(&f->icmp.from) > 0;
+        tcp_stage_snapshot(t);
+        if (wants_repeat(e) && tcp_stage_set_state(t, TCP_STAGE_REPEATING) >= 0) {
+                ConnectPolicy policy = {.addr = e->addr, .n_sockets = 1};
+                facts_source(e, &policy);
+                if (probe_sock_new(t->event, &policy, on_repeat_answer, t, &t->repeat) >= 0) {
+                        (void)sd_event_source_set_time_relative(t->tick_timer, REPEAT_WAIT);
+                        (void)sd_event_source_set_enabled(t->tick_timer, SD_EVENT_ONESHOT);
+                        return;
+                }
+        }
+        end(t);
+}
+
+int tcp_stage_new(sd_event *event, Evidence *e, tcp_stage_cb cb, void *userdata, TcpStage **ret)
+{
+        _cleanup_(tcp_stage_freep) TcpStage *t = new0(TcpStage, 1);
+        if (!t)
+                return -ENOMEM;
+        *t = (TcpStage){.event = event, .e = e, .cb = cb, .userdata = userdata};
+
+        int r = facts_gather(e, &t->base);
+        if (r < 0)
+                return r;
+        ConnectPolicy policy = {.addr = e->addr};
+        facts_source(e, &policy);
+        r = probe_sock_new(event, &policy, on_sock_answer, t, &t->sock);
+        if (r < 0)
+                return r;
+        e->connected = true;
+        r = sd_event_add_time_relative(event, &t->tick_timer, CLOCK_MONOTONIC, TICK, USEC_PER_MSEC,
+                                       on_tick_timer, t);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(t);
+        return 0;
+}

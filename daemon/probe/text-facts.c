@@ -1,0 +1,121 @@
+/* The evidence for programs, and what is not known. */
+#include "probe/text.h"
+
+static int add_addr(char ***l, const char *key, const Addr *a)
+{
+        char buf[ADDR_MAX];
+        return addr_is_set(a) && !addr_is_any(a)
+                       ? strv_extendf(l, "%s=%s", key, addr_format(buf, a))
+                       : 0;
+}
+
+static int local_facts(const Evidence *e, char ***l)
+{
+        const LocalFacts *f = &e->local;
+        int r = 0;
+
+        if (f->route_error)
+                return strv_extendf(l, "route_errno=%d", f->route_error);
+        if (!isempty(f->route.ifname))
+                r = strv_extendf(l, "interface=%s", f->route.ifname);
+        if (r >= 0)
+                r = add_addr(l, "source", &f->route.source);
+        if (r >= 0)
+                r = add_addr(l, "gateway", &f->route.gateway);
+        if (r >= 0 && f->link_known)
+                r = strv_extendf(l, "mtu=%u", f->link.mtu);
+        if (r >= 0 && f->has_neigh)
+                r = strv_extendf(l, "neighbour=%s", neigh_state_to_string(f->neigh));
+        if (r >= 0 && f->retrans_fail_known && e->tcp.outcome == CONNECT_PENDING)
+                r = strv_extendf(l, "tcp_retrans_fail=%llu", (unsigned long long)f->retrans_fail);
+        return r;
+}
+
+static int tcp_facts(const Evidence *e, char ***l)
+{
+        const ConnectFacts *t = &e->tcp;
+        int r = 0;
+
+        if (!e->connected)
+                return 0;
+        if (t->error)
+                r = strv_extendf(l, "errno=%d", t->error);
+        if (r >= 0 && t->icmp.seen) {
+                r = strv_extendf(l, "icmp=%u/%u", t->icmp.type, t->icmp.code);
+                if (r >= 0)
+                        r = add_addr(l, "icmp_from", &t->icmp.from);
+        }
+        if (r >= 0)
+                r = strv_extendf(l, "connect_us=%llu", (unsigned long long)t->took);
+        if (r >= 0 && t->outcome == CONNECT_PENDING)
+                r = strv_extendf(l, "syns=%u", t->n_sockets + t->total_retrans);
+        if (r >= 0 && e->life.asked)
+                r = strv_extendf(l, "head_alive=%s", e->life.alive ? "yes" : "unknown");
+        return r;
+}
+
+int text_facts(const Evidence *e, char ***ret)
+{
+        _cleanup_strv_free_ char **l = NULL;
+
+        int r = add_addr(&l, "address", &e->addr);
+        if (r >= 0)
+                r = local_facts(e, &l);
+        if (r >= 0)
+                r = tcp_facts(e, &l);
+        if (r >= 0 && e->hello.asked)
+                r = strv_extendf(&l, "service=%s", service_kind_to_string(e->hello.kind));
+        if (r >= 0 && !isempty(e->head.ray))
+                r = strv_extendf(&l, "head_ray=%s", e->head.ray);
+        if (r >= 0 && !isempty(e->head.python))
+                r = strv_extendf(&l, "head_python=%s", e->head.python);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(l);
+        return 0;
+}
+
+int text_missing(const Evidence *e, const Judgement *j, char ***ret)
+{
+        _cleanup_strv_free_ char **l = NULL;
+        int r = 0;
+
+        switch (j->verdict) {
+        case VERDICT_PORT_CLOSED:
+                r = strv_extend(
+                        &l, "whether the head or a firewall sent the reset: the head's listening "
+                            "sockets (ss -ltn there)");
+                break;
+        case VERDICT_FILTERED_SILENTLY:
+        case VERDICT_HOST_SILENT:
+                r = strv_extend(
+                        &l, "whether our SYNs arrive: a look at the head (ss -tn state syn-recv "
+                            "there)");
+                break;
+        case VERDICT_NO_ROUTE_REMOTE:
+        case VERDICT_HOST_DOWN_REMOTE:
+                if (j->confidence != PROBE_PROVEN)
+                        r = strv_extend(&l,
+                                        "whether the router has a route and asks for the head: its "
+                                        "route and neighbour tables");
+                break;
+        case VERDICT_LOCAL_FIREWALL:
+                r = strv_extend(&l, "which rule: root (nft list ruleset)");
+                break;
+        case VERDICT_INCONCLUSIVE:
+                r = strv_extend(&l, e->cut ? "the rest of the examination: a longer deadline"
+                                           : "the cause: a look at the head");
+                break;
+        default:
+                break;
+        }
+        if (r >= 0 && j->verdict == VERDICT_OK)
+                r = strv_extend(&l, "whether the head reaches this machine: the other side's view");
+        if (r >= 0 && j->verdict == VERDICT_OK && isempty(e->here.ray))
+                r = strv_extend(&l,
+                                "whether the versions match: an installed engine on this machine");
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(l);
+        return 0;
+}

@@ -1,0 +1,33 @@
+/* The decision: evidence in, judgement out. A pure function; the precedence of causes lives here
+ * and nowhere else (probe.md 5.2): local > name > path > firewall > service > token > version.
+ * "Proven" is only said of what the evidence leaves no other reading for. */
+#pragma once
+
+#include "probe/evidence.h"
+
+typedef struct Judgement {
+        Verdict verdict;
+        ProbeConfidence confidence;
+        ProbeDirection direction;
+        ProbePlace place;
+        Addr where; /* the machine that the cause sits on; unset when it has no address to name */
+} Judgement;
+
+/* Silence is believed after this long: four SYNs and their first retransmissions. */
+#define JUDGE_SILENCE (2400 * USEC_PER_MSEC)
+/* A dead neighbour, ours or the last router's, is told by the kernel after 3 s; only behind that is
+ * total silence silence. */
+#define JUDGE_DEAD (3200 * USEC_PER_MSEC)
+/* A neighbour that owes an answer this long is likely dead. */
+#define JUDGE_NEIGH (1200 * USEC_PER_MSEC)
+/* A router that says "host unreachable" sooner than this did not wait for ARP, if it does so twice
+ * in a row. */
+#define JUDGE_AT_ONCE (500 * USEC_PER_MSEC)
+/* A service that has our greeting this long and says nothing is stuck: gRPC core sends its SETTINGS
+ * from the accept, before any application code. */
+#define JUDGE_FROZEN (1900 * USEC_PER_MSEC)
+
+void judge(const Evidence *e, Judgement *ret);
+
+/* The ICMP message in words: "host-prohibited"; NULL for one without a name. */
+const char *icmp_name(int family, uint8_t type, uint8_t code);
