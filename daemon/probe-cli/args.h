@@ -1,0 +1,18 @@
+/* The command line of ray-probe. */
+#pragma once
+
+#include "base/time.h"
+
+#define PROBE_PORT_DEFAULT 6379
+
+typedef struct Args {
+        const char *host; /* of argv */
+        uint16_t port;
+        const char *from; /* NULL = the kernel chooses */
+        const char *token_file;
+        usec_t deadline;
+        bool json;
+} Args;
+
+/* 1: go on; 0: --help or --version was done; -EINVAL: a mistake, told on stderr. */
+int args_parse(int argc, char *argv[], Args *ret);

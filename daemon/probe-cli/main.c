@@ -1,0 +1,81 @@
+/* ray-probe: why can the head not be reached? One examination, one verdict. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/exit.h"
+#include "base/fd.h"
+#include "probe-cli/args.h"
+#include "probe-cli/output.h"
+
+/* Ray's tokens have some hundred bytes. */
+#define TOKEN_MAX ((size_t)4096)
+
+typedef struct Run {
+        sd_event *event;
+        const Args *args;
+} Run;
+
+static void on_report(Probe *p, const ProbeReport *report, void *userdata)
+{
+        Run *run = userdata;
+        int r = run->args->json ? output_json(report) : output_text(report);
+        (void)sd_event_exit(run->event, r < 0 ? EXIT_INTERNAL : (int)report->verdict);
+}
+
+static int read_token(const char *path, char **ret)
+{
+        _cleanup_free_ char *text = NULL;
+        int r = read_file(path, TOKEN_MAX, &text, NULL);
+        if (r < 0) {
+                fprintf(stderr, "ray-probe: --token-file %s: %s\n", path, strerror(-r));
+                return r;
+        }
+        const char *token = str_strip(text);
+        if (!*token) {
+                fprintf(stderr, "ray-probe: --token-file %s: is empty\n", path);
+                return -EINVAL;
+        }
+        return free_and_strdup(ret, token);
+}
+
+static int run(const Args *args)
+{
+        _cleanup_free_ char *token = NULL;
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        _cleanup_(probe_freep) Probe *probe = NULL;
+
+        if (args->token_file && read_token(args->token_file, &token) < 0)
+                return EXIT_USAGE;
+        int r = sd_event_new(&event);
+        if (r < 0)
+                return r;
+        Run run = {.event = event, .args = args};
+        ProbeRequest request = {
+                .host = args->host,
+                .port = args->port,
+                .from = args->from,
+                .token = token,
+                .deadline = args->deadline,
+        };
+        r = probe_new(event, &request, on_report, &run, &probe);
+        return r < 0 ? r : sd_event_loop(event);
+}
+
+int main(int argc, char *argv[])
+{
+        Args args;
+        int r = args_parse(argc, argv, &args);
+        if (r < 0)
+                return EXIT_USAGE;
+        if (r == 0)
+                return fflush(stdout) == EOF ? EXIT_INTERNAL : EXIT_OK;
+        (void)signal(SIGPIPE, SIG_IGN);
+        r = run(&args);
+        if (r < 0) {
+                fprintf(stderr, "ray-probe: cannot examine the connection: %s\n", strerror(-r));
+                return EXIT_INTERNAL;
+        }
+        return r;
+}
