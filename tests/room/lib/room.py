@@ -33,8 +33,6 @@ STATE = pathlib.Path("/run/raycluster-room")
 GUEST_ENV = ["env", "-i", "-C", "/", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
              "LANG=C.UTF-8", "TERM=dumb", "DEBIAN_FRONTEND=noninteractive", "SYSTEMD_PAGER=",
              "HOME=/root"]
-UNITS = ["ray-head.service", "ray-worker.service", "ray-engine@head.service",
-         "ray-engine@worker.service", "avahi-daemon.service", "polkit.service", "init.scope"]
 
 
 class Failed(AssertionError):
@@ -44,6 +42,16 @@ class Failed(AssertionError):
 class Result:
     def __init__(self, code, out, err):
         self.code, self.out, self.err = code, out, err
+
+
+def message_id(name):
+    text = (HERE.parent.parent / "daemon/base/messages.h").read_text()
+    return re.search(rf'X\({name},\s*"([0-9a-f]{{32}})"', text).group(1)
+
+
+def stamp(entry):
+    """When a journal entry was written, in seconds; all guests have the host's clock."""
+    return int(entry["__REALTIME_TIMESTAMP"]) / 1e6
 
 
 def wait_until(what, test, timeout, every=0.2):
@@ -385,6 +393,59 @@ END
             p.kill()
             p.wait()
             p.stdout.close()
+
+    def wait_message(self, name, after, timeout=30, pattern="", unit=None):
+        """Wait for an entry with the MESSAGE_ID of this name in daemon/base/messages.h."""
+        try:
+            return self.wait_journal(pattern, after, timeout, unit, message_id(name))
+        except Failed as e:
+            last = "\n    ".join(self.journal(after, lines=15).split("\n"))
+            raise Failed(f"{self.name}: no {name} in {timeout} s ({e})\n  journal:\n    "
+                         f"{last}") from None
+
+    def count_messages(self, name, after):
+        """How many entries with this MESSAGE_ID came after the cursor."""
+        out = self.run(["journalctl", "-q", "--no-pager", "-o", "cat", "--after-cursor", after,
+                        f"MESSAGE_ID={message_id(name)}"], check=False, quiet=True).out
+        return len(out.splitlines())
+
+    # raycluster's own interface ---------------------------------------------------------------
+
+    def role(self):
+        return "Head" if self.state("ray-head.service") == "active" else "Worker"
+
+    def prop(self, name):
+        """A D-Bus property of the daemon that runs here."""
+        role = self.role()
+        r = self.run(["busctl", "--json=short", "get-property", f"org.raycluster1.{role}",
+                      f"/org/raycluster1/{role}", f"org.raycluster1.{role}", name],
+                     check=False, quiet=True)
+        return json.loads(r.out)["data"] if r.code == 0 else None
+
+    def nodes(self):
+        """The cluster's nodes as this machine's daemon hears them from the GCS."""
+        role = self.role()
+        r = self.run(["busctl", "--json=short", "call", f"org.raycluster1.{role}",
+                      f"/org/raycluster1/{role}", f"org.raycluster1.{role}", "GetNodes"],
+                     check=False, quiet=True)
+        if r.code:
+            return []
+        keys = ("id", "hostname", "address", "state", "group", "is_head", "idle_ms", "started_ms",
+                "resources", "why_dead")
+        return [dict(zip(keys, n)) for n in json.loads(r.out)["data"][1]]
+
+    def wait_prop(self, name, test, timeout=30, what=""):
+        """Wait until test(value) of a property is true; returns the value."""
+        seen = []
+
+        def probe():
+            seen.append(self.prop(name))
+            return seen[-1] is not None and test(seen[-1]) and [seen[-1]]
+        try:
+            return wait_until(what or name, probe, timeout, 0.1)[0]
+        except Failed as e:
+            raise Failed(f"{self.name}: {e}; it is {seen[-1]!r}, reason: "
+                         f"{self.prop('Reason')!r}") from None
 
     def save_journal(self):
         """Put the journal of the units that matter beside the timeline; for after a failure."""

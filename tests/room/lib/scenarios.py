@@ -16,7 +16,8 @@ import setup
 from image import HERE
 from room import Failed
 
-DEFAULTS = {"guests": ["head", "w1", "w2"], "installed": True, "other_engine": False}
+DEFAULTS = {"guests": ["head", "w1", "w2"], "installed": True, "other_engine": False,
+            "nspawn_args": ()}
 
 
 class Skip(Exception):
@@ -65,7 +66,8 @@ class Runner:
         name = f"{f.name}/setup"
         try:
             with self.site.room(f.room["guests"], logs, installed=f.room["installed"],
-                                echo=self.args.verbose) as room:
+                                echo=self.args.verbose,
+                                nspawn_args=f.room["nspawn_args"]) as room:
                 try:
                     f.setup(room)
                     self.report("setup", f.name, time.monotonic() - began)
@@ -90,14 +92,10 @@ class Runner:
             self.failed.append(name)
             self.report("FAIL", name, time.monotonic() - began)
             self.explain(e, logs)
-        done = [t for t, _ in tests].index(name.split("/")[1]) if not name.endswith("/setup") else None
-        if done is None:                          # without a room none of them can run
-            for test, _ in tests:
-                self.failed.append(f"{f.name}/{test}")
-                self.report("FAIL", f"{f.name}/{test}", 0, "its room did not come up")
-            self.failed.remove(name)
+        if name.endswith("/setup"):               # without its room none of them can run
+            self.failed[-1:] = [f"{f.name}/{test}" for test, _ in tests]
             return []
-        return tests[done + 1:]
+        return tests[[t for t, _ in tests].index(name.split("/")[1]) + 1:]
 
     def explain(self, error, logs):
         text = str(error) if isinstance(error, Failed) else traceback.format_exc()

@@ -2,6 +2,7 @@
 """Steps that the main story and the scenarios share: what a person would type, and real jobs."""
 import json
 import shlex
+import subprocess
 
 from image import SOURCE
 from room import Failed, wait_until
@@ -62,6 +63,127 @@ def status(guest):
     return json.loads(guest.run("raycluster status --json", check=False, quiet=True).out)
 
 
+def engine_unit(guest):
+    return f"ray-engine@{guest.role().lower()}.service"
+
+
+def alive(room, on="head"):
+    """Host names of the nodes that are ALIVE, one entry a node: a name twice is a doubled node."""
+    return sorted(n["hostname"] for n in room[on].nodes() if n["state"] in ("alive", "ALIVE"))
+
+
+def wait_alive(room, names, timeout, on="head"):
+    """Wait until exactly these machines are ALIVE, each once."""
+    want = sorted(names)
+    seen = []
+
+    def probe():
+        seen.append(alive(room, on))
+        return seen[-1] == want
+    try:
+        wait_until("nodes", probe, timeout)
+    except Failed:
+        raise Failed(f"ALIVE after {timeout} s: {seen[-1]}, expected {want}") from None
+
+
+def raylet(guest):
+    return guest.pid("/raylet/raylet ")
+
+
+def gcs_server(guest):
+    return guest.pid("/gcs/gcs_server ")
+
+
+class Pids:
+    """The processes of Ray on a machine, to see later that they are still the same."""
+
+    def __init__(self, guest):
+        self.guest = guest
+        self.unit = engine_unit(guest)
+        self.now = self.read()
+
+    def read(self):
+        found = {"supervisor": [self.guest.main_pid(self.unit)],
+                 "raylet": self.guest.pids("/raylet/raylet ")}
+        if self.unit.startswith("ray-engine@head"):
+            found["gcs_server"] = self.guest.pids("/gcs/gcs_server ")
+        return found
+
+    def expect_same(self, after):
+        now = self.read()
+        expect(now == self.now, f"{self.guest.name}: after {after} Ray's processes are {now}, "
+                                f"they were {self.now}")
+
+
+# A task on the machine that argv names runs until a line comes on stdin; then its result is shown.
+LONG_TASK = '''\
+import asyncio
+import os
+import sys
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
+
+ray.init(log_to_driver=False)
+node = [n["NodeID"] for n in ray.nodes() if n["Alive"] and n["NodeManagerHostname"] == sys.argv[1]]
+there = On(node[0], soft=False)
+
+
+@ray.remote(num_cpus=0, max_restarts=0)
+class Gate:
+    def __init__(self):
+        self.event, self.there = asyncio.Event(), asyncio.Event()
+
+    async def passed(self):
+        self.there.set()
+        await self.event.wait()
+
+    async def waiting(self):
+        await self.there.wait()
+
+    async def open(self):
+        self.event.set()
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def task(gate):
+    ray.get(gate.passed.remote())
+    return os.getpid()
+
+
+gate = Gate.options(scheduling_strategy=there).remote()
+result = task.options(scheduling_strategy=there).remote(gate)
+ray.get(gate.waiting.remote(), timeout=60)
+print("RUNNING", flush=True)
+sys.stdin.readline()
+ray.get(gate.open.remote(), timeout=60)
+print("RESULT", ray.get(result, timeout=60), flush=True)
+'''
+
+
+class LongTask:
+    """A task on one machine that runs until finish(); lost means that Ray lost it."""
+
+    def __init__(self, room, on, driver_on="head"):
+        self.guest = room[driver_on]
+        self.on = on
+        self.guest.write("/tmp/long-task.py", LONG_TASK)
+        self.guest.say(f"starts a long task on {on}")
+        self.process = self.guest.spawn(
+            f'eval "$(raycluster env)"; exec {engine(self.guest)}/bin/python '
+            f"/tmp/long-task.py {on}", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        if line.strip() != "RUNNING":
+            raise Failed(f"the long task did not start: {line}{self.process.stderr.read()}")
+
+    def finish(self, timeout=90):
+        out, err = self.process.communicate("go\n", timeout=timeout)
+        if "RESULT" not in out:
+            raise Failed(f"the long task on {self.on} was lost:\n{err[-1500:]}")
+        self.guest.say(f"the long task on {self.on} ended well")
+
+
 def submit(guest, script, timeout=180, user=None, options="", name="job.py"):
     """Submit a script with its folder by the Jobs API, wait, return what it printed."""
     folder = f"/tmp/submit-{user or 'root'}"
@@ -77,17 +199,17 @@ def wait_jobs_api(guest, timeout=60):
         timeout, 0.5)
 
 
-def driver(guest, script, user="root", timeout=180, check=True, args=""):
-    """Run a driver (ray.init()) on this machine with the environment raycluster gives."""
-    guest.write("/tmp/driver.py", script)
-    return guest.run(f'eval "$(raycluster env)"; exec {engine(guest)}/bin/python /tmp/driver.py '
-                     f"{args}", user=user, timeout=timeout, check=check)
-
-
 def engine(guest):
     """Folder of the newest engine that is installed."""
     return guest.run("ls -d /usr/lib/raycluster-engine/*/ | sort -V | tail -1",
                      quiet=True).out.strip().rstrip("/")
+
+
+def driver(guest, script, user=None, timeout=180, check=True, args=""):
+    """Run a driver (ray.init()) on this machine with the environment raycluster gives."""
+    guest.write("/tmp/driver.py", script)
+    return guest.run(f'eval "$(raycluster env)"; exec {engine(guest)}/bin/python /tmp/driver.py '
+                     f"{args}", user=user, timeout=timeout, check=check)
 
 
 def expect(condition, text):

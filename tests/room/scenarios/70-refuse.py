@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""(d) What is wrong is said in one sentence, and goes on by itself when it is mended."""
+import story
+from story import Pids, expect, expect_in
+
+ROOM = {"guests": ["head", "w1"], "other_engine": True}
+
+
+def setup(room):
+    room["head"].enable("ray-head")
+    room.repo.add(*room.site.other)
+    story.wait_cluster(room, 0)
+
+
+def scenario_engine_not_installed(room):
+    """Without an engine the worker is blocked, with the remedy; apt-get install is enough."""
+    w1 = room["w1"]
+    w1.run("apt-get -q update; apt-get -q -y purge raycluster-engine 'raycluster-engine-2*'",
+           timeout=120)
+    cursor = w1.cursor()
+    w1.enable("ray-worker")
+    w1.wait_message("BLOCKED", cursor, 30, "raycluster-engine")
+    expect_in(w1.out("raycluster status", check=False), "raycluster-engine", "raycluster status")
+
+
+def scenario_version_mismatch(room):
+    """Only another Ray is installed: refused before it starts, both versions named."""
+    w1 = room["w1"]
+    cursor = w1.cursor()
+    w1.install("raycluster-engine-2.59")
+    w1.wait_journal(r"2\.60\.0", cursor, 60, unit="ray-worker.service")
+    reason = w1.wait_prop("Reason", lambda v: "2.60.0" in v, 30)
+    room.timeline.say("w1", f"reason: {reason}")
+    expect(not w1.pids("/raylet/raylet "), "Ray was started although versions differ")
+    cursor = w1.cursor()
+    w1.install("raycluster-engine")
+    w1.wait_message("WORKER_JOINED", cursor, 90)
+
+
+def scenario_bad_config_on_reload(room):
+    """A reload with mistakes keeps the old configuration, names file and line, touches nothing."""
+    w1 = room["w1"]
+    pids = Pids(w1)
+    w1.conf('nodee: { name = "x"; };\nports: { gcs = 0; };\n')
+    r = w1.run("systemctl reload ray-worker", check=False)
+    expect(r.code, "a reload with mistakes succeeded")
+    check = w1.run("raycluster check", check=False)
+    expect(check.code, "raycluster check found nothing")
+    text = check.out + check.err
+    for part in ("50-room.conf:1:", "50-room.conf:2:", "node"):
+        expect_in(text, part, "raycluster check")
+    pids.expect_same("a bad reload")
+    expect(w1.state("ray-worker.service") == "active", "the daemon ended")
+
+
+def scenario_bad_config_at_start(room):
+    """Started with mistakes in the file: exit 78, not restarted; mended, it starts."""
+    w1 = room["w1"]
+    cursor = w1.cursor()
+    w1.run("systemctl stop ray-worker", timeout=120)
+    r = w1.run("systemctl start ray-worker", check=False)
+    expect(r.code, "ray-worker started with mistakes in its file")
+    expect(w1.show("ray-worker.service", "ExecMainStatus") == "78", "exit status is not 78")
+    expect(w1.state("ray-worker.service") == "failed", "it is tried again")
+    w1.wait_message("CONFIG_INVALID", cursor, 10)
+    expect_in(w1.out("raycluster status", check=False), "50-room.conf", "raycluster status")
+    w1.run("rm /etc/raycluster.conf.d/50-room.conf; systemctl reset-failed ray-worker")
+    w1.run("systemctl start ray-worker")
+    w1.wait_message("WORKER_JOINED", cursor, 60)
+
+
+def scenario_busy_port(room):
+    """A port of the plan is taken: the holder is named; freed, it goes on by itself."""
+    w1 = room["w1"]
+    w1.run("systemctl stop ray-worker", timeout=120)
+    holder = w1.spawn("exec python3 -m http.server 6380")
+    cursor = w1.cursor()
+    w1.run("systemctl start ray-worker")
+    w1.wait_message("BLOCKED", cursor, 30, "6380")
+    reason = w1.prop("Reason")
+    expect("python3" in reason or "http.server" in reason, f"the holder is not named: {reason}")
+    for pid in w1.pids("http.server 6380"):
+        w1.kill(pid)
+    holder.wait(10)
+    w1.wait_message("WORKER_JOINED", cursor, 60)
+
+
+def scenario_disk_full(room):
+    """No room for Ray's files: blocked, said; with room again it goes on by itself."""
+    w1 = room["w1"]
+    w1.run("systemctl stop ray-worker", timeout=120)
+    w1.run("mount -t tmpfs -o size=1m,uid=$(id -u ray),gid=$(id -g ray),mode=0750 full /var/lib/ray "
+           "&& install -d -o ray -g ray /var/lib/ray/tmp /var/lib/ray/home && "
+           "head -c 1m /dev/zero >/var/lib/ray/fill || true")
+    cursor = w1.cursor()
+    w1.run("systemctl start ray-worker")
+    w1.wait_message("BLOCKED", cursor, 30)
+    w1.run("umount /var/lib/ray")
+    w1.wait_message("WORKER_JOINED", cursor, 90)
+
+
+def scenario_temp_dir_too_long(room):
+    """A temp dir whose sockets would not fit: refused with the limit named."""
+    w1 = room["w1"]
+    long = "/var/lib/ray/" + "x" * 90
+    w1.conf(f'engine: {{ temp_dir = "{long}"; }};\n')
+    r = w1.run("raycluster check", check=False)
+    text = r.out + r.err
+    if not r.code:
+        w1.run("systemctl stop ray-worker", timeout=120)
+        cursor = w1.cursor()
+        w1.run("systemctl start ray-worker")
+        w1.wait_message("BLOCKED", cursor, 30, "temp_dir|long")
+        text = w1.prop("Reason")
+    expect_in(text, "temp_dir", "the sentence")
+    w1.run("rm /etc/raycluster.conf.d/50-room.conf; systemctl restart ray-worker")
