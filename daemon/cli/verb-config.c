@@ -1,46 +1,63 @@
+#include <errno.h>
 #include <stdio.h>
 
 #include "cli/cli.h"
 #include "conf/conf.h"
 #include "conf/schema.h"
 
-static int load(Conf **ret)
+static int load(const char *file, Conf **ret)
 {
         _cleanup_conf_errors_ ConfErrors e = {};
 
-        int r = conf_load(NULL, NULL, ret, &e);
+        int r = conf_load(file, file ? "/nonexistent" : NULL, ret, &e);
         for (size_t i = 0; i < e.n; i++) {
                 _cleanup_free_ char *line = conf_error_format(&e.errors[i]);
                 fprintf(stderr, "%s\n", strempty(line));
         }
+        if (r < 0 && r != -EBADMSG) {
+                errno = -r;
+                cli_fail(0, "%m");
+        }
         return r == 0 ? EXIT_OK : r == -EBADMSG ? EXIT_CONF : EXIT_INTERNAL;
 }
 
-static void print_keys(void)
+static const char *default_of(const Conf *empty, const char *key)
 {
+        for (size_t i = 0; i < empty->n_values; i++)
+                if (streq(empty->values[i].key, key))
+                        return empty->values[i].value;
+        return "";
+}
+
+static int print_keys(void)
+{
+        static const char *const restart[] = {
+                [0] = "no",
+                [1U << ROLE_HEAD] = "on the head",
+                [1U << ROLE_WORKER] = "on workers",
+                [1U << ROLE_HEAD | 1U << ROLE_WORKER] = "yes",
+        };
+        _cleanup_conf_errors_ ConfErrors e = {};
+        Conf *empty _cleanup_(conf_freep) = NULL;
+
+        if (conf_load_text("built-in", "", 0, &empty, &e) < 0)
+                return cli_fail(EXIT_INTERNAL, "out of memory");
         for (size_t i = 0; i < CONF_KEYS_N; i++) {
                 const ConfKey *k = &conf_keys[i];
-                bool quoted =
-                        k->type != CONF_PORT && k->type != CONF_TABLE && k->type != CONF_ORDER;
-                printf("%s\n    %s\n    default: %s%s%s\n    allowed: %s\n    restart of Ray: %s\n",
-                       k->path, k->doc, quoted ? "\"" : "",
-                       k->type == CONF_TABLE ? "{ }" : k->value, quoted ? "\"" : "", k->allowed,
-                       k->restart == 0                   ? "no"
-                       : k->restart == 1U << ROLE_HEAD   ? "on the head"
-                       : k->restart == 1U << ROLE_WORKER ? "on workers"
-                                                         : "yes");
+                printf("%s\n    %s\n    default: %s\n    allowed: %s\n    restart of Ray: %s\n",
+                       k->path, k->doc, default_of(empty, k->path), k->allowed,
+                       restart[k->restart]);
         }
+        return EXIT_OK;
 }
 
 static int run(const Cli *cli, const CliArgs *args)
 {
         Conf *c _cleanup_(conf_freep) = NULL;
 
-        if (cli_get(&verb_config, args, "keys")) {
-                print_keys();
-                return EXIT_OK;
-        }
-        int status = load(&c);
+        if (cli_get(&verb_config, args, "keys"))
+                return print_keys();
+        int status = load(cli_get(&verb_config, args, "file"), &c);
         if (status != EXIT_OK)
                 return status;
         bool all = cli_get(&verb_config, args, "effective");
@@ -54,10 +71,11 @@ static int run(const Cli *cli, const CliArgs *args)
 
 const Verb verb_config = {
         .name = "config",
-        .usage = "[--effective|--keys]",
+        .usage = "[--effective|--keys] [--file=FILE]",
         .summary = "Show the configuration, each value with where it comes from",
         .help = "Without option: what the files set.",
-        .options = {{"effective", 0, NULL, "Every key, also those left at their default"},
+        .options = {{"file", 'f', "FILE", "Of this file alone"},
+                    {"effective", 0, NULL, "Every key, also those left at their default"},
                     {"keys", 0, NULL, "Every key there is: meaning, default, what is allowed"}},
         .run = run,
 };
