@@ -200,8 +200,8 @@ def wait_jobs_api(guest, timeout=60):
 
 
 def engine(guest):
-    """Folder of the newest engine that is installed."""
-    return guest.run("ls -d /usr/lib/raycluster-engine/*/ | sort -V | tail -1",
+    """Folder of the engine that runs here, else of the newest one that is installed."""
+    return guest.prop("EnginePath") or guest.run("ls -d /usr/lib/raycluster-engine/*/ | sort -V | tail -1",
                      quiet=True).out.strip().rstrip("/")
 
 
