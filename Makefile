@@ -77,7 +77,7 @@ $(BUILD)/obj/%.o: daemon/%.c $(BUILD)/flags | $(PROTO_H)
 $(BUILD)/obj/gen/%.o: $(BUILD)/gen/wire/%.c $(BUILD)/flags
 	$(say) CC $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -Wno-shadow -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -Wno-shadow -Wno-missing-braces -MMD -MP -c -o $@ $<
 
 $(BUILD)/gen/wire/%.pb-c.c $(BUILD)/gen/wire/%.pb-c.h &: daemon/wire/%.proto
 	$(say) PROTOC $@
