@@ -58,6 +58,10 @@ int gcs_client_new(sd_event *event, const GcsClientPolicy *policy, GcsClient **r
 GcsClient *gcs_client_free(GcsClient *c);
 DEFINE_CLEANUP(GcsClient *, gcs_client_free);
 
+/* From now on every call but GetClusterId says which cluster it means; another one answers
+ * GCS_WRONG_CLUSTER. NULL: none is said. */
+void gcs_client_set_cluster(GcsClient *c, const RayId *id);
+
 /* In all callbacks the payload is valid only when result->status == GCS_OK, and belongs to the
  * client unless said. */
 
@@ -74,6 +78,18 @@ int gcs_client_get_cluster_id(GcsClient *c, gcs_cluster_id_cb cb, void *userdata
 typedef void (*gcs_nodes_cb)(GcsClient *c, const GcsResult *result, NodeSet **nodes,
                              void *userdata);
 int gcs_client_get_nodes(GcsClient *c, gcs_nodes_cb cb, void *userdata);
+
+/* As get_nodes, but a few nodes only: the one with this id, all that ever were at this address
+ * (dead ones too), or the head's. At most `limit` (0 = NODE_SET_MAX), living ones first. -EINVAL:
+ * more than one of them, a nil id. Strings are copied. */
+typedef struct GcsNodeFilter {
+        const RayId *id;
+        const char *address;
+        bool head;
+        size_t limit;
+} GcsNodeFilter;
+int gcs_client_find_nodes(GcsClient *c, const GcsNodeFilter *filter, gcs_nodes_cb cb,
+                          void *userdata);
 
 /* GetClusterStatus: as get_nodes, plus what is available, idle and draining, merged into one set;
  * pending demand as a count. */
@@ -101,8 +117,8 @@ typedef enum GcsDrainReason {
         GCS_DRAIN_PREEMPTION = 2, /* always accepted */
 } GcsDrainReason;
 typedef void (*gcs_done_cb)(GcsClient *c, const GcsResult *result, void *userdata);
-/* deadline_ms: Unix time in ms, > now; the id must be in the node table (an unknown one is
- * "accepted" by Ray). text ≤ 200 bytes. */
+/* deadline_ms: Unix time in ms, > now. The id is looked up first: GCS_NOT_FOUND when no living node
+ * has it (Ray itself would "accept"). text ≤ 200 bytes. */
 int gcs_client_drain_node(GcsClient *c, const RayId *id, GcsDrainReason reason, const char *text,
                           uint64_t deadline_ms, gcs_done_cb cb, void *userdata);
 
