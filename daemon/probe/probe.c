@@ -92,7 +92,7 @@ static const char *const probe_direction_table[_PROBE_DIRECTION_MAX] = {
 DEFINE_STRTAB(probe_direction, ProbeDirection);
 
 static const char *const probe_place_table[_PROBE_PLACE_MAX] = {
-        [PROBE_PLACE_UNKNOWN] = "unknown", [PROBE_PLACE_HERE] = "this machine",
+        [PROBE_PLACE_UNKNOWN] = "unknown", [PROBE_PLACE_HERE] = "local",
         [PROBE_PLACE_DNS] = "dns",         [PROBE_PLACE_ROUTER] = "router",
         [PROBE_PLACE_PATH] = "path",       [PROBE_PLACE_HEAD] = "head",
 };

@@ -1,0 +1,206 @@
+"""A small network for one test: worker -- router -- head in three network namespaces, IPv4 and IPv6,
+nft in each; and the tables of expectations over it, printed as TAP.
+
+    worker w0 10.77.1.2 fd77:1::2 -- r0 10.77.1.1 fd77:1::1 router r1 10.77.2.1 fd77:2::1 -- h0 10.77.2.2 fd77:2::2 head
+"""
+import atexit, concurrent.futures, itertools, json, os, pathlib, shutil, signal, subprocess, sys, tempfile, threading, time
+
+HERE = pathlib.Path(__file__).resolve().parent
+BUILD = pathlib.Path(os.environ.get("BUILD", HERE.parent.parent / "build")).resolve()
+NET = {4: {"worker": "10.77.1.2", "router": "10.77.1.1", "router2": "10.77.2.1", "head": "10.77.2.2",
+           "near": "10.77.1.9", "far": "10.77.2.9", "elsewhere": "10.88.0.1"},
+       6: {"worker": "fd77:1::2", "router": "fd77:1::1", "router2": "fd77:2::1", "head": "fd77:2::2",
+           "near": "fd77:1::9", "far": "fd77:2::9", "elsewhere": "fd88::1"}}
+_count = itertools.count()
+_open = set()
+_lock = threading.Lock()
+# nobody must be able to reach what is tested, wherever the checkout lies
+_bin = pathlib.Path(tempfile.mkdtemp(prefix="probe-net-"))
+_bin.chmod(0o755)
+
+
+def _end():
+    for lab in list(_open):
+        lab.close()
+    shutil.rmtree(_bin, ignore_errors=True)
+
+
+atexit.register(_end)
+for _s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.signal(_s, lambda n, f: sys.exit(128 + n))
+
+
+def program(name="ray-probe"):
+    with _lock:
+        to = _bin / name
+        if not to.exists():
+            shutil.copy(BUILD / "bin" / name, to)
+            to.chmod(0o755)
+    return str(to)
+
+
+class Lab:
+    def __init__(self):
+        base = f"rp{os.getpid()}-{next(_count)}"
+        self.ns = {k: f"{base}-{k[0]}" for k in ("worker", "router", "head")}
+        self.children = []
+        self.binds = []
+        _open.add(self)
+        for n in self.ns.values():
+            subprocess.run(["ip", "netns", "add", n], check=True)
+            # duplicate address detection would hold IPv6 back for two seconds
+            subprocess.run(["ip", "netns", "exec", n, "sysctl", "-q", "-w", "net.ipv6.conf.default.accept_dad=0",
+                            "net.ipv6.conf.all.accept_dad=0"], check=True)
+        w, r, h = (self.ns[k] for k in ("worker", "router", "head"))
+        self.ip("router", f"link add r0 type veth peer name w0 netns {w}",
+                f"link add r1 type veth peer name h0 netns {h}",
+                "link set lo up", "link set r0 up", "link set r1 up",
+                "addr add 10.77.1.1/24 dev r0", "addr add 10.77.2.1/24 dev r1",
+                "addr add fd77:1::1/64 dev r0 nodad", "addr add fd77:2::1/64 dev r1 nodad")
+        for who, dev, net in (("worker", "w0", 1), ("head", "h0", 2)):
+            self.ip(who, "link set lo up", f"link set {dev} up", f"addr add 10.77.{net}.2/24 dev {dev}",
+                    f"addr add fd77:{net}::2/64 dev {dev} nodad", f"route add default via 10.77.{net}.1",
+                    f"-6 route add default via fd77:{net}::1")
+        self.sysctl("router", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+
+    def ip(self, who, *lines):
+        """Lines for `ip -batch`; a line may begin with -4 or -6."""
+        for family, group in itertools.groupby(lines, lambda l: l[:2] if l[:2] in ("-4", "-6") else ""):
+            text = "".join(l.removeprefix(family).strip() + "\n" for l in group)
+            subprocess.run(["ip", *([family] if family else []), "-n", self.ns[who], "-batch", "-"], input=text,
+                           text=True, check=True, capture_output=True)
+
+    def run(self, who, *argv, check=True, **kw):
+        return subprocess.run(["ip", "netns", "exec", self.ns[who], *argv], check=check, capture_output=True,
+                              text=True, timeout=60, **kw)
+
+    def sysctl(self, who, *pairs):
+        self.run(who, "sysctl", "-q", "-w", *pairs)
+
+    def nft(self, who, hook, *rules, family="inet"):
+        body = "\n".join(rules)
+        text = f"table {family} t {{ chain c {{ type filter hook {hook} priority 0;\n{body}\n}}\n}}\n"
+        p = subprocess.run(["ip", "netns", "exec", self.ns[who], "nft", "-f", "-"], input=text, text=True,
+                           capture_output=True)
+        if p.returncode:
+            raise RuntimeError(f"nft in {who}: {p.stderr}\n{text}")
+
+    def serve(self, who, *argv, ready=True, script="service.py"):
+        """Starts a server of ours and waits for its line READY."""
+        p = subprocess.Popen(["ip", "netns", "exec", self.ns[who], sys.executable, "-I", str(HERE / script), *argv],
+                             stdout=subprocess.PIPE, text=True)
+        self.children.append(p)
+        if ready and p.stdout.readline().strip() != "READY":
+            raise RuntimeError(f"server {argv} did not start")
+        return p
+
+    def start(self, who, *argv, **kw):
+        p = subprocess.Popen(["ip", "netns", "exec", self.ns[who], *argv], **kw)
+        self.children.append(p)
+        return p
+
+    def bind(self, text, over):
+        """The probe sees `text` in place of the file `over`."""
+        f = _bin / f"{self.ns['worker']}-{over.replace('/', '-')}"
+        f.write_text(text)
+        f.chmod(0o644)
+        self.binds.append((str(f), over))
+
+    def probe(self, *args, who="worker", root=False, timeout=30):
+        drop = [] if root else ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all",
+                                "--bounding-set=-all", "--no-new-privs"]
+        binds = "".join(f"mount --bind {a} {b}; " for a, b in self.binds)
+        argv = ["ip", "netns", "exec", self.ns[who], "sh", "-c", binds + 'exec "$@"', "sh", *drop, program(), *args]
+        t = time.monotonic()
+        p = subprocess.run(argv, capture_output=True, text=True, timeout=timeout)
+        return p.returncode, p.stdout, p.stderr, time.monotonic() - t
+
+    def close(self):
+        _open.discard(self)
+        for p in self.children:
+            if p.poll() is None:
+                try:
+                    os.kill(p.pid, signal.SIGCONT)
+                    p.kill()
+                except ProcessLookupError:
+                    pass
+            p.wait()
+            if p.stdout:
+                p.stdout.close()
+        for n in self.ns.values():
+            subprocess.run(["ip", "netns", "del", n], stderr=subprocess.DEVNULL)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *a):
+        self.close()
+
+
+class Case:
+    """setup(lab, f) prepares; target and args may hold {head}, {near}, … of the family; expected is a
+    verdict, or a set of them; confidence a word or several; where an address name or None (not checked)."""
+
+    def __init__(self, name, verdict, confidence="proven", setup=None, target="{head}", port="6379", args=(),
+                 where=None, families=(4, 6), within=6.5, root=False, who="worker", says=None):
+        self.__dict__.update(locals())
+        del self.__dict__["self"]
+
+    def run(self, f):
+        names = NET[f]
+        with Lab() as lab:
+            if self.setup:
+                self.setup(lab, f)
+            target = self.target.format(**names)
+            args = [a.format(**names) for a in self.args]
+            code, out, err, took = lab.probe("--json", *args, target, self.port, who=self.who, root=self.root)
+        try:
+            r = json.loads(out)
+        except ValueError:
+            return False, False, f"no JSON: exit {code}, {err.strip()} {out[:200]!r}"
+        verdicts = {self.verdict} if isinstance(self.verdict, str) else set(self.verdict)
+        said = f"{r['verdict']} {r['confidence']} at {r['where']['ip']} in {took:.2f} s: {r['sentence']} | {r['because']}"
+        wrong = []
+        if r["verdict"] not in verdicts:
+            wrong.append("verdict")
+        if r["confidence"] not in self.confidence.split():
+            wrong.append("confidence")
+        if code != r["code"]:
+            wrong.append("exit status")
+        if self.where and r["where"]["ip"] != names.get(self.where, self.where):
+            wrong.append("place")
+        if took > self.within:
+            wrong.append("time")
+        if self.says and self.says.format(**names) not in r["sentence"]:
+            wrong.append("sentence")
+        proven_wrong = "verdict" in wrong and r["confidence"] == "proven"
+        return not wrong, proven_wrong, said if not wrong else f"{', '.join(wrong)}: got {said}; expected {self.verdict} {self.confidence}"
+
+
+def main(cases, jobs=6):
+    """Runs every case in every family it has, ROUNDS times; prints TAP; says how many proven verdicts were wrong."""
+    if os.geteuid() != 0:
+        print("1..0 # SKIP network namespaces need root")
+        return 0
+    rounds = int(os.environ.get("ROUNDS", "1"))
+    only = os.environ.get("ONLY", "")
+    todo = [(c, f) for c in cases for f in c.families if only in f"{c.name} IPv{f}"] * rounds
+    proven_wrong = failed = 0
+    print(f"1..{len(todo) + 1}")
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        def one(cf):
+            try:
+                return cf[0].run(cf[1])
+            except Exception as e:  # a case that cannot be built is a failure, not a silent skip
+                return False, False, f"set-up failed: {e!r} {getattr(e, 'stderr', '') or ''}"
+        for i, ((c, f), (ok, bad, said)) in enumerate(zip(todo, pool.map(one, todo)), 1):
+            failed += not ok
+            proven_wrong += bad
+            print(f"{'ok' if ok else 'not ok'} {i} - {c.name} IPv{f}")
+            if not ok or os.environ.get("V") == "1":
+                print(f"# {said}")
+            sys.stdout.flush()
+    ok = proven_wrong == 0
+    failed += not ok
+    print(f"{'ok' if ok else 'not ok'} {len(todo) + 1} - no wrong proven verdict ({proven_wrong} of {len(todo)})")
+    return 1 if failed else 0
