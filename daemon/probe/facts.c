@@ -8,6 +8,11 @@
 
 /* Some hundred counters; the kernel's own text is under 8 KiB. */
 #define NETSTAT_MAX ((size_t)64 << 10)
+/* A container host has thousands of interfaces of some 130 bytes each. */
+#define NETDEV_MAX ((size_t)2 << 20)
+/* bytes, packets, errors, drops, fifo, frame, compressed, multicast received; bytes, packets sent
+ */
+#define NETDEV_TX_PACKETS 9
 
 /* The n-th word of the line at s, or NULL. */
 static const char *word(const char *s, unsigned n, size_t *ret_len)
@@ -25,6 +30,18 @@ static const char *word(const char *s, unsigned n, size_t *ret_len)
         }
 }
 
+static int parse_word(const char *s, unsigned n, uint64_t *ret)
+{
+        char digits[24];
+        size_t len;
+        const char *w = word(s, n, &len);
+        if (!w || len >= sizeof(digits))
+                return -EINVAL;
+        memcpy(digits, w, len);
+        digits[len] = 0;
+        return parse_u64(digits, ret);
+}
+
 int netstat_value(const char *text, const char *group, const char *name, uint64_t *ret)
 {
         const char *names = NULL;
@@ -39,13 +56,7 @@ int netstat_value(const char *text, const char *group, const char *name, uint64_
                         for (unsigned i = 0; (w = word(names, i, &len)); i++) {
                                 if (len != strlen(name) || memcmp(w, name, len) != 0)
                                         continue;
-                                char digits[24];
-                                w = word(rest, i, &len);
-                                if (!w || len >= sizeof(digits))
-                                        return -EINVAL;
-                                memcpy(digits, w, len);
-                                digits[len] = 0;
-                                return parse_u64(digits, ret);
+                                return parse_word(rest, i, ret);
                         }
                         return -ENOENT;
                 }
@@ -54,6 +65,27 @@ int netstat_value(const char *text, const char *group, const char *name, uint64_
                 line = end + 1;
         }
         return names ? -EINVAL : -ENOENT;
+}
+
+int netdev_tx_packets(const char *text, const char *ifname, uint64_t *ret)
+{
+        for (const char *line = text; line && *line;) {
+                const char *s = line + strspn(line, " ");
+                const char *rest = startswith(s, ifname);
+                if (rest && *rest == ':')
+                        return parse_word(rest + 1, NETDEV_TX_PACKETS, ret);
+                line = strchr(line, '\n');
+                if (line)
+                        line++;
+        }
+        return -ENOENT;
+}
+
+int facts_tx_packets(const char *ifname, uint64_t *ret)
+{
+        _cleanup_free_ char *text = NULL;
+        int r = read_file("/proc/net/dev", NETDEV_MAX, &text, NULL);
+        return r < 0 ? r : netdev_tx_packets(text, ifname, ret);
 }
 
 static int read_retrans_fail(uint64_t *ret)

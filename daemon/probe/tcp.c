@@ -1,12 +1,13 @@
 /* The connect stage.
  *
  *   WAITING ──answer────────────────────────────────────────────> DONE
- *      │        └─a router says "host unreachable" at once─> REPEATING ─answer or 1 s─> DONE
+ *      │        └─an answer that one more try would tell apart─> REPEATING ─answer or 1 s─> DONE
  *      ├─400 ms of silence: ask other ports too (stays WAITING)
  *      └─the evidence decides, or 3.6 s─────────────────────────> DONE
  */
 #include "probe/tcp.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -26,7 +27,7 @@ static const uint16_t control_ports[] = {22, 443, 9};
 
 typedef enum TcpStageState {
         TCP_STAGE_WAITING,   /* the attempt has no answer */
-        TCP_STAGE_REPEATING, /* a second attempt, to learn how soon it is refused */
+        TCP_STAGE_REPEATING, /* a second attempt, to learn how it is refused */
         TCP_STAGE_DONE,      /* the owner was told */
         _TCP_STAGE_STATE_MAX,
         _TCP_STAGE_STATE_INVALID = -EINVAL,
@@ -51,6 +52,7 @@ struct TcpStage {
         Control controls[ELEMENTSOF(control_ports)];
         ProbeUdp *udp;
         sd_event_source *tick_timer;
+        bool tx_known, tx_still; /* of the latest attempt: the interface sent nothing meanwhile */
 };
 
 TcpStage *tcp_stage_free(TcpStage *t)
@@ -185,20 +187,46 @@ static int on_tick_timer(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
 }
 
+/* Starts an attempt and watches whether the interface sends anything in that moment. An answer that
+ * is there when connect() returns, while nothing was sent, was made by this machine itself. */
+static int attempt(TcpStage *t, unsigned n_sockets, probe_sock_cb cb, ProbeSock **ret)
+{
+        uint64_t before, after;
+        const char *ifname = t->e->local.route.ifname;
+        ConnectPolicy policy = {.addr = t->e->addr, .n_sockets = n_sockets};
+
+        facts_source(t->e, &policy);
+        t->tx_known = !t->e->local.own && facts_tx_packets(ifname, &before) >= 0;
+        int r = probe_sock_new(t->event, &policy, cb, t, ret);
+        t->tx_known = t->tx_known && facts_tx_packets(ifname, &after) >= 0;
+        t->tx_still = t->tx_known && before == after;
+        return r;
+}
+
+static bool made_here(const TcpStage *t, const ConnectFacts *f)
+{
+        return f->outcome == CONNECT_FAILED && f->error == ECONNREFUSED && !f->icmp.seen &&
+               f->instant && t->tx_still;
+}
+
 static void on_repeat_answer(ProbeSock *p, const ConnectFacts *f, void *userdata)
 {
         TcpStage *t = userdata;
         t->e->repeated = true;
         t->e->repeat_took = f->took;
+        t->e->local.tx_known = t->tx_known;
+        t->e->local.tx_silent = made_here(t, f) && made_here(t, &t->e->tcp);
         end(t);
 }
 
-/* "Host unreachable" sooner than a router can have asked the neighbour. */
-static bool wants_repeat(const Evidence *e)
+/* "Host unreachable" sooner than a router can have asked the neighbour; a reset that nobody else
+ * can have sent. */
+static bool wants_repeat(const TcpStage *t)
 {
         Judgement j;
-        judge(e, &j);
-        return j.verdict == VERDICT_HOST_DOWN_REMOTE && j.confidence != PROBE_PROVEN;
+        judge(t->e, &j);
+        return made_here(t, &t->e->tcp) ||
+               (j.verdict == VERDICT_HOST_DOWN_REMOTE && j.confidence != PROBE_PROVEN);
 }
 
 static void on_sock_answer(ProbeSock *p, const ConnectFacts *f, void *userdata)
@@ -210,14 +238,11 @@ static void on_sock_answer(ProbeSock *p, const ConnectFacts *f, void *userdata)
         e->icmp_own =
                 f->icmp.seen && addr_is_set(&f->icmp.from) && netlink_is_own(&f->icmp.from) > 0;
         tcp_stage_snapshot(t);
-        if (wants_repeat(e) && tcp_stage_set_state(t, TCP_STAGE_REPEATING) >= 0) {
-                ConnectPolicy policy = {.addr = e->addr, .n_sockets = 1};
-                facts_source(e, &policy);
-                if (probe_sock_new(t->event, &policy, on_repeat_answer, t, &t->repeat) >= 0) {
-                        (void)sd_event_source_set_time_relative(t->tick_timer, REPEAT_WAIT);
-                        (void)sd_event_source_set_enabled(t->tick_timer, SD_EVENT_ONESHOT);
-                        return;
-                }
+        if (wants_repeat(t) && tcp_stage_set_state(t, TCP_STAGE_REPEATING) >= 0 &&
+            attempt(t, 1, on_repeat_answer, &t->repeat) >= 0) {
+                (void)sd_event_source_set_time_relative(t->tick_timer, REPEAT_WAIT);
+                (void)sd_event_source_set_enabled(t->tick_timer, SD_EVENT_ONESHOT);
+                return;
         }
         end(t);
 }
@@ -232,9 +257,7 @@ int tcp_stage_new(sd_event *event, Evidence *e, tcp_stage_cb cb, void *userdata,
         int r = facts_gather(e, &t->base);
         if (r < 0)
                 return r;
-        ConnectPolicy policy = {.addr = e->addr};
-        facts_source(e, &policy);
-        r = probe_sock_new(event, &policy, on_sock_answer, t, &t->sock);
+        r = attempt(t, PROBE_SOCK_MAX, on_sock_answer, &t->sock);
         if (r < 0)
                 return r;
         e->connected = true;

@@ -17,6 +17,7 @@
 
 /* tcpi_state; the kernel's own header for these is not for user space */
 #define STATE_ESTABLISHED 1
+#define STATE_CLOSE       7
 #define STATE_CLOSE_WAIT  8
 
 #define STAGGER_DEFAULT (300 * USEC_PER_MSEC)
@@ -218,6 +219,9 @@ static int attempt_start(ProbeSock *p)
         socklen_t len = addr_to_sockaddr(&p->policy.addr, &sa);
         r = connect(a->fd, &sa.sa, len) < 0 ? -errno : 0;
         if (p->n_attempts == 1) {
+                struct tcp_info ti;
+                p->facts.instant = r == -EINPROGRESS && tcp_info_get(a->fd, &ti) >= 0 &&
+                                   ti.tcpi_state == STATE_CLOSE;
                 SockAddr local;
                 socklen_t n = sizeof(local);
                 if (getsockname(a->fd, &local.sa, &n) == 0)
