@@ -1,0 +1,19 @@
+/* What `ray start` itself prints: to the journal, and remembered, because the reason of a failed
+ * start stands in its last lines. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "base/macro.h"
+
+typedef struct Output Output;
+
+/* fd: non-blocking read end, not taken over. */
+int output_new(sd_event *event, int fd, Output **ret);
+Output *output_free(Output *o);
+DEFINE_CLEANUP(Output *, output_free);
+
+/* Reads what is there now, without the loop. */
+void output_drain(Output *o);
+/* The last error it told of, else the last line without time and level; "" if none came. */
+const char *output_reason(const Output *o);
