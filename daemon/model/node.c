@@ -75,7 +75,9 @@ static int compare(const void *pa, const void *pb)
         int c = strcmp(strempty(a->hostname), strempty(b->hostname));
         if (c != 0)
                 return c;
-        return (a->start_time_ms < b->start_time_ms) - (a->start_time_ms > b->start_time_ms);
+        if (a->start_time_ms != b->start_time_ms)
+                return a->start_time_ms < b->start_time_ms ? 1 : -1;
+        return memcmp(a->id.b, b->id.b, RAY_ID_SIZE); /* no two tables in another order */
 }
 
 void node_set_sort(NodeSet *s)
@@ -112,4 +114,30 @@ size_t node_set_count_alive(const NodeSet *s, bool workers_only)
         for (size_t i = 0; i < s->n; i++)
                 k += s->nodes[i].state != NODE_DEAD && !(workers_only && s->nodes[i].is_head);
         return k;
+}
+
+static bool node_same(const Node *a, const Node *b)
+{
+        if (!ray_id_equal(&a->id, &b->id) || a->state != b->state || a->is_head != b->is_head ||
+            a->node_manager_port != b->node_manager_port || a->n_resources != b->n_resources ||
+            a->start_time_ms != b->start_time_ms || a->end_time_ms != b->end_time_ms ||
+            !streq_ptr(a->name, b->name) || !streq_ptr(a->hostname, b->hostname) ||
+            !streq_ptr(a->address, b->address) || !streq_ptr(a->instance_id, b->instance_id) ||
+            !streq_ptr(a->group, b->group) || !streq_ptr(a->death_reason, b->death_reason))
+                return false;
+        for (size_t i = 0; i < a->n_resources; i++)
+                if (a->resources[i].total != b->resources[i].total ||
+                    !streq_ptr(a->resources[i].name, b->resources[i].name))
+                        return false;
+        return true;
+}
+
+bool node_set_same(const NodeSet *a, const NodeSet *b)
+{
+        if (a->n != b->n || a->n_dropped != b->n_dropped)
+                return false;
+        for (size_t i = 0; i < a->n; i++)
+                if (!node_same(&a->nodes[i], &b->nodes[i]))
+                        return false;
+        return true;
 }

@@ -67,4 +67,7 @@ void node_set_sort(NodeSet *s);
 const Node *node_set_find(const NodeSet *s, const RayId *id);
 /* The newest ALIVE or DRAINING node with this instance id; NULL if there is none. */
 const Node *node_set_find_instance(const NodeSet *s, const char *instance_id);
+/* The same nodes in the same state, with the same totals; what changes every second (available,
+ * idle) does not count. Both sorted. */
+bool node_set_same(const NodeSet *a, const NodeSet *b);
 size_t node_set_count_alive(const NodeSet *s, bool workers_only);
