@@ -88,7 +88,7 @@ format: ## run clang-format over the tree
 TIDY_STAMP := $(patsubst daemon/%.c,$(BUILD)/tidy/%.ok,$(sort $(wildcard daemon/*/*.c)))
 lint-tidy: $(TIDY_STAMP) ## clang-tidy, explicit list, all fatal
 $(BUILD)/tidy/%.ok: daemon/%.c .clang-tidy | $(PROTO_H)
-	$(say) TIDY $<
+	@$(if $(filter 1,$(V)),echo "  TIDY    $<",:)
 	@mkdir -p $(@D)
 	$(Q)clang-tidy --quiet $< -- $(ALL_CPPFLAGS) -std=gnu17 $(PKG_CFLAGS) >$@.log 2>&1 || { grep -E 'warning:|error:' $@.log; exit 1; }
 	@touch $@
@@ -98,7 +98,7 @@ lint-shell: ## shellcheck
 	@$(if $(SHELL_SCRIPTS),shellcheck -x $(SHELL_SCRIPTS),:)
 
 lint-spell: ## codespell
-	@codespell -q 3 -S '*.lock,$(BUILD)*,./tests/fuzz/corpus,*.json' -L 'ist,ans,fo,te,nd,iif,crate' $(shell git ls-files 2>/dev/null | grep -vE 'corpus|\.lock$$|LICENSE|debian/copyright|\.bin$$')
+	@codespell -q 3 -S '*.lock,$(BUILD)*,./tests/fuzz/corpus,*.json' -L 'ist,ans,fo,te,nd,iif,crate,dashbord' $(shell git ls-files 2>/dev/null | grep -vE 'corpus|\.lock$$|LICENSE|debian/copyright|\.bin$$')
 
 lint-man: ## mandoc -Tlint
 	@tests/lint/man

@@ -17,7 +17,7 @@ int addr_parse(const char *s, Addr *ret)
         size_t n = strlen(s);
         if (n == 0 || n >= sizeof(buf))
                 return -EINVAL;
-        strcpy(buf, s);
+        str_copy(buf, sizeof(buf), s);
         char *p = buf;
         if (p[0] == '[' && p[n - 1] == ']') {
                 p[n - 1] = 0;
@@ -48,7 +48,7 @@ char *addr_format(char buf[ADDR_MAX], const Addr *a)
         char zone[IF_NAMESIZE];
 
         if (!addr_is_set(a) || !inet_ntop(a->family, &a->in, buf, INET6_ADDRSTRLEN))
-                return strcpy(buf, "-");
+                return str_copy(buf, ADDR_MAX, "-");
         if (a->family == AF_INET6 && a->scope && addr_is_link_local(a)) {
                 size_t n = strlen(buf);
                 if (if_indextoname(a->scope, zone))

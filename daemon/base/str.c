@@ -27,6 +27,15 @@ char *str_printf(const char *fmt, ...)
         return r < 0 ? NULL : s;
 }
 
+char *str_copy(char *buf, size_t size, const char *s)
+{
+        size_t n = strnlen(s, size - 1);
+
+        memcpy(buf, s, n);
+        buf[n] = 0;
+        return buf;
+}
+
 int free_and_strdup(char **p, const char *s)
 {
         if (streq_ptr(*p, s))

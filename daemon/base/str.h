@@ -40,6 +40,9 @@ bool endswith(const char *s, const char *suffix);
 /* A new string (caller frees), or NULL when out of memory. */
 char *str_printf(const char *fmt, ...) _printf_(1, 2) _warn_unused_result_;
 
+/* Copies s into buf of `size` bytes, cutting what does not fit; always NUL-ended. Returns buf. */
+char *str_copy(char *buf, size_t size, const char *s);
+
 /* Replaces *p by a copy of s (NULL allowed). Returns 0 when equal already, 1 when changed, -ENOMEM.
  */
 int free_and_strdup(char **p, const char *s);

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/str.h"
+
 static usec_t now_clock(clockid_t id)
 {
         struct timespec ts;
@@ -110,9 +112,9 @@ char *format_duration(char buf[DURATION_MAX], usec_t t)
         };
 
         if (t == USEC_INFINITY)
-                return strcpy(buf, "infinity");
+                return str_copy(buf, DURATION_MAX, "infinity");
         if (t == 0)
-                return strcpy(buf, "0");
+                return str_copy(buf, DURATION_MAX, "0");
         if (t < USEC_PER_MSEC)
                 (void)snprintf(buf, DURATION_MAX, "%lluus", (unsigned long long)t);
         else if (t < USEC_PER_SEC)

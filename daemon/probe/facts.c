@@ -245,8 +245,9 @@ void facts_refresh(Evidence *e, const FactsBase *base)
         if (l->has_neigh && !addr_is_set(&l->route.gateway) && base->neigh != NEIGH_REACHABLE &&
             l->neigh == NEIGH_REACHABLE && !e->life.alive) {
                 e->life.alive = true;
-                strcpy(e->life.how, e->addr.family == AF_INET ? "it answers ARP"
-                                                              : "it answers neighbour discovery");
+                str_copy(e->life.how, sizeof(e->life.how),
+                         e->addr.family == AF_INET ? "it answers ARP"
+                                                   : "it answers neighbour discovery");
         }
 }
 

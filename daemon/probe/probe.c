@@ -459,8 +459,8 @@ static int copy_request(Probe *p, const ProbeRequest *q)
         if (strlen(strempty(q->host)) >= sizeof(e->host) ||
             strlen(strempty(q->from)) >= sizeof(e->from))
                 return -ENAMETOOLONG;
-        strcpy(e->host, strempty(q->host));
-        strcpy(e->from, strempty(q->from));
+        str_copy(e->host, sizeof(e->host), strempty(q->host));
+        str_copy(e->from, sizeof(e->from), strempty(q->from));
         e->name = NAME_UNKNOWN;
         e->here = q->here;
         e->has_token = !isempty(q->token);

@@ -12,7 +12,7 @@ static const char *head_label(const Evidence *e, char buf[HEAD_MAX])
                 return e->host;
         addr_format(addr, &e->addr);
         if (e->name == NAME_LITERAL && (isempty(e->host) || streq(e->host, addr)))
-                strcpy(buf, addr);
+                str_copy(buf, HEAD_MAX, addr);
         else
                 (void)snprintf(buf, HEAD_MAX, "%s (%s)", e->host, addr);
         return buf;

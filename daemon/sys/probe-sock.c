@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
+#include "base/str.h"
 
 /* tcpi_state; the kernel's own header for these is not for user space */
 #define STATE_ESTABLISHED 1
@@ -275,7 +276,7 @@ int probe_sock_new(sd_event *event, const ConnectPolicy *policy, probe_sock_cb c
         if (policy->interface) {
                 if (strlen(policy->interface) >= sizeof(p->interface))
                         return -ENODEV;
-                strcpy(p->interface, policy->interface);
+                str_copy(p->interface, sizeof(p->interface), policy->interface);
                 p->policy.interface = p->interface;
         }
         if (p->policy.n_sockets == 0 || p->policy.n_sockets > PROBE_SOCK_MAX)

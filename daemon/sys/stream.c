@@ -251,7 +251,7 @@ int stream_connect(sd_event *event, const Addr *addr, const StreamOps *ops, void
         int r = stream_new(event, fd, STREAM_CONNECTING, ops, userdata, &s);
         if (r < 0)
                 return r;
-        fd = -EBADF; /* the stream's now */
+        TAKE_FD(fd); /* the stream's now */
         if (connect(s->fd, &sa.sa, len) < 0 && errno != EINPROGRESS) {
                 s->error = -errno;
                 s->io = sd_event_source_disable_unref(s->io);

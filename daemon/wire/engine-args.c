@@ -295,7 +295,7 @@ static int bad(char **reterr_text, char *text)
 /* A copy of the value with \n and \\ resolved; *ret is NULL for any other escape. */
 static int unescape(const char *s, size_t n, char **ret)
 {
-        _cleanup_free_ char *out = malloc(n + 1);
+        _cleanup_free_ char *out = calloc(1, n + 1);
         size_t k = 0;
 
         if (!out)
