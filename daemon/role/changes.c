@@ -23,8 +23,11 @@ struct Changes {
         void *userdata;
 };
 
+/* Not put off by more of the same: a machine where something changes all the time is told too. */
 static void stir(Changes *c)
 {
+        if (sd_event_source_get_enabled(c->settle, NULL) > 0)
+                return;
         (void)sd_event_source_set_time_relative(c->settle, SETTLE);
         (void)sd_event_source_set_enabled(c->settle, SD_EVENT_ONESHOT);
 }

@@ -35,6 +35,7 @@ struct Daemon {
         DaemonBus *object;
         Signals *signals;
         StopAsk *stop_ask;
+        sd_event_source *extend;
         DaemonOps ops;
         void *userdata;
         char node_id[MACHINE_ID_STR_MAX];
@@ -165,12 +166,30 @@ static void on_signal_reload(void *userdata)
         (void)reload_notified(userdata, &text);
 }
 
+/* While Ray drains, systemd hears each second that this is no hang (design 5). */
+#define EXTEND_EVERY USEC_PER_SEC
+#define EXTEND_BY    (15 * USEC_PER_SEC)
+
+static int on_extend(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        notify_extend_timeout(EXTEND_BY);
+        (void)sd_event_source_set_time_relative(s, EXTEND_EVERY);
+        (void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+        return 0;
+}
+
 static void on_stop_answer(bool engine_too, const char *text, void *userdata)
 {
         Daemon *d = userdata;
         _cleanup_free_ char *why = strdup(text);
 
         d->stop_ask = stop_ask_free(d->stop_ask);
+        if (engine_too) {
+                int r = sd_event_add_time_relative(d->event, &d->extend, CLOCK_MONOTONIC, 0,
+                                                   EXTEND_EVERY / 4, on_extend, d);
+                if (r < 0)
+                        (void)log_warning_errno(r, "No timer to extend the stop: %m");
+        }
         d->ops.on_stop(engine_too, strempty(why), d->userdata);
 }
 
@@ -305,6 +324,7 @@ Daemon *daemon_free(Daemon *d)
         if (!d)
                 return NULL;
         stop_ask_free(d->stop_ask);
+        sd_event_source_disable_unref(d->extend);
         daemon_bus_free(d->object);
         bus_free(d->bus);
         signals_free(d->signals);

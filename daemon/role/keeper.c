@@ -1,6 +1,7 @@
 #include "role/keeper.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -51,13 +52,20 @@ static void schedule(Keeper *k)
 /* --- what runs ----------------------------------------------------------------------------------
  */
 
+/* Tests run without /run/raycluster. */
+static const char *run_dir(void)
+{
+        const char *dir = getenv("RAYCLUSTER_RUN_DIR");
+        return dir ? dir : ENGINE_RUN_DIR;
+}
+
 static void read_args(Keeper *k)
 {
         _cleanup_free_ char *path = NULL, *text = NULL, *why = NULL;
 
         k->args = engine_args_free(k->args);
         free(TAKE_PTR(k->args_text));
-        path = str_printf(ENGINE_RUN_DIR "/engine-%s.args", role_to_string(k->role));
+        path = str_printf("%s/engine-%s.args", run_dir(), role_to_string(k->role));
         size_t size = 0;
         int r = path ? read_file(path, ENGINE_ARGS_MAX, &text, &size) : -ENOMEM;
         if (r >= 0)
@@ -153,11 +161,12 @@ static void on_unit_refused(EngineUnit *u, const char *what, const char *text, v
 /* --- actions ------------------------------------------------------------------------------------
  */
 
-static int check(Keeper *k, Engine *ret_engine, char **ret_why)
+static int check(Keeper *k, Engine *ret_engine, char **ret_why, MessageId *ret_id)
 {
         const char *token;
 
         int r = engine_select(&k->settings->engine, NULL, k->want.head_ray, ret_engine, ret_why);
+        *ret_id = r == 0 && !isempty(k->want.head_ray) ? MSG_VERSION_MISMATCH : MSG_BLOCKED;
         if (r <= 0)
                 return r;
         if (engine_auth(k->settings, NULL, &token) == -ENOENT) {
@@ -182,10 +191,10 @@ static EnginePlan plan_of(const Keeper *k, const Engine *engine)
         };
 }
 
-static void block(Keeper *k, const char *why)
+static void block(Keeper *k, MessageId id, const char *why)
 {
         if (free_and_strdup(&k->blocked, why) != 0)
-                log_event(LOG_WARNING, MSG_BLOCKED, NULL, "blocked: %s", why);
+                log_event(LOG_WARNING, id, NULL, "blocked: %s", why);
         k->blocked_until = usec_add(now_mono(), backoff_next(&k->recheck));
 }
 
@@ -222,14 +231,15 @@ static void start_unit(Keeper *k)
         _cleanup_(engine_done) Engine e = {0};
         _cleanup_free_ char *why = NULL;
 
-        int r = check(k, &e, &why);
+        MessageId id = MSG_BLOCKED;
+        int r = check(k, &e, &why, &id);
         if (r > 0) {
                 EnginePlan plan = plan_of(k, &e);
-                r = engine_args_write(&plan, NULL, NULL);
+                r = engine_args_write(&plan, run_dir(), NULL);
                 if (r < 0)
                         why = str_printf("cannot write to %s: %s: is it there, owned by user "
                                          "raycluster? (systemd-tmpfiles --create)",
-                                         ENGINE_RUN_DIR, strerror(-r));
+                                         run_dir(), strerror(-r));
                 else
                         r = engine_unit_start(k->unit);
                 if (r < 0 && !why)
@@ -238,7 +248,7 @@ static void start_unit(Keeper *k)
         } else if (r < 0)
                 why = str_printf("the machine cannot be checked: %s", strerror(-r));
         if (why) {
-                block(k, why);
+                block(k, id, why);
                 return;
         }
         unblock(k);
@@ -327,6 +337,8 @@ static char *describe(const Keeper *k)
                                           unit_name(k));
                 return str_printf("blocked: %s", strna(k->blocked));
         case KEEP_STARTING:
+                if (engine_unit_state(k->unit) != ENGINE_STARTING)
+                        status = ""; /* of the last run */
                 return str_printf("starting Ray%s%s", isempty(status) ? "" : ": ", status);
         case KEEP_RUNNING:
                 return strdup(isempty(status) ? "Ray runs" : status);
@@ -472,16 +484,22 @@ int keeper_want(Keeper *k, const KeeperWant *want)
         return 0;
 }
 
+static void set_wish(Keeper *k, Wish wish)
+{
+        if (k->wish == wish)
+                return;
+        k->wish = wish;
+        schedule(k);
+}
+
 void keeper_unwant(Keeper *k)
 {
-        k->wish = WISH_STOP;
-        schedule(k);
+        set_wish(k, WISH_STOP);
 }
 
 void keeper_leave(Keeper *k)
 {
-        k->wish = WISH_LEAVE;
-        schedule(k);
+        set_wish(k, WISH_LEAVE);
 }
 
 void keeper_restart(Keeper *k, MessageId id, bool repair, const char *why)

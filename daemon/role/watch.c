@@ -137,7 +137,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
 }
 
-int watch_new(sd_event *event, const GcsClientPolicy *policy, const WatchPace *pace,
+int watch_new(sd_event *event, const GcsClientPolicy *policy, const WatchPace *pace, usec_t first,
               const WatchOps *ops, void *userdata, Watch **ret)
 {
         _cleanup_(watch_freep) Watch *w = new0(Watch, 1);
@@ -155,8 +155,8 @@ int watch_new(sd_event *event, const GcsClientPolicy *policy, const WatchPace *p
                 return -ENOMEM;
         int r = gcs_client_new(event, policy, &w->client);
         if (r >= 0)
-                r = sd_event_add_time_relative(event, &w->timer, CLOCK_MONOTONIC, 0, 1, on_timer,
-                                               w);
+                r = sd_event_add_time_relative(event, &w->timer, CLOCK_MONOTONIC, first, 1,
+                                               on_timer, w);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(w);

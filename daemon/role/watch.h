@@ -32,8 +32,8 @@ typedef struct WatchOps {
         void (*on_round)(Watch *w, void *userdata);
 } WatchOps;
 
-/* Starts at once. policy is copied. */
-int watch_new(sd_event *event, const GcsClientPolicy *policy, const WatchPace *pace,
+/* The first round begins after `first`. policy is copied. */
+int watch_new(sd_event *event, const GcsClientPolicy *policy, const WatchPace *pace, usec_t first,
               const WatchOps *ops, void *userdata, Watch **ret);
 Watch *watch_free(Watch *w);
 DEFINE_CLEANUP(Watch *, watch_free);
