@@ -1,0 +1,471 @@
+/* The manager: facts come in from the features, head_decide() says what they mean, the rest carries
+ * it out. States and their picture: head-state.h. */
+#include "head/head.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "disco/ownaddr.h"
+#include "disco/publish.h"
+#include "head/head-state.h"
+#include "role/changes.h"
+#include "role/keeper.h"
+#include "role/show.h"
+#include "role/token.h"
+#include "role/watch.h"
+#include "sys/netlink.h"
+#include "sys/resolve.h"
+#include "wire/txt.h"
+
+#define GCS_TIMEOUT  (3 * USEC_PER_SEC)
+#define PACE_SERVING ((WatchPace){.round = USEC_PER_SEC, .nodes = 2 * USEC_PER_SEC})
+#define PACE_WAITING ((WatchPace){.round = USEC_PER_SEC / 4, .nodes = USEC_PER_SEC})
+
+struct Head {
+        Daemon *daemon;
+        Keeper *keeper;
+        Watch *watch; /* of our own GCS, while Ray's unit is up */
+        Publisher *publisher;
+        Changes *changes;
+        Resolver *resolver;
+        ResolveQuery *query; /* cluster.head, when it is a name */
+        HeadState state;
+        Addr named;       /* what cluster.head is or resolves to; not set: nothing */
+        char *no_address; /* why the own address is not known, or NULL */
+        char *token;
+        usec_t unserved_since; /* the unit runs and the GCS does not serve; 0 = it serves */
+        sd_event_source *work;
+};
+
+static const Settings *settings(const Head *h)
+{
+        return daemon_conf(h->daemon)->settings;
+}
+
+static void schedule(Head *h)
+{
+        (void)sd_event_source_set_enabled(h->work, SD_EVENT_ONESHOT);
+}
+
+static bool is_up(const Head *h)
+{
+        EngineState s = keeper_unit_state(h->keeper);
+        return s == ENGINE_STARTING || s == ENGINE_RUNNING;
+}
+
+/* --- the own address ----------------------------------------------------------------------------
+ */
+
+static void on_named(const ResolveAnswer *answer, void *userdata)
+{
+        Head *h = userdata;
+
+        h->query = NULL;
+        h->named = (Addr){0};
+        for (size_t i = 0; i < answer->n_addrs; i++) {
+                const Addr *a = &answer->addrs[i];
+                if (!addr_is_set(&h->named))
+                        h->named = *a;
+                if (addr_is_usable(a) && netlink_is_own(a) > 0) {
+                        h->named = *a;
+                        break;
+                }
+        }
+        if (answer->result != RESOLVE_OK)
+                log_debug("cluster.head %s: %s", answer->name, answer->text);
+        schedule(h);
+}
+
+/* cluster.head names this machine in a configuration that the whole room shares. */
+static void resolve_named(Head *h)
+{
+        const DiscoSettings *d = &settings(h)->disco;
+
+        h->query = resolve_query_cancel(h->query);
+        h->named = (Addr){0};
+        if (isempty(d->head) || addr_parse(d->head, &h->named) >= 0)
+                return;
+        int r = resolver_host(h->resolver, d->head, d->timeout, on_named, h, &h->query);
+        if (r < 0)
+                log_debug_errno(r, "Asking for %s: %m", d->head);
+}
+
+/* The address Ray is told; what runs keeps the one it has. */
+static bool find_address(Head *h, Addr *ret)
+{
+        const EngineArgs *args = keeper_running(h->keeper);
+        _cleanup_free_ char *why = NULL;
+
+        if (is_up(h) && args) {
+                *ret = args->node_address;
+                free(TAKE_PTR(h->no_address));
+                return true;
+        }
+        if (h->query) /* the answer decides */
+                return false;
+        int r = own_address(&settings(h)->node, ROLE_HEAD,
+                            addr_is_set(&h->named) ? &h->named : NULL, ret, &why);
+        if (r > 0) {
+                if (h->no_address)
+                        log_event(LOG_INFO, MSG_UNBLOCKED, NULL, "this machine has an address");
+                free(TAKE_PTR(h->no_address));
+                return true;
+        }
+        if (r < 0)
+                why = str_printf("the addresses of this machine cannot be read: %s", strerror(-r));
+        if (free_and_strdup(&h->no_address, strempty(why)) > 0)
+                log_event(LOG_WARNING, MSG_BLOCKED, NULL, "blocked: %s", h->no_address);
+        return false;
+}
+
+/* --- the GCS ------------------------------------------------------------------------------------
+ */
+
+static void on_round(Watch *w, void *userdata)
+{
+        schedule(userdata);
+}
+
+static void watch_gcs(Head *h, const Addr *address)
+{
+        static const WatchOps ops = {.on_round = on_round};
+        const EngineArgs *args = keeper_running(h->keeper);
+
+        if (!is_up(h) || !addr_is_set(address)) {
+                h->watch = watch_free(h->watch);
+                return;
+        }
+        if (h->watch)
+                return;
+        GcsClientPolicy policy = {.addr = *address, .token = h->token, .timeout = GCS_TIMEOUT};
+        policy.addr.port = args ? args->ports.gcs : settings(h)->ports.gcs;
+        int r = watch_new(daemon_event(h->daemon), &policy, &PACE_WAITING, 0, &ops, h, &h->watch);
+        if (r < 0)
+                (void)log_error_errno(r, "Failed to watch the GCS: %m");
+}
+
+static bool serves(const Head *h)
+{
+        return h->watch && watch_facts(h->watch)->serving_since != 0;
+}
+
+static void load_token(Head *h)
+{
+        free(TAKE_PTR(h->token));
+        int r = token_load(settings(h), &h->token);
+        if (r < 0)
+                (void)log_warning_errno(r, "Failed to read Ray's token: %m");
+        show_auth(daemon_status(h->daemon), r != 0);
+        h->watch = watch_free(h->watch); /* comes back with the token */
+}
+
+/* --- the announcement ---------------------------------------------------------------------------
+ */
+
+static int publish(Head *h)
+{
+        const Status *s = daemon_status(h->daemon);
+        const Settings *c = settings(h);
+        const WatchFacts *f = watch_facts(h->watch);
+        _cleanup_strv_free_ char **txt = NULL;
+        HeadTxt t = {.role = "head", .gcs = watch_addr(h->watch)->port};
+        char id[RAY_ID_STR_MAX] = "";
+
+        _cleanup_free_ char *instance =
+                str_printf("%.30s on %.28s", c->disco.cluster, s->text[STATUS_NODE_NAME]);
+        if (!instance)
+                return -ENOMEM;
+        if (watch_is_known(f))
+                ray_id_format(id, &f->cluster_id);
+        (void)snprintf(t.cluster, sizeof(t.cluster), "%s", c->disco.cluster);
+        (void)snprintf(t.id, sizeof(t.id), "%.16s", id);
+        (void)snprintf(t.ray, sizeof(t.ray), "%s", f->versions.ray);
+        (void)snprintf(t.python, sizeof(t.python), "%s", f->versions.python);
+        (void)snprintf(t.auth, sizeof(t.auth), "%s", s->text[STATUS_AUTH]);
+        int r = head_txt_format(&t, &txt);
+        return r < 0 ? r : publisher_set(h->publisher, instance, c->ports.control, txt);
+}
+
+static void announce(Head *h, HeadState before)
+{
+        if (h->state == HEAD_SERVING && before != HEAD_SERVING) {
+                int r = publish(h);
+                if (r < 0)
+                        (void)log_warning_errno(r, "Failed to announce the head by mDNS: %m");
+        } else if (h->state != HEAD_SERVING && before == HEAD_SERVING)
+                publisher_withdraw(h->publisher);
+}
+
+static void on_published(Publisher *p, void *userdata)
+{
+        Head *h = userdata;
+
+        int r = status_set(daemon_status(h->daemon), STATUS_PUBLISHED, publisher_text(p));
+        if (r > 0 && publisher_is_published(p))
+                log_event(LOG_INFO, MSG_HEAD_PUBLISHED, NULL, "%s", publisher_text(p));
+}
+
+/* --- state --------------------------------------------------------------------------------------
+ */
+
+static void tell_move(const Head *h, HeadState before, const char *reason)
+{
+        _cleanup_strv_free_ char **fields = NULL;
+        const Status *s = daemon_status(h->daemon);
+
+        (void)strv_extendf(&fields, "RAYCLUSTER_HEAD=%s", s->text[STATUS_HEAD_ADDRESS]);
+        (void)strv_extendf(&fields, "RAYCLUSTER_CLUSTER_ID=%s", s->text[STATUS_CLUSTER_ID]);
+        if (h->state == HEAD_SERVING)
+                log_event(LOG_INFO, MSG_HEAD_SERVING, fields, "%s", reason);
+        else if (before == HEAD_SERVING && h->state != HEAD_STOPPING)
+                log_event(LOG_WARNING, MSG_HEAD_LOST, fields, "the GCS no longer serves: %s",
+                          reason);
+        else
+                log_info("%s -> %s: %s", head_state_to_string(before),
+                         head_state_to_string(h->state), reason);
+}
+
+/* The one door to the state. */
+static void head_set_state(Head *h, HeadState state, const char *reason)
+{
+        HeadState before = h->state;
+
+        if (!head_state_may(before, state)) {
+                log_debug("%s -> %s is no legal move", head_state_to_string(before),
+                          head_state_to_string(state));
+                return;
+        }
+        h->state = state;
+        daemon_set_state(h->daemon, head_state_to_string(state), reason);
+        if (state != before)
+                tell_move(h, before, reason);
+        if (h->watch)
+                watch_set_pace(h->watch, state == HEAD_SERVING ? &PACE_SERVING : &PACE_WAITING);
+        announce(h, before);
+}
+
+static HeadFacts facts_of(Head *h, const char *address)
+{
+        const WatchFacts *w = h->watch ? watch_facts(h->watch) : NULL;
+        usec_t now = now_mono(), since = keeper_running_since(h->keeper);
+
+        if (serves(h) || keeper_phase(h->keeper) != KEEP_RUNNING)
+                h->unserved_since = 0;
+        else if (h->unserved_since == 0)
+                h->unserved_since = now;
+        return (HeadFacts){
+                .stopping = daemon_is_stopping(h->daemon),
+                .no_address = h->no_address,
+                .phase = keeper_phase(h->keeper),
+                .keep_text = keeper_text(h->keeper),
+                .serving = serves(h),
+                .failures = w ? w->failures : 0,
+                .gcs_text = w ? w->text : "",
+                .node_known = w && w->nodes && w->nodes_at > since,
+                .node_alive = w && w->nodes &&
+                              node_set_find_instance(w->nodes, daemon_node_id(h->daemon)),
+                .running_for = since != 0 ? usec_sub(now, since) : 0,
+                .degraded_for = h->unserved_since != 0 ? usec_sub(now, h->unserved_since) : 0,
+                .address = address,
+                .workers = w && w->nodes ? (unsigned)node_set_count_alive(w->nodes, true) : 0,
+                .auth_off = !h->token,
+        };
+}
+
+static void show(Head *h, const Addr *address)
+{
+        Status *s = daemon_status(h->daemon);
+        const EngineArgs *args = keeper_running(h->keeper);
+        const WatchFacts *w = h->watch ? watch_facts(h->watch) : NULL;
+        char own[ADDR_MAX];
+
+        (void)status_set(s, STATUS_ADDRESS, addr_is_set(address) ? addr_format(own, address) : "");
+        show_engine(s, h->keeper);
+        show_gcs(s, h->watch ? watch_addr(h->watch) : NULL, w);
+        (void)status_set_count(s, STATUS_WORKERS_ALIVE,
+                               w && w->nodes ? (unsigned)node_set_count_alive(w->nodes, true) : 0);
+        _cleanup_free_ char *url = NULL;
+        if (is_up(h) && args)
+                url = str_printf(
+                        "http://%s%s%s:%u", strchr(args->dashboard_bind, ':') ? "[" : "",
+                        streq(args->dashboard_bind, "0.0.0.0") ? own : args->dashboard_bind,
+                        strchr(args->dashboard_bind, ':') ? "]" : "", args->ports.dashboard);
+        (void)status_set(s, STATUS_DASHBOARD_URL, url);
+}
+
+static int on_work(sd_event_source *source, void *userdata)
+{
+        Head *h = userdata;
+        Addr address = {0};
+        char text[ADDR_PORT_MAX] = "";
+
+        bool known = find_address(h, &address);
+        if (!daemon_is_stopping(h->daemon)) {
+                if (known && keeper_want(h->keeper, &(KeeperWant){.address = address}) < 0)
+                        (void)log_oom();
+                else if (!known)
+                        keeper_leave(h->keeper);
+        }
+        watch_gcs(h, &address);
+        if (h->watch)
+                addr_format_port(text, watch_addr(h->watch));
+        show(h, &address);
+        HeadFacts f = facts_of(h, text);
+        HeadPlan plan = head_decide(&f, h->state);
+        _cleanup_free_ char *reason = plan.reason;
+        if (reason)
+                head_set_state(h, plan.state, reason);
+        if (plan.restart)
+                keeper_restart(h->keeper, MSG_NODE_DEAD, true, plan.restart);
+        return 0;
+}
+
+/* --- what the features say ----------------------------------------------------------------------
+ */
+
+static bool has_ended(const Head *h)
+{
+        EngineState s = keeper_unit_state(h->keeper);
+        return keeper_phase(h->keeper) == KEEP_IDLE || s == ENGINE_MISSING || s == ENGINE_UNKNOWN;
+}
+
+static void on_keeper(Keeper *k, void *userdata)
+{
+        Head *h = userdata;
+
+        if (daemon_is_stopping(h->daemon) && has_ended(h)) {
+                daemon_exit(h->daemon, EXIT_OK);
+                return;
+        }
+        schedule(h);
+}
+
+static void on_changes(void *userdata)
+{
+        Head *h = userdata;
+
+        load_token(h);
+        if (!is_up(h))
+                resolve_named(h);
+        keeper_kick(h->keeper);
+        schedule(h);
+}
+
+static void on_reload(const Conf *before, void *userdata)
+{
+        Head *h = userdata;
+
+        keeper_configure(h->keeper, settings(h), daemon_status(h->daemon)->text[STATUS_NODE_NAME]);
+        on_changes(h);
+}
+
+static int on_restart_engine(char **reterr_text, void *userdata)
+{
+        Head *h = userdata;
+
+        keeper_restart(h->keeper, MSG_DRAINING, false, "asked for over D-Bus");
+        keeper_kick(h->keeper);
+        return 0;
+}
+
+static void on_get_nodes(void *userdata)
+{
+        Head *h = userdata;
+        const WatchFacts *w = h->watch ? watch_facts(h->watch) : NULL;
+
+        daemon_bus_reply_nodes(daemon_object(h->daemon), w ? w->nodes : NULL,
+                               w && w->nodes ? usec_sub(now_mono(), w->nodes_at) : USEC_INFINITY);
+}
+
+static void on_stop(bool engine_too, const char *text, void *userdata)
+{
+        Head *h = userdata;
+
+        publisher_withdraw(h->publisher);
+        if (!engine_too) {
+                log_info("Ending; Ray keeps running (%s).", text);
+                daemon_exit(h->daemon, EXIT_OK);
+                return;
+        }
+        log_info("Ending, with Ray (%s).", text);
+        keeper_unwant(h->keeper);
+        schedule(h);
+}
+
+/* --- the object ---------------------------------------------------------------------------------
+ */
+
+static int new_features(Head *h)
+{
+        static const KeeperOps keeper_ops = {.on_change = on_keeper};
+        static const PublisherOps publisher_ops = {.on_change = on_published};
+        sd_event *e = daemon_event(h->daemon);
+        Bus *bus = daemon_bus(h->daemon);
+
+        int r = sd_event_add_defer(e, &h->work, on_work, h);
+        if (r >= 0)
+                r = resolver_new(e, &h->resolver);
+        if (r >= 0)
+                r = publisher_new(bus, &publisher_ops, h, &h->publisher);
+        if (r >= 0)
+                r = keeper_new(e, bus, ROLE_HEAD, daemon_node_id(h->daemon), &keeper_ops, h,
+                               &h->keeper);
+        return r;
+}
+
+int head_new(const Options *o, Conf **conf, Head **ret)
+{
+        static const DaemonOps ops = {
+                .on_reload = on_reload,
+                .on_restart_engine = on_restart_engine,
+                .on_get_nodes = on_get_nodes,
+                .on_stop = on_stop,
+        };
+        _cleanup_(head_freep) Head *h = new0(Head, 1);
+        if (!h)
+                return log_oom();
+        int r = daemon_new(ROLE_HEAD, o, conf, &ops, h, &h->daemon);
+        if (r < 0)
+                return r;
+        r = new_features(h);
+        if (r < 0)
+                return log_error_errno(r, "Failed to set up: %m");
+        *ret = TAKE_PTR(h);
+        return 0;
+}
+
+int head_start(Head *h)
+{
+        daemon_set_state(h->daemon, head_state_to_string(h->state), "starting");
+        load_token(h);
+        keeper_configure(h->keeper, settings(h), daemon_status(h->daemon)->text[STATUS_NODE_NAME]);
+        resolve_named(h);
+        on_published(h->publisher, h);
+        int r = changes_new(daemon_event(h->daemon), on_changes, h, &h->changes);
+        if (r >= 0)
+                r = keeper_start(h->keeper);
+        return r < 0 ? log_error_errno(r, "Failed to start: %m") : 0;
+}
+
+int head_run(Head *h)
+{
+        return daemon_run(h->daemon);
+}
+
+Head *head_free(Head *h)
+{
+        if (!h)
+                return NULL;
+        changes_free(h->changes);
+        watch_free(h->watch);
+        resolve_query_cancel(h->query);
+        resolver_free(h->resolver);
+        keeper_free(h->keeper);
+        publisher_free(h->publisher);
+        sd_event_source_disable_unref(h->work);
+        free(h->no_address);
+        free(h->token);
+        daemon_free(h->daemon);
+        free(h);
+        return NULL;
+}
