@@ -1,0 +1,47 @@
+/* The way to a head: discovery, then knocking at what it found until a GCS answers, and why it does
+ * not. Facts and sentences; the worker decides what follows. */
+#pragma once
+
+#include "disco/disco.h"
+#include "role/status.h"
+#include "role/watch.h"
+
+typedef struct Scout Scout;
+
+typedef struct ScoutOps {
+        void (*on_change)(Scout *s, void *userdata);
+} ScoutOps;
+
+/* How often a head that is known by name, and does not serve yet, is knocked at: Ray is to start
+ * within a second of its serving (design 8). After a minute in vain, half as often. */
+#define SCOUT_ROUND      (400 * USEC_PER_MSEC)
+#define SCOUT_ROUND_SLOW (800 * USEC_PER_MSEC)
+
+/* last_known_path is copied. */
+int scout_new(sd_event *event, Bus *bus, const char *last_known_path, const ScoutOps *ops,
+              void *userdata, Scout **ret);
+Scout *scout_free(Scout *s);
+DEFINE_CLEANUP(Scout *, scout_free);
+
+/* Begins, or begins anew with other settings. settings and token are copied; token may be NULL. */
+int scout_configure(Scout *s, const DiscoSettings *settings, const char *token);
+/* Knock at candidates, or only listen for them. avoid: an address that is watched by other means;
+ * a candidate that has it is not knocked at. May be NULL. */
+void scout_seek(Scout *s, bool seek, const Addr *avoid);
+/* Something changed on this machine: ask all sources again now. */
+void scout_kick(Scout *s);
+/* This head was joined: kept for last-known. */
+void scout_remember(Scout *s);
+
+/* NULL: none. Valid until the next on_change, as everything below. */
+const Candidate *scout_candidate(const Scout *s);
+bool scout_is_ambiguous(const Scout *s);
+/* Why there is nothing to join, "waiting: …"; NULL: scout_facts() are of a GCS that serves. */
+const char *scout_ladder(const Scout *s);
+/* There is a head to knock at, and no answer or refusal yet. */
+bool scout_is_asking(const Scout *s);
+/* Of the address knocked at; NULL: none. */
+const WatchFacts *scout_facts(const Scout *s);
+const Addr *scout_addr(const Scout *s);
+/* Head, HeadSource, Sources. */
+void scout_show(const Scout *s, Status *status);

@@ -1,0 +1,555 @@
+/* The manager: facts come in from the features, worker_decide() says what they mean, the rest
+ * carries it out. States and their picture: worker-state.h. */
+#include "worker/worker.h"
+
+#include <stdlib.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/ratelimit.h"
+#include "disco/ownaddr.h"
+#include "role/changes.h"
+#include "role/keeper.h"
+#include "role/show.h"
+#include "role/token.h"
+#include "worker/scout.h"
+#include "worker/worker-state.h"
+
+#define GCS_TIMEOUT (3 * USEC_PER_SEC)
+/* Each worker asks for the whole table of nodes to see its own: seldom, and the seldomer the
+ * greater the cluster, so that the GCS answers about as many a second in a small as in a great one.
+ */
+#define NODES_JOINED    (5 * USEC_PER_SEC)
+#define NODES_JOINED_BY (20 * USEC_PER_MSEC) /* a node more */
+#define NODES_WAITING   USEC_PER_SEC
+/* A node table younger than this is shown to a client as it is. */
+#define NODES_FRESH (2 * USEC_PER_SEC)
+/* Ray's head is lost for this long: look whether it serves elsewhere; this long: join another
+ * cluster of the name if there is one. */
+#define LOST_SEEK  (3 * USEC_PER_SEC)
+#define LOST_OTHER (60 * USEC_PER_SEC)
+#define STATE_DIR  "/var/lib/raycluster"
+
+struct Worker {
+        Daemon *daemon;
+        Keeper *keeper;
+        Scout *scout;
+        Watch *watch; /* of the GCS that Ray runs for, while its unit is up */
+        Changes *changes;
+        WorkerState state;
+        char *no_address; /* why the own address is not known, or NULL */
+        char *token;
+        usec_t lost_since;    /* the GCS that Ray runs for does not answer; 0 = it does */
+        usec_t missing_since; /* its node tables have no living node of ours; 0 = they do */
+        bool found;           /* MSG_HEAD_FOUND was told for the present head */
+        RateLimit waiting;    /* lines about changed reasons of waiting */
+        sd_event_source *work;
+};
+
+static const Settings *settings(const Worker *w)
+{
+        return daemon_conf(w->daemon)->settings;
+}
+
+static void schedule(Worker *w)
+{
+        (void)sd_event_source_set_enabled(w->work, SD_EVENT_ONESHOT);
+}
+
+static bool is_up(const Worker *w)
+{
+        EngineState s = keeper_unit_state(w->keeper);
+        return s == ENGINE_STARTING || s == ENGINE_RUNNING;
+}
+
+/* "compute04 (10.0.0.1:6379)", or the address alone while nobody said the name. */
+static char *name_head(const Worker *w, const Addr *addr)
+{
+        const Candidate *c = scout_candidate(w->scout);
+        char text[ADDR_PORT_MAX];
+
+        addr_format_port(text, addr);
+        for (size_t i = 0; c && i < c->n_addrs; i++)
+                if (addr_equal(&c->addrs[i], addr) && !startswith(text, c->name))
+                        return str_printf("%s (%s)", c->name, text);
+        return strdup(text);
+}
+
+/* --- the GCS that Ray runs for ------------------------------------------------------------------
+ */
+
+static void note_round(Worker *w)
+{
+        const WatchFacts *f = watch_facts(w->watch);
+        usec_t now = now_mono();
+
+        if (f->serving_since == 0) {
+                if (w->lost_since == 0)
+                        w->lost_since = now;
+                w->missing_since = 0;
+                return;
+        }
+        w->lost_since = 0;
+        if (!f->nodes || node_set_find_instance(f->nodes, daemon_node_id(w->daemon)))
+                w->missing_since = 0;
+        else if (w->missing_since == 0)
+                w->missing_since = now;
+}
+
+static void on_round(Watch *watch, void *userdata)
+{
+        Worker *w = userdata;
+
+        note_round(w);
+        const WatchFacts *f = watch_facts(watch);
+        daemon_bus_reply_nodes(daemon_object(w->daemon), f->nodes,
+                               f->nodes ? usec_sub(now_mono(), f->nodes_at) : USEC_INFINITY);
+        schedule(w);
+}
+
+static void watch_gcs(Worker *w)
+{
+        static const WatchOps ops = {.on_round = on_round};
+        const EngineArgs *args = keeper_running(w->keeper);
+
+        if (!is_up(w) || !args) {
+                w->watch = watch_free(w->watch);
+                w->lost_since = w->missing_since = 0;
+                return;
+        }
+        if (w->watch)
+                return;
+        GcsClientPolicy policy = {
+                .addr = args->head_address, .token = w->token, .timeout = GCS_TIMEOUT};
+        int r = watch_new(daemon_event(w->daemon), &policy,
+                          &(WatchPace){.round = USEC_PER_SEC, .nodes = NODES_WAITING}, 0, &ops, w,
+                          &w->watch);
+        if (r < 0)
+                (void)log_error_errno(r, "Failed to watch the GCS: %m");
+}
+
+static void set_pace(Worker *w)
+{
+        WatchPace pace = {.round = USEC_PER_SEC, .nodes = NODES_WAITING};
+
+        if (!w->watch)
+                return;
+        const WatchFacts *f = watch_facts(w->watch);
+        if (w->state == WORKER_JOINED && w->missing_since == 0 && f->nodes)
+                pace = (WatchPace){.round = 2 * USEC_PER_SEC,
+                                   .nodes = NODES_JOINED + f->nodes->n * NODES_JOINED_BY};
+        watch_set_pace(w->watch, &pace);
+}
+
+/* --- finding a head -----------------------------------------------------------------------------
+ */
+
+static void seek(Worker *w)
+{
+        bool lost = w->lost_since != 0 && usec_sub(now_mono(), w->lost_since) >= LOST_SEEK;
+        EngineState s = keeper_unit_state(w->keeper);
+        bool down = s == ENGINE_STOPPED || s == ENGINE_FAILED || s == ENGINE_MISSING;
+
+        scout_seek(w->scout, !daemon_is_stopping(w->daemon) && (down || lost),
+                   w->watch ? watch_addr(w->watch) : NULL);
+}
+
+/* The head serves elsewhere: at once if it is the cluster that Ray runs for, after a while if it is
+ * another one of the name. */
+static bool has_moved(const Worker *w)
+{
+        const EngineArgs *args = keeper_running(w->keeper);
+        const WatchFacts *f = scout_facts(w->scout);
+        char id[RAY_ID_STR_MAX];
+
+        if (w->lost_since == 0 || scout_ladder(w->scout) || !f || !watch_is_known(f) || !args)
+                return false;
+        return streq(args->cluster_id, ray_id_format(id, &f->cluster_id)) ||
+               usec_sub(now_mono(), w->lost_since) >= LOST_OTHER;
+}
+
+/* The own address towards the head that is to be joined. */
+static bool find_address(Worker *w, Addr *ret)
+{
+        _cleanup_free_ char *why = NULL;
+        const EngineArgs *args = keeper_running(w->keeper);
+
+        if (is_up(w) && args) {
+                *ret = args->node_address;
+                free(TAKE_PTR(w->no_address));
+                return true;
+        }
+        if (scout_ladder(w->scout))
+                return false;
+        int r = own_address(&settings(w)->node, ROLE_WORKER, scout_addr(w->scout), ret, &why);
+        if (r > 0) {
+                if (w->no_address)
+                        log_event(LOG_INFO, MSG_UNBLOCKED, NULL, "this machine has an address");
+                free(TAKE_PTR(w->no_address));
+                return true;
+        }
+        if (r < 0)
+                why = str_printf("the addresses of this machine cannot be read: %s", strerror(-r));
+        if (free_and_strdup(&w->no_address, strempty(why)) > 0)
+                log_event(LOG_WARNING, MSG_BLOCKED, NULL, "blocked: %s", w->no_address);
+        return false;
+}
+
+static void load_token(Worker *w)
+{
+        free(TAKE_PTR(w->token));
+        int r = token_load(settings(w), &w->token);
+        if (r < 0)
+                (void)log_warning_errno(r, "Failed to read Ray's token: %m");
+        show_auth(daemon_status(w->daemon), r != 0);
+}
+
+static void configure(Worker *w)
+{
+        load_token(w);
+        w->watch = watch_free(w->watch); /* comes back with the token */
+        int r = scout_configure(w->scout, &settings(w)->disco, w->token);
+        if (r < 0)
+                (void)log_error_errno(r, "Failed to begin discovery: %m");
+        keeper_configure(w->keeper, settings(w), daemon_status(w->daemon)->text[STATUS_NODE_NAME]);
+        schedule(w);
+}
+
+/* --- state --------------------------------------------------------------------------------------
+ */
+
+static char **fields_of(const Worker *w)
+{
+        const Status *s = daemon_status(w->daemon);
+        char **l = NULL;
+
+        if (strv_extendf(&l, "RAYCLUSTER_NODE=%s", s->text[STATUS_NODE_NAME]) < 0 ||
+            strv_extendf(&l, "RAYCLUSTER_HEAD=%s", s->text[STATUS_HEAD]) < 0 ||
+            strv_extendf(&l, "RAYCLUSTER_HEAD_ADDRESS=%s", s->text[STATUS_HEAD_ADDRESS]) < 0 ||
+            strv_extendf(&l, "RAYCLUSTER_CLUSTER_ID=%s", s->text[STATUS_CLUSTER_ID]) < 0)
+                (void)log_oom();
+        return l;
+}
+
+static void tell_waiting(Worker *w, const char *reason)
+{
+        _cleanup_strv_free_ char **fields = fields_of(w);
+
+        if (!ratelimit_below(&w->waiting, now_mono()))
+                return;
+        log_event(LOG_NOTICE,
+                  scout_is_ambiguous(w->scout) ? MSG_HEADS_AMBIGUOUS : MSG_WORKER_WAITING, fields,
+                  "%s", reason);
+        w->waiting.suppressed = 0;
+}
+
+/* Once, each time the looking ends. */
+static void tell_found(Worker *w, char *const *fields)
+{
+        const Candidate *c = scout_candidate(w->scout);
+
+        if (w->state == WORKER_LOOKING || w->state == WORKER_STARTING)
+                w->found = false;
+        if (w->found || !c || scout_ladder(w->scout) || is_up(w))
+                return;
+        w->found = true;
+        log_event(LOG_INFO, MSG_HEAD_FOUND, fields, "head %s found by %s serves", c->name, c->how);
+}
+
+static void tell_move(Worker *w, WorkerState before, const char *reason)
+{
+        _cleanup_strv_free_ char **fields = fields_of(w);
+
+        tell_found(w, fields);
+        if (w->state == WORKER_JOINED)
+                log_event(LOG_INFO, MSG_WORKER_JOINED, fields, "%s", reason);
+        else if (w->state == WORKER_LOST_HEAD)
+                log_event(LOG_WARNING, MSG_WORKER_WAITING, fields, "%s", reason);
+        else if (w->state != WORKER_LOOKING)
+                log_info("%s -> %s: %s", worker_state_to_string(before),
+                         worker_state_to_string(w->state), reason);
+}
+
+/* The one door to the state. */
+static void worker_set_state(Worker *w, WorkerState state, const char *reason)
+{
+        WorkerState before = w->state;
+
+        if (!worker_state_may(before, state)) {
+                log_debug("%s -> %s is no legal move", worker_state_to_string(before),
+                          worker_state_to_string(state));
+                return;
+        }
+        bool said = streq(daemon_status(w->daemon)->text[STATUS_REASON], reason);
+        w->state = state;
+        daemon_set_state(w->daemon, worker_state_to_string(state), reason);
+        if (state != before)
+                tell_move(w, before, reason);
+        if (state == WORKER_LOOKING && !said)
+                tell_waiting(w, reason);
+        if (state == WORKER_JOINED && before != WORKER_JOINED)
+                scout_remember(w->scout);
+        set_pace(w);
+}
+
+static WorkerFacts facts_of(Worker *w, const char *head, const char *moved)
+{
+        const WatchFacts *f = w->watch ? watch_facts(w->watch) : NULL;
+        const WatchFacts *s = scout_facts(w->scout);
+        const EngineArgs *args = keeper_running(w->keeper);
+        usec_t now = now_mono(), since = keeper_running_since(w->keeper);
+        char id[RAY_ID_STR_MAX] = "";
+
+        if (f && f->serving_since != 0 && f->nodes)
+                ray_id_format(id, &f->cluster_id);
+        return (WorkerFacts){
+                .stopping = daemon_is_stopping(w->daemon),
+                .phase = keeper_phase(w->keeper),
+                .keep_text = keeper_text(w->keeper),
+                .ladder = scout_ladder(w->scout),
+                .asking = scout_is_asking(w->scout),
+                .checked = s && watch_is_known(s),
+                .no_address = w->no_address,
+                .head = head,
+                .ray = f   ? f->versions.ray
+                       : s ? s->versions.ray
+                           : "",
+                .serving = f && f->serving_since != 0,
+                .failures = f ? f->failures : 0,
+                .gcs_text = f ? f->text : "",
+                .other_cluster =
+                        *id && args && !isempty(args->cluster_id) && !streq(args->cluster_id, id),
+                .moved = moved,
+                .node_alive = f && f->nodes &&
+                              node_set_find_instance(f->nodes, daemon_node_id(w->daemon)),
+                .node_missing = w->missing_since != 0 ? usec_sub(now, w->missing_since) : 0,
+                .running_for = since != 0 ? usec_sub(now, since) : 0,
+        };
+}
+
+static void show(Worker *w, const Addr *address)
+{
+        Status *s = daemon_status(w->daemon);
+        char own[ADDR_MAX];
+
+        (void)status_set(s, STATUS_ADDRESS, addr_is_set(address) ? addr_format(own, address) : "");
+        show_engine(s, w->keeper);
+        if (w->watch)
+                show_gcs(s, watch_addr(w->watch), watch_facts(w->watch));
+        else
+                show_gcs(s, scout_addr(w->scout), scout_facts(w->scout));
+        scout_show(w->scout, s);
+}
+
+static void carry_out(Worker *w, const WorkerPlan *plan, const Addr *address)
+{
+        static const struct {
+                MessageId id;
+                const char *why;
+        } restarts[] = {
+                [WORKER_RESTART_CLUSTER] = {MSG_CLUSTER_CHANGED, "the head has a new cluster"},
+                [WORKER_RESTART_MOVED] = {MSG_CLUSTER_CHANGED, "the head is at another address"},
+                [WORKER_RESTART_DEAD] = {MSG_NODE_DEAD, "the head calls this node dead"},
+        };
+        const WatchFacts *f = scout_facts(w->scout);
+
+        if (daemon_is_stopping(w->daemon))
+                return;
+        if (plan->restart != WORKER_RESTART_NO)
+                keeper_restart(w->keeper, restarts[plan->restart].id, true,
+                               restarts[plan->restart].why);
+        if (!plan->run || !f) {
+                keeper_leave(w->keeper);
+                return;
+        }
+        char id[RAY_ID_STR_MAX];
+        KeeperWant want = {.address = *address,
+                           .head = *scout_addr(w->scout),
+                           .cluster_id = ray_id_format(id, &f->cluster_id),
+                           .head_ray = (char *)f->versions.ray};
+        if (keeper_want(w->keeper, &want) < 0)
+                (void)log_oom();
+}
+
+static int on_work(sd_event_source *source, void *userdata)
+{
+        Worker *w = userdata;
+        _cleanup_free_ char *head = NULL, *moved = NULL;
+        Addr address = {0};
+
+        watch_gcs(w);
+        seek(w);
+        (void)find_address(w, &address);
+        const Addr *addr = w->watch ? watch_addr(w->watch) : scout_addr(w->scout);
+        head = addr ? name_head(w, addr) : strdup("");
+        if (w->watch && has_moved(w))
+                moved = name_head(w, scout_addr(w->scout));
+        show(w, &address);
+        WorkerFacts f = facts_of(w, strempty(head), moved);
+        WorkerPlan plan = worker_decide(&f, w->state);
+        _cleanup_free_ char *reason = plan.reason;
+        if (reason)
+                worker_set_state(w, plan.state, reason);
+        carry_out(w, &plan, &address);
+        return 0;
+}
+
+/* --- what the features say ----------------------------------------------------------------------
+ */
+
+static bool has_ended(const Worker *w)
+{
+        EngineState s = keeper_unit_state(w->keeper);
+        return keeper_phase(w->keeper) == KEEP_IDLE || s == ENGINE_MISSING || s == ENGINE_UNKNOWN;
+}
+
+static void on_keeper(Keeper *k, void *userdata)
+{
+        Worker *w = userdata;
+
+        if (daemon_is_stopping(w->daemon) && has_ended(w)) {
+                daemon_exit(w->daemon, EXIT_OK);
+                return;
+        }
+        schedule(w);
+}
+
+static void on_scout(Scout *s, void *userdata)
+{
+        schedule(userdata);
+}
+
+static void on_changes(void *userdata)
+{
+        Worker *w = userdata;
+        _cleanup_free_ char *before = w->token ? strdup(w->token) : NULL;
+
+        load_token(w);
+        if (!streq_ptr(before, w->token)) {
+                configure(w);
+                return;
+        }
+        if (!is_up(w) || w->lost_since != 0)
+                scout_kick(w->scout);
+        keeper_kick(w->keeper);
+        schedule(w);
+}
+
+static void on_reload(const Conf *before, void *userdata)
+{
+        configure(userdata);
+}
+
+static int on_restart_engine(char **reterr_text, void *userdata)
+{
+        Worker *w = userdata;
+
+        keeper_restart(w->keeper, MSG_DRAINING, false, "asked for over D-Bus");
+        keeper_kick(w->keeper);
+        return 0;
+}
+
+static void on_get_nodes(void *userdata)
+{
+        Worker *w = userdata;
+        const WatchFacts *f = w->watch ? watch_facts(w->watch) : NULL;
+
+        if (!f)
+                daemon_bus_reply_nodes(daemon_object(w->daemon), NULL, USEC_INFINITY);
+        else if (f->nodes && usec_sub(now_mono(), f->nodes_at) < NODES_FRESH)
+                daemon_bus_reply_nodes(daemon_object(w->daemon), f->nodes,
+                                       usec_sub(now_mono(), f->nodes_at));
+        else
+                watch_refresh(w->watch); /* on_round() answers, with new nodes or with old ones */
+}
+
+static void on_stop(bool engine_too, const char *text, void *userdata)
+{
+        Worker *w = userdata;
+
+        if (!engine_too) {
+                log_info("Ending; Ray keeps running (%s).", text);
+                daemon_exit(w->daemon, EXIT_OK);
+                return;
+        }
+        log_info("Ending, with Ray (%s).", text);
+        keeper_unwant(w->keeper);
+        schedule(w);
+}
+
+/* --- the object ---------------------------------------------------------------------------------
+ */
+
+static int new_features(Worker *w)
+{
+        static const KeeperOps keeper_ops = {.on_change = on_keeper};
+        static const ScoutOps scout_ops = {.on_change = on_scout};
+        sd_event *e = daemon_event(w->daemon);
+        Bus *bus = daemon_bus(w->daemon);
+
+        /* from StateDirectory= (systemd.exec(5)) */
+        const char *dir = getenv("STATE_DIRECTORY");
+        _cleanup_free_ char *last_known = path_join(dir ? dir : STATE_DIR, "last-known-head");
+        if (!last_known)
+                return -ENOMEM;
+        int r = sd_event_add_defer(e, &w->work, on_work, w);
+        if (r >= 0)
+                r = scout_new(e, bus, last_known, &scout_ops, w, &w->scout);
+        if (r >= 0)
+                r = keeper_new(e, bus, ROLE_WORKER, daemon_node_id(w->daemon), &keeper_ops, w,
+                               &w->keeper);
+        return r;
+}
+
+int worker_new(const Options *o, Conf **conf, Worker **ret)
+{
+        static const DaemonOps ops = {
+                .on_reload = on_reload,
+                .on_restart_engine = on_restart_engine,
+                .on_get_nodes = on_get_nodes,
+                .on_stop = on_stop,
+        };
+        _cleanup_(worker_freep) Worker *w = new0(Worker, 1);
+        if (!w)
+                return log_oom();
+        w->waiting = (RateLimit){.interval = USEC_PER_MIN, .burst = 6};
+        int r = daemon_new(ROLE_WORKER, o, conf, &ops, w, &w->daemon);
+        if (r < 0)
+                return r;
+        r = new_features(w);
+        if (r < 0)
+                return log_error_errno(r, "Failed to set up: %m");
+        *ret = TAKE_PTR(w);
+        return 0;
+}
+
+int worker_start(Worker *w)
+{
+        daemon_set_state(w->daemon, worker_state_to_string(w->state), "starting");
+        configure(w);
+        int r = changes_new(daemon_event(w->daemon), on_changes, w, &w->changes);
+        if (r >= 0)
+                r = keeper_start(w->keeper);
+        return r < 0 ? log_error_errno(r, "Failed to start: %m") : 0;
+}
+
+int worker_run(Worker *w)
+{
+        return daemon_run(w->daemon);
+}
+
+Worker *worker_free(Worker *w)
+{
+        if (!w)
+                return NULL;
+        changes_free(w->changes);
+        watch_free(w->watch);
+        scout_free(w->scout);
+        keeper_free(w->keeper);
+        sd_event_source_disable_unref(w->work);
+        free(w->no_address);
+        free(w->token);
+        daemon_free(w->daemon);
+        free(w);
+        return NULL;
+}
