@@ -1,5 +1,5 @@
-/* The question to a GCS: are you there, which Ray and Python are you? CheckAlive, and the versions
- * from its table, over one connection of its own. */
+/* The question to a GCS: are you there, which Ray and Python are you? One CheckAlive, and its table
+ * of versions, over a connection of their own. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -11,8 +11,9 @@ typedef struct Alive Alive;
 /* From the loop, once. head: "" where it did not say. May be freed inside. */
 typedef void (*alive_cb)(Alive *a, const AliveFacts *facts, const Versions *head, void *userdata);
 
-/* token may be NULL. */
-int alive_new(sd_event *event, const Addr *addr, const char *token, usec_t timeout, alive_cb cb,
-              void *userdata, Alive **ret);
+/* token may be NULL. timeout: for all of it; of a GCS that answers CheckAlive and then nothing more
+ * the outcome is still OK. */
+int alive_new(sd_event *event, const ConnectPolicy *policy, const char *token, usec_t timeout,
+              alive_cb cb, void *userdata, Alive **ret);
 Alive *alive_free(Alive *a);
 DEFINE_CLEANUP(Alive *, alive_free);

@@ -225,9 +225,11 @@ static void on_alive_answer(Alive *a, const AliveFacts *facts, const Versions *h
 
 static void ask_alive(Probe *p)
 {
+        ConnectPolicy policy = {.addr = p->e.addr};
+        facts_source(&p->e, &policy);
         if (probe_set_state(p, PROBE_ASKING) < 0 ||
-            alive_new(p->event, &p->e.addr, p->token, ALIVE_TIMEOUT, on_alive_answer, p,
-                      &p->alive) < 0)
+            alive_new(p->event, &policy, p->token, ALIVE_TIMEOUT, on_alive_answer, p, &p->alive) <
+                    0)
                 finish(p);
 }
 
