@@ -62,6 +62,7 @@ typedef struct LifeFacts {
 typedef struct HelloFacts {
         bool asked;
         ServiceKind kind;
+        bool began;         /* some bytes came, not enough to tell */
         char text[80];      /* foreign words, escaped, or "" */
         int closed;         /* positive errno when the other side reset; 0 = EOF or open */
         usec_t took;        /* to the answer, or until given up */

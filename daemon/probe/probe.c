@@ -276,6 +276,7 @@ static void note_hello(Evidence *e, const TalkAnswer *a)
         HelloFacts *h = &e->hello;
         h->asked = true;
         h->kind = a->kind;
+        h->began = a->size > 0;
         h->closed = a->closed;
         h->took = a->took;
         h->stream = a->stream;

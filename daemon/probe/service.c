@@ -80,7 +80,7 @@ ServiceKind service_identify(const uint8_t *data, size_t n, bool eof)
         ServiceKind kind = data[0] == 0 ? identify_h2(data, n) : SERVICE_OTHER;
         if (kind == SERVICE_OTHER && more)
                 kind = SERVICE_UNKNOWN;
-        return kind == SERVICE_UNKNOWN && eof ? SERVICE_OTHER : kind;
+        return kind;
 }
 
 static const uint8_t http2_greeting[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";

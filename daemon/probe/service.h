@@ -12,7 +12,7 @@
 #define SERVICE_BYTES_MAX 1024
 
 typedef enum ServiceKind {
-        SERVICE_UNKNOWN, /* not enough bytes yet; at the end: nothing came */
+        SERVICE_UNKNOWN, /* not enough bytes yet */
         SERVICE_GRPC,    /* HTTP/2 SETTINGS with gRPC core's private id 0xfe03 (probe.md 1.9) */
         SERVICE_HTTP2,   /* HTTP/2 of another make */
         SERVICE_HTTP1,   /* HTTP/1 text */

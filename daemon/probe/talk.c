@@ -75,7 +75,7 @@ static int on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata)
         /* what has filled the buffer and is still nothing known stays unknown */
         if (kind == SERVICE_UNKNOWN && t->size == sizeof(t->data))
                 kind = SERVICE_OTHER;
-        if (kind != SERVICE_UNKNOWN)
+        if (kind != SERVICE_UNKNOWN || n <= 0)
                 end(t, kind, error);
         return 0;
 }
@@ -97,7 +97,7 @@ static int greet(Talk *t)
 static int on_deadline_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
         Talk *t = userdata;
-        end(t, t->size > 0 ? SERVICE_OTHER : SERVICE_UNKNOWN, 0);
+        end(t, SERVICE_UNKNOWN, 0);
         return 0;
 }
 

@@ -10,7 +10,7 @@ typedef struct Talk Talk;
 
 typedef struct TalkAnswer {
         bool connected;      /* the connection came about at all */
-        ServiceKind kind;    /* SERVICE_UNKNOWN: silence until the time was over */
+        ServiceKind kind;    /* SERVICE_UNKNOWN: silence (size 0) or too little to tell */
         const uint8_t *data; /* valid during the callback */
         size_t size;
         int closed; /* positive errno when the other side reset, else 0 */

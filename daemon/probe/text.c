@@ -208,10 +208,19 @@ static char *sentence_service(const Evidence *e, const Judgement *j, const char 
                                   "there",
                                   head, e->addr.port);
         case VERDICT_SERVICE_FROZEN:
+                if (e->alive.outcome == ALIVE_SILENT)
+                        return str_printf("head %s greets on port %u and then answers nothing: "
+                                          "gcs_server is stuck or overloaded there",
+                                          head, e->addr.port);
                 return str_printf("head %s accepts connections on port %u and then says nothing: "
                                   "gcs_server is stopped or stuck there",
                                   head, e->addr.port);
         case VERDICT_CLOSED_AFTER_ACCEPT:
+                if (e->alive.outcome == ALIVE_CLOSED)
+                        return str_printf(
+                                "head %s greets on port %u and hangs up before it answers: "
+                                "gcs_server is just stopping or starting there",
+                                head, e->addr.port);
                 return str_printf(
                         "head %s accepts connections on port %u and closes them at once: a "
                         "forwarder without Ray behind it, or another service",
@@ -354,6 +363,9 @@ static int because_hello(const Evidence *e, char ***l)
         took_text(h->took, took);
         switch (h->kind) {
         case SERVICE_UNKNOWN:
+                if (h->began)
+                        return strv_extendf(
+                                l, "it began to speak and did not end its greeting in %s", took);
                 return strv_extendf(l, "%s, and nothing came back in %s",
                                     !h->stream_known       ? "a greeting was sent"
                                     : h->stream.unsent > 0 ? "the greeting was never acknowledged"

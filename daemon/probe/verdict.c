@@ -310,7 +310,7 @@ static bool judge_hello(const Evidence *e, Judgement *j)
         case SERVICE_HTTP2:
                 return false;
         case SERVICE_UNKNOWN:
-                if (!h->asked || !h->stream_known)
+                if (!h->asked || !h->stream_known || h->began)
                         say_open(j);
                 else if (h->stream.unsent > 0 && h->stream.retransmits >= 2)
                         say(j, VERDICT_HALF_OPEN_PATH, PROBE_PROVEN, PROBE_DIRECTION_BOTH,

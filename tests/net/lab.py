@@ -45,6 +45,7 @@ class Lab:
         self.ns = {k: f"{base}-{k[0]}" for k in ("worker", "router", "head")}
         self.children = []
         self.binds = []
+        self.files = {}
         _open.add(self)
         for n in self.ns.values():
             subprocess.run(["ip", "netns", "add", n], check=True)
@@ -101,10 +102,15 @@ class Lab:
 
     def bind(self, text, over):
         """The probe sees `text` in place of the file `over`."""
-        f = _bin / f"{self.ns['worker']}-{over.replace('/', '-')}"
+        self.binds.append((self.file(over.replace("/", "-"), text), over))
+
+    def file(self, name, text):
+        """A file that user nobody can read; {name} of a case's arguments."""
+        f = _bin / f"{self.ns['worker']}-{name}"
         f.write_text(text)
         f.chmod(0o644)
-        self.binds.append((str(f), over))
+        self.files[name.split(".")[0]] = str(f)
+        return str(f)
 
     def probe(self, *args, who="worker", root=False, timeout=30):
         drop = [] if root else ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all",
@@ -152,7 +158,7 @@ class Case:
             if self.setup:
                 self.setup(lab, f)
             target = self.target.format(**names)
-            args = [a.format(**names) for a in self.args]
+            args = [a.format(**names, **lab.files) for a in self.args]
             code, out, err, took = lab.probe("--json", *args, target, self.port, who=self.who, root=self.root)
         try:
             r = json.loads(out)
