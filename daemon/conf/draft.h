@@ -43,6 +43,8 @@ void draft_error_at(Draft *d, const char *file, unsigned line, const char *path,
 int draft_defaults(Draft *d);
 /* One file over what is there; text is NUL-ended. */
 void draft_read(Draft *d, const char *text, size_t size);
+/* Whether the text may go to libconfig; what is wrong with it is said. */
+bool conf_prescan(Draft *d, const char *text);
 /* One scalar value, from the file or a default; line 0 = the default. */
 void draft_set(Draft *d, const ConfKey *key, const ConfRaw *raw, unsigned line);
 /* One entry of a table. */

@@ -182,27 +182,6 @@ static void walk(Draft *d, config_setting_t *group, const char *prefix)
         }
 }
 
-/* libconfig would open the named file itself, anywhere; there is conf.d for this. Its scanner knows
- * the word only at the start of a line. */
-static bool has_include(Draft *d, const char *text)
-{
-        unsigned line = 1;
-        bool found = false;
-
-        for (const char *p = text; p; line++) {
-                p += strspn(p, " \t");
-                if (startswith(p, "@include")) {
-                        draft_error(d, line, "",
-                                    "@include is not supported; put the file into " CONF_DIR "/");
-                        found = true;
-                }
-                p = strchr(p, '\n');
-                if (p)
-                        p++;
-        }
-        return found;
-}
-
 static void config_destroyp(config_t *c)
 {
         config_destroy(c);
@@ -217,7 +196,7 @@ void draft_read(Draft *d, const char *text, size_t size)
                 draft_error(d, 0, "", "has a NUL byte in it; it is not a text file");
                 return;
         }
-        if (has_include(d, text))
+        if (!conf_prescan(d, text))
                 return;
         /* a door behind the door: nothing can be opened below a file */
         config_set_include_dir(&c, "/dev/null");
