@@ -44,6 +44,7 @@ struct Call {
         char words[CALL_WORDS_MAX];
         Versions versions;
         RayId id;
+        bool whole; /* the table, not some of its nodes */
         NodeSet *nodes;
         GcsDemand demand;
         void *value;

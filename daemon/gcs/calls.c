@@ -68,7 +68,7 @@ static int read_nodes(Call *call, const uint8_t *data, size_t size)
 {
         GcsReplyStatus status;
 
-        int r = gcs_decode_nodes(data, size, &status, &call->nodes);
+        int r = gcs_decode_nodes(data, size, call->whole, &status, &call->nodes);
         if (r >= 0)
                 (void)call_refused(call, &status);
         return r;
@@ -83,6 +83,7 @@ static int query_nodes(GcsClient *c, Call proto, const GcsNodeQuery *query, Call
 {
         _cleanup_buf_ Buf message = {0};
 
+        proto.whole = !query->id && !query->address && !query->head;
         int r = gcs_encode_node_query(&message, query);
         if (r < 0) {
                 buf_done(&proto.later);

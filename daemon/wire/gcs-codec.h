@@ -69,9 +69,12 @@ int gcs_decode_cluster_id(const void *data, size_t size, GcsReplyStatus *status,
 
 /* Resources kept of one node; "node:…" entries, which every node has, are left out. */
 #define GCS_RESOURCES_MAX 128
-/* Sorted; of more than NODE_SET_MAX nodes the rest is counted in n_dropped. A node with an id that
- * is not 28 bytes spoils the whole table. */
-int gcs_decode_nodes(const void *data, size_t size, GcsReplyStatus *status, NodeSet **ret);
+/* Sorted; of more than NODE_SET_MAX nodes the rest is counted in n_dropped. whole: all nodes were
+ * asked for, so what Ray says there are in all and did not send is counted too (its own
+ * num_filtered does not tell a selector from a limit). A node with an id that is not 28 bytes
+ * spoils the whole table. */
+int gcs_decode_nodes(const void *data, size_t size, bool whole, GcsReplyStatus *status,
+                     NodeSet **ret);
 
 /* GetClusterStatus merged into a table: availability, idle time, draining; nodes that the table has
  * not are skipped. */

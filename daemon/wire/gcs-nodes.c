@@ -145,11 +145,12 @@ static int check_status(const PbField *f, GcsReplyStatus *status)
         return 1;
 }
 
-int gcs_decode_nodes(const void *data, size_t size, GcsReplyStatus *status, NodeSet **ret)
+int gcs_decode_nodes(const void *data, size_t size, bool whole, GcsReplyStatus *status,
+                     NodeSet **ret)
 {
         _cleanup_(node_set_freep) NodeSet *set = new0(NodeSet, 1);
         const uint8_t *p = data, *end = p + size;
-        uint64_t filtered = 0, total = 0;
+        uint64_t total = 0;
         size_t cap = 0;
         PbField f;
         int r;
@@ -166,16 +167,13 @@ int gcs_decode_nodes(const void *data, size_t size, GcsReplyStatus *status, Node
                         r = append_node(set, &cap, &f);
                 else if (f.number == 3)
                         total = f.value;
-                else if (f.number == 4)
-                        filtered = f.value;
                 if (r < 0)
                         return r;
         }
         if (r < 0)
                 return r;
-        /* what our limit made Ray leave out */
-        if (total >= filtered && total - filtered > set->n + set->n_dropped)
-                set->n_dropped = (size_t)(total - filtered) - set->n;
+        if (whole && total <= INT64_MAX && total > set->n + set->n_dropped)
+                set->n_dropped = (size_t)total - set->n;
         node_set_sort(set);
         *ret = TAKE_PTR(set);
         return 0;

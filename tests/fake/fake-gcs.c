@@ -427,11 +427,11 @@ static void answer_nodes(Fake *f, Call *q, const uint8_t *data, size_t size)
                         if ((n->state == NODE_DEAD) != dead)
                                 continue;
                         tail.total++;
-                        if (!is_selected(m, n) ||
-                            (m->has_state_filter_case && m->state_filter != dead))
-                                tail.num_filtered++;
-                        else if (limit-- > 0)
+                        if (is_selected(m, n) &&
+                            (!m->has_state_filter_case || m->state_filter == dead) && limit-- > 0)
                                 append_node(f, q, n, &out);
+                        else
+                                tail.num_filtered++; /* as Ray: by the limit, too */
                 }
         gcspb__get_all_node_info_request__free_unpacked(m, NULL);
         tail.status = ray_status(f);
