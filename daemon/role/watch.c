@@ -4,6 +4,8 @@
  */
 #include "role/watch.h"
 
+#include <errno.h>
+
 #include "base/backoff.h"
 #include "base/str.h"
 
@@ -16,6 +18,7 @@ struct Watch {
         GcsClient *client;
         sd_event_source *timer;
         WatchFacts facts;
+        char *own; /* address, or NULL */
         bool busy, refresh;
 };
 
@@ -65,16 +68,41 @@ static void on_nodes(GcsClient *c, const GcsResult *result, NodeSet **nodes,
         end_round(w);
 }
 
+static void on_own(GcsClient *c, const GcsResult *result, NodeSet **nodes, void *userdata)
+{
+        Watch *w = userdata;
+
+        if (result->status == GCS_OK) {
+                node_set_free(w->facts.own);
+                w->facts.own = TAKE_PTR(*nodes);
+                w->facts.own_at = now_mono();
+        }
+        end_round(w);
+}
+
+static bool is_due(const Watch *w, const NodeSet *nodes, usec_t at)
+{
+        return w->pace.nodes != USEC_INFINITY &&
+               (!nodes || usec_sub(now_mono(), at) >= w->pace.nodes);
+}
+
+/* Living nodes come first, and at most one of an address lives; a few dead ones are told apart
+ * from none. */
+#define OWN_ROWS 4
+
 static void ask_nodes(Watch *w)
 {
-        usec_t now = now_mono();
-        bool due = !w->facts.nodes || usec_sub(now, w->facts.nodes_at) >= w->pace.nodes;
+        int r = 0;
 
-        if (!w->refresh && (!due || w->pace.nodes == USEC_INFINITY)) {
+        if (w->refresh || (!w->own && is_due(w, w->facts.nodes, w->facts.nodes_at)))
+                r = gcs_client_get_cluster(w->client, on_nodes, w);
+        else if (w->own && is_due(w, w->facts.own, w->facts.own_at))
+                r = gcs_client_find_nodes(w->client,
+                                          &(GcsNodeFilter){.address = w->own, .limit = OWN_ROWS},
+                                          on_own, w);
+        else
                 end_round(w);
-                return;
-        }
-        if (gcs_client_get_cluster(w->client, on_nodes, w) < 0)
+        if (r < 0)
                 call_failed(w);
 }
 
@@ -100,6 +128,7 @@ static void on_cluster_id(GcsClient *c, const GcsResult *result, const RayId *id
                 w->facts.cluster_id = *id;
                 w->facts.versions = (Versions){};
                 w->facts.nodes = node_set_free(w->facts.nodes);
+                w->facts.own = node_set_free(w->facts.own);
         }
         if (*w->facts.versions.ray && *w->facts.versions.python)
                 ask_nodes(w);
@@ -171,7 +200,9 @@ Watch *watch_free(Watch *w)
         sd_event_source_disable_unref(w->timer);
         sd_event_unref(w->event);
         node_set_free(w->facts.nodes);
+        node_set_free(w->facts.own);
         free(w->facts.text);
+        free(w->own);
         free(w);
         return NULL;
 }
@@ -182,6 +213,12 @@ void watch_set_pace(Watch *w, const WatchPace *pace)
         w->pace = *pace;
         if (faster && !w->busy)
                 next_round(w, pace->round);
+}
+
+int watch_set_own(Watch *w, const Addr *own)
+{
+        char text[ADDR_MAX];
+        return free_and_strdup(&w->own, addr_format(text, own)) < 0 ? -ENOMEM : 0;
 }
 
 void watch_refresh(Watch *w)

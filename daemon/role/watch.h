@@ -2,7 +2,8 @@
  * is, and which nodes it has. Facts only; what they mean is the role's matter.
  *
  * A round is CheckAlive, then GetClusterId (a GCS without a store has a new id after a crash), then
- * what is due of versions and nodes. At most one call is under way. */
+ * what is due of versions and nodes. At most one call is under way. A worker asks for the rows of
+ * its own address only: a room of thousands must not ask for thousands of rows a second. */
 #pragma once
 
 #include "gcs/client.h"
@@ -11,7 +12,8 @@ typedef struct Watch Watch;
 
 typedef struct WatchPace {
         usec_t round; /* from the end of one round to the next, give or take a fifth */
-        usec_t nodes; /* nodes are asked when older than this; USEC_INFINITY: only when asked for */
+        usec_t nodes; /* nodes are asked when older than this; USEC_INFINITY: only by
+                         watch_refresh() */
 } WatchPace;
 
 typedef struct WatchFacts {
@@ -23,8 +25,10 @@ typedef struct WatchFacts {
         usec_t serving_since; /* monotonic: 0 = it does not */
         Versions versions;    /* "" = not said yet */
         RayId cluster_id;     /* all zero = not known yet */
-        NodeSet *nodes;       /* NULL = never heard */
+        NodeSet *nodes;       /* the whole table; NULL = never heard */
         usec_t nodes_at;      /* monotonic, of `nodes` */
+        NodeSet *own;         /* rows of the own address (watch_set_own()); NULL = never heard */
+        usec_t own_at;
 } WatchFacts;
 
 typedef struct WatchOps {
@@ -39,7 +43,9 @@ Watch *watch_free(Watch *w);
 DEFINE_CLEANUP(Watch *, watch_free);
 
 void watch_set_pace(Watch *w, const WatchPace *pace);
-/* Nodes are wanted now: on_round() follows, with new ones or with a failure. */
+/* From now on a round asks for the rows of this address instead of the whole table. */
+int watch_set_own(Watch *w, const Addr *own);
+/* The whole table is wanted now: on_round() follows, with new ones or with a failure. */
 void watch_refresh(Watch *w);
 const WatchFacts *watch_facts(const Watch *w);
 const Addr *watch_addr(const Watch *w);

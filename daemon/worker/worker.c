@@ -15,13 +15,9 @@
 #include "worker/scout.h"
 #include "worker/worker-state.h"
 
-#define GCS_TIMEOUT (3 * USEC_PER_SEC)
-/* Each worker asks for the whole table of nodes to see its own: seldom, and the seldomer the
- * greater the cluster, so that the GCS answers about as many a second in a small as in a great one.
- */
-#define NODES_JOINED    (5 * USEC_PER_SEC)
-#define NODES_JOINED_BY (20 * USEC_PER_MSEC) /* a node more */
-#define NODES_WAITING   USEC_PER_SEC
+#define GCS_TIMEOUT   (3 * USEC_PER_SEC)
+#define NODES_JOINED  (4 * USEC_PER_SEC)
+#define NODES_WAITING (USEC_PER_SEC / 2)
 /* A node table younger than this is shown to a client as it is. */
 #define NODES_FRESH (2 * USEC_PER_SEC)
 /* Ray's head is lost for this long: look whether it serves elsewhere; this long: join another
@@ -90,7 +86,7 @@ static void note_round(Worker *w)
                 return;
         }
         w->lost_since = 0;
-        if (!f->nodes || node_set_find_instance(f->nodes, daemon_node_id(w->daemon)))
+        if (!f->own || node_set_find_instance(f->own, daemon_node_id(w->daemon)))
                 w->missing_since = 0;
         else if (w->missing_since == 0)
                 w->missing_since = now;
@@ -124,6 +120,8 @@ static void watch_gcs(Worker *w)
         int r = watch_new(daemon_event(w->daemon), &policy,
                           &(WatchPace){.round = USEC_PER_SEC, .nodes = NODES_WAITING}, 0, &ops, w,
                           &w->watch);
+        if (r >= 0)
+                r = watch_set_own(w->watch, &args->node_address);
         if (r < 0)
                 (void)log_error_errno(r, "Failed to watch the GCS: %m");
 }
@@ -134,10 +132,8 @@ static void set_pace(Worker *w)
 
         if (!w->watch)
                 return;
-        const WatchFacts *f = watch_facts(w->watch);
-        if (w->state == WORKER_JOINED && w->missing_since == 0 && f->nodes)
-                pace = (WatchPace){.round = 2 * USEC_PER_SEC,
-                                   .nodes = NODES_JOINED + f->nodes->n * NODES_JOINED_BY};
+        if (w->state == WORKER_JOINED && w->missing_since == 0)
+                pace = (WatchPace){.round = 2 * USEC_PER_SEC, .nodes = NODES_JOINED};
         watch_set_pace(w->watch, &pace);
 }
 
@@ -300,7 +296,7 @@ static WorkerFacts facts_of(Worker *w, const char *head, const char *moved)
         usec_t now = now_mono(), since = keeper_running_since(w->keeper);
         char id[RAY_ID_STR_MAX] = "";
 
-        if (f && f->serving_since != 0 && f->nodes)
+        if (f && watch_is_known(f))
                 ray_id_format(id, &f->cluster_id);
         return (WorkerFacts){
                 .stopping = daemon_is_stopping(w->daemon),
@@ -320,8 +316,8 @@ static WorkerFacts facts_of(Worker *w, const char *head, const char *moved)
                 .other_cluster =
                         *id && args && !isempty(args->cluster_id) && !streq(args->cluster_id, id),
                 .moved = moved,
-                .node_alive = f && f->nodes &&
-                              node_set_find_instance(f->nodes, daemon_node_id(w->daemon)),
+                .node_alive =
+                        f && f->own && node_set_find_instance(f->own, daemon_node_id(w->daemon)),
                 .node_missing = w->missing_since != 0 ? usec_sub(now, w->missing_since) : 0,
                 .running_for = since != 0 ? usec_sub(now, since) : 0,
         };
