@@ -319,7 +319,8 @@ static int because_tcp(const Evidence *e, char ***l)
                 return strv_extendf(l,
                                     t->error == ECONNREFUSED
                                             ? "a TCP reset came after %s, without ICMP"
-                                            : "connect failed after %s",
+                                    : t->error == ECONNRESET ? "it was accepted and reset within %s"
+                                                             : "connect failed after %s",
                                     took);
         if (addr_is_set(&t->icmp.from))
                 addr_format(from, &t->icmp.from);

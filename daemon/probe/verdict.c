@@ -265,7 +265,10 @@ static bool judge_failure(const Evidence *e, Judgement *j)
                         say_local(j, VERDICT_LOCAL_FIREWALL, PROBE_LIKELY);
                 else
                         say_head(e, j, VERDICT_PORT_CLOSED, PROBE_PROVEN);
-        } else if (e->tcp.error == EPERM)
+        } else if (e->tcp.error == ECONNRESET || e->tcp.error == EPIPE)
+                /* a SYN that is refused gives ECONNREFUSED: this one was accepted first */
+                say_head(e, j, VERDICT_CLOSED_AFTER_ACCEPT, PROBE_PROVEN);
+        else if (e->tcp.error == EPERM)
                 say_local(j, VERDICT_LOCAL_FIREWALL, PROBE_PROVEN);
         else if (e->tcp.error == EHOSTUNREACH && e->local.has_neigh && neigh_owes(e->local.neigh))
                 say_neighbour(e, j, PROBE_LIKELY);

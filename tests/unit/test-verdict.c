@@ -376,6 +376,9 @@ static void test_service(void **state)
 
         open_port(&e, SERVICE_CLOSED); /* C8, C9 */
         CHECK(e, VERDICT_CLOSED_AFTER_ACCEPT, PROBE_PROVEN);
+        Evidence reset = far(); /* the reset came before we looked */
+        failed(&reset, ECONNRESET, 5 * MS);
+        CHECK(reset, VERDICT_CLOSED_AFTER_ACCEPT, PROBE_PROVEN);
         e.hello.tls = true;
         CHECK(e, VERDICT_TLS_REQUIRED, PROBE_PROVEN);
         e.hello.tls = false;
