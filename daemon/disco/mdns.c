@@ -555,7 +555,8 @@ static int mdns_start(Source *base)
         MdnsSource *s = (MdnsSource *)base;
 
         int r = sd_event_add_time_relative(base->context->event, &s->timer, CLOCK_MONOTONIC,
-                                           base->context->settings->timeout, 0, on_timer, s);
+                                           base->context->settings->timeout, USEC_PER_MSEC,
+                                           on_timer, s);
         if (r >= 0)
                 r = avahi_new(base->context->bus, &avahi_ops, s, &s->avahi);
         if (r < 0)

@@ -10,7 +10,8 @@
 #include "base/strv.h"
 
 /* A socket each for UDP and TCP of a handful of servers. */
-#define SOCKETS_MAX 32
+#define SOCKETS_MAX    32
+#define TIMER_ACCURACY (1 * USEC_PER_MSEC)
 
 struct DnsChannel {
         sd_event *event;
@@ -107,7 +108,7 @@ int dns_channel_new(sd_event *event, const DnsChannelOptions *options, DnsChanne
         struct ares_options o = {
                 .flags = options->raw_rcode ? ARES_FLAG_NOCHECKRESP : 0,
                 .timeout = (int)(options->try_timeout / USEC_PER_MSEC),
-                .tries = 4,
+                .tries = options->raw_rcode ? 1 : 3,
                 .lookups = (char *)options->lookups,
                 .sock_state_cb = on_socket_state,
                 .sock_state_cb_data = c,
@@ -123,7 +124,8 @@ int dns_channel_new(sd_event *event, const DnsChannelOptions *options, DnsChanne
         if (options->servers)
                 r = ares_to_errno(ares_set_servers_ports_csv(c->ares, options->servers));
         if (r >= 0)
-                r = sd_event_add_time(event, &c->timer, CLOCK_MONOTONIC, 0, 0, on_timer, c);
+                r = sd_event_add_time(event, &c->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY,
+                                      on_timer, c);
         if (r >= 0)
                 r = sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
         if (r < 0)

@@ -23,6 +23,13 @@
  * across a campus not much more. */
 #define OTHER_FAMILY_WAIT (250 * USEC_PER_MSEC)
 
+/* For asking once more, raw. A closed port is not heard of each time: the kernel there sends six
+ * ICMP errors at once, then one a second. */
+#define RAW_WAIT (500 * USEC_PER_MSEC)
+
+/* sd-event would be up to 250 ms late. */
+#define TIMER_ACCURACY (1 * USEC_PER_MSEC)
+
 /* RFC 1035; <arpa/nameser.h> brings a MIN and MAX of its own. */
 #define DNS_CLASS_IN 1
 #define DNS_TYPE_TXT 16
@@ -56,6 +63,7 @@ typedef enum QueryKind {
 /* One request given to c-ares. */
 typedef struct Part {
         ResolveQuery *query; /* weak */
+        bool raw;            /* asked once more */
         bool pending;
         ResolveResult result;
 } Part;
@@ -72,6 +80,7 @@ struct ResolveQuery {
         DnsChannel *channel;
         DnsChannel *spent; /* the one before, freed outside its callbacks */
         Part parts[2];     /* A, AAAA; else the first only */
+        Part raw_part;     /* the same as the first, raw */
         bool raw;          /* asked once more for the rcode */
         bool from_hosts;
         sd_event_source *deadline_timer;
@@ -318,7 +327,8 @@ static void query_finish(ResolveQuery *q, ResolveResult result)
 static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata)
 {
         ResolveQuery *q = userdata;
-        query_finish(q, q->n_addrs > 0 ? RESOLVE_OK : RESOLVE_TIMEOUT);
+        /* silence when asked once more: what c-ares said before stands */
+        query_finish(q, q->n_addrs > 0 ? RESOLVE_OK : q->raw ? RESOLVE_NO_SERVER : RESOLVE_TIMEOUT);
         return 0;
 }
 
@@ -331,12 +341,21 @@ static int query_ask(ResolveQuery *q);
 static ResolveResult query_worst(const ResolveQuery *q)
 {
         static const uint8_t rank[_RESOLVE_RESULT_MAX] = {
-                [RESOLVE_NXDOMAIN] = 1,  [RESOLVE_NODATA] = 2,  [RESOLVE_BAD_NAME] = 3,
-                [RESOLVE_BAD_REPLY] = 4, [RESOLVE_REFUSED] = 5, [RESOLVE_SERVFAIL] = 6,
-                [RESOLVE_NO_SERVER] = 7, [RESOLVE_TIMEOUT] = 8, [RESOLVE_INTERNAL] = 9,
+                [RESOLVE_NXDOMAIN] = 1,  [RESOLVE_NODATA] = 2,   [RESOLVE_BAD_NAME] = 3,
+                [RESOLVE_BAD_REPLY] = 4, [RESOLVE_REFUSED] = 5,  [RESOLVE_SERVFAIL] = 6,
+                [RESOLVE_TIMEOUT] = 7,   [RESOLVE_INTERNAL] = 8,
         };
         ResolveResult a = q->parts[0].result, b = q->parts[1].result;
-        return q->kind != QUERY_HOST || rank[a] >= rank[b] ? a : b;
+        return q->raw ? q->raw_part.result : rank[a] >= rank[b] ? a : b;
+}
+
+static void ask_raw(ResolveQuery *q)
+{
+        q->raw = true;
+        q->spent = TAKE_PTR(q->channel); /* we are inside its callback */
+        (void)sd_event_source_set_time_relative(q->deadline_timer, RAW_WAIT);
+        if (query_ask(q) < 0)
+                query_finish(q, RESOLVE_INTERNAL);
 }
 
 static void part_done(Part *p, int status)
@@ -345,9 +364,13 @@ static void part_done(Part *p, int status)
 
         p->pending = false;
         p->result = result_from_ares(status);
-        if (q->finished || status == ARES_EDESTRUCTION)
+        if (q->finished || status == ARES_EDESTRUCTION || p->raw != q->raw)
                 return;
-        if (q->parts[0].pending || q->parts[1].pending) {
+        if (q->n_addrs == 0 && p->result == RESOLVE_NO_SERVER && !q->raw) {
+                ask_raw(q); /* the other family asked the same servers */
+                return;
+        }
+        if (!q->raw && (q->parts[0].pending || q->parts[1].pending)) {
                 if (q->n_addrs > 0)
                         (void)sd_event_source_set_time_relative(q->deadline_timer,
                                                                 OTHER_FAMILY_WAIT);
@@ -356,12 +379,7 @@ static void part_done(Part *p, int status)
         ResolveResult result = query_worst(q);
         if (q->n_addrs > 0 || q->n_srv > 0 || q->txt)
                 query_finish(q, RESOLVE_OK);
-        else if (result == RESOLVE_NO_SERVER && !q->raw) {
-                q->raw = true;
-                q->spent = TAKE_PTR(q->channel); /* we are inside its callback */
-                if (query_ask(q) < 0)
-                        query_finish(q, RESOLVE_INTERNAL);
-        } else
+        else
                 query_finish(q, result == RESOLVE_OK ? RESOLVE_NODATA : result);
 }
 
@@ -397,7 +415,7 @@ static void on_addrinfo(void *arg, int status, int timeouts, struct ares_addrinf
 {
         Part *p = arg;
 
-        if (status == ARES_SUCCESS && !p->query->finished)
+        if (status == ARES_SUCCESS && !p->query->finished && p->raw == p->query->raw)
                 query_add_addrinfo(p->query, ai);
         if (ai)
                 ares_freeaddrinfo(ai);
@@ -449,7 +467,7 @@ static void on_record(void *arg, int status, int timeouts, unsigned char *abuf, 
         Part *p = arg;
         ResolveQuery *q = p->query;
 
-        if (status == ARES_SUCCESS && !q->finished)
+        if (status == ARES_SUCCESS && !q->finished && p->raw == q->raw)
                 status = q->kind == QUERY_SRV ? query_add_srv(q, abuf, alen)
                                               : query_add_txt(q, abuf, alen);
         part_done(p, status);
@@ -470,26 +488,36 @@ static int query_channel(ResolveQuery *q, const char *lookups)
         return dns_channel_new(q->event, &o, &q->channel);
 }
 
+static void ask_part(ResolveQuery *q, Part *p, int family)
+{
+        const struct ares_addrinfo_hints hints = {.ai_family = family, .ai_flags = ARES_AI_NOSORT};
+        ares_channel ares = dns_channel_ares(q->channel);
+
+        if (q->kind == QUERY_HOST)
+                ares_getaddrinfo(ares, q->name, NULL, &hints, on_addrinfo, p);
+        else
+                ares_query(ares, q->name, DNS_CLASS_IN,
+                           q->kind == QUERY_SRV ? DNS_TYPE_SRV : DNS_TYPE_TXT, on_record, p);
+}
+
 static int query_ask(ResolveQuery *q)
 {
         int r = query_channel(q, "b");
         if (r < 0)
                 return r;
 
-        ares_channel ares = dns_channel_ares(q->channel);
-        q->parts[0] = (Part){.query = q, .pending = true};
-        q->parts[1] = (Part){.query = q, .pending = q->kind == QUERY_HOST};
-        if (q->kind == QUERY_HOST) {
-                static const int families[] = {AF_INET, AF_INET6};
-                for (size_t i = 0; i < ELEMENTSOF(families); i++) {
-                        const struct ares_addrinfo_hints hints = {.ai_family = families[i],
-                                                                  .ai_flags = ARES_AI_NOSORT};
-                        ares_getaddrinfo(ares, q->name, NULL, &hints, on_addrinfo, &q->parts[i]);
-                }
-        } else
-                ares_query(ares, q->name, DNS_CLASS_IN,
-                           q->kind == QUERY_SRV ? DNS_TYPE_SRV : DNS_TYPE_TXT, on_record,
-                           &q->parts[0]);
+        if (q->raw) {
+                q->raw_part = (Part){.query = q, .raw = true, .pending = true};
+                ask_part(q, &q->raw_part, AF_INET);
+        } else {
+                bool both = q->kind == QUERY_HOST;
+                q->parts[0] = (Part){.query = q, .pending = true};
+                q->parts[1] = (Part){.query = q, .pending = both};
+                ask_part(q, &q->parts[0], AF_INET);
+                /* the first may have ended at once, and all with it */
+                if (both && !q->raw && !q->finished)
+                        ask_part(q, &q->parts[1], AF_INET6);
+        }
         return q->channel ? dns_channel_arm(q->channel) : 0;
 }
 
@@ -565,7 +593,7 @@ static int query_new(Resolver *res, QueryKind kind, const char *name, usec_t tim
                 r = sd_event_source_set_enabled(q->done, SD_EVENT_OFF);
         if (r >= 0)
                 r = sd_event_add_time_relative(res->event, &q->deadline_timer, CLOCK_MONOTONIC,
-                                               timeout, 0, on_deadline, q);
+                                               timeout, TIMER_ACCURACY, on_deadline, q);
         if (r >= 0)
                 r = query_start(q);
         if (r < 0)
