@@ -25,7 +25,7 @@ state() { systemctl show -p ActiveState --value "$1"; }
 as() {
 	_user=$1
 	shift
-	setpriv --reuid="$_user" --regid="$_user" --init-groups "$@"
+	setpriv --reuid="$_user" --regid="$(id -g "$_user")" --init-groups "$@"
 }
 clean() {
 	systemctl disable --now ray-head ray-worker >/dev/null 2>&1 || true
