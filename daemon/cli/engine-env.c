@@ -17,8 +17,7 @@ void engine_env_done(EngineEnv *e)
         *e = (EngineEnv){};
 }
 
-/* The configuration; a wrong one is no reason not to run a job on a cluster that works. */
-static Conf *conf_or_default(void)
+Conf *engine_env_conf(void)
 {
         _cleanup_conf_errors_ ConfErrors e = {}, none = {};
         Conf *c = NULL;
@@ -77,7 +76,32 @@ static int set_address_from_conf(const Conf *c, EngineEnv *e)
         return strv_extendf(&e->env, "RAY_ADDRESS=%s", addr_format_port(buf, &a));
 }
 
-static int set_address(const View *v, EngineEnv *e)
+/* The head does not tell its workers where its dashboard is; it is where the configuration, which
+ * is one for the whole room, has it. */
+static int set_dashboard(const View *v, const Conf *c, EngineEnv *e)
+{
+        const char *colon = strrchr(v->head_address, ':');
+
+        if (*v->dashboard_url)
+                return strv_extendf(&e->env, "RAY_API_SERVER_ADDRESS=%s", v->dashboard_url);
+        if (!colon)
+                return 0;
+        int r = addr_parse(c->settings->dashboard_bind, &e->dashboard);
+        if (r < 0 || addr_is_any(&e->dashboard)) {
+                _cleanup_free_ char *host =
+                        strndup(v->head_address, (size_t)(colon - v->head_address));
+                if (!host)
+                        return -ENOMEM;
+                if (addr_parse(host, &e->dashboard) < 0)
+                        return 0;
+        }
+        e->dashboard.port = c->settings->ports.dashboard;
+        char buf[ADDR_PORT_MAX];
+        return strv_extendf(&e->env, "RAY_API_SERVER_ADDRESS=http://%s",
+                            addr_format_port(buf, &e->dashboard));
+}
+
+static int set_address(const View *v, const Conf *c, EngineEnv *e)
 {
         int r;
 
@@ -87,9 +111,7 @@ static int set_address(const View *v, EngineEnv *e)
         }
         e->found = true;
         r = strv_extendf(&e->env, "RAY_ADDRESS=%s", v->head_address);
-        if (r >= 0 && *v->dashboard_url)
-                r = strv_extendf(&e->env, "RAY_API_SERVER_ADDRESS=%s", v->dashboard_url);
-        return r;
+        return r < 0 ? r : set_dashboard(v, c, e);
 }
 
 int engine_env(const Cli *cli, EngineEnv *ret)
@@ -97,7 +119,7 @@ int engine_env(const Cli *cli, EngineEnv *ret)
         _cleanup_engine_env_ EngineEnv e = {};
         _cleanup_bus_ sd_bus *bus = NULL;
         _cleanup_view_ View v = {};
-        Conf *c _cleanup_(conf_freep) = conf_or_default();
+        Conf *c _cleanup_(conf_freep) = engine_env_conf();
         Role role;
         int up = 0;
 
@@ -109,7 +131,7 @@ int engine_env(const Cli *cli, EngineEnv *ret)
         if (r > 0)
                 return r;
         if (r >= 0)
-                r = up > 0 ? set_address(&v, &e) : set_address_from_conf(c, &e);
+                r = up > 0 ? set_address(&v, c, &e) : set_address_from_conf(c, &e);
         /* a driver's own log of events is made with rights that other users do not have, and Ray
          * aborts for it */
         if (r >= 0)

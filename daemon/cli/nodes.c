@@ -97,10 +97,13 @@ static char *up_text(const Node *n)
         return strdup(format_duration(buf, t - t % USEC_PER_SEC));
 }
 
-/* Text of strangers never reaches the terminal as it is. */
+/* Text of strangers never reaches the terminal as it is: smartcols writes control characters as
+ * \x1b. Longer than this is not read by anyone. */
+#define CELL_MAX 200
+
 static char *clean(const char *s)
 {
-        return isempty(s) ? strdup("-") : str_escape(s, strlen(s), 200);
+        return isempty(s) ? strdup("-") : strndup(s, CELL_MAX);
 }
 
 static char *cell(const Node *n, int col)

@@ -132,9 +132,9 @@ static void print_down(const Paint *p, const Snapshot *s)
                 out_line("Last words", "%s", s->down.last);
         else if (s->down.known && s->down.code != 0)
                 out_line("Last words", "journalctl -u %s", s->down.unit);
-        if (s->gcs && s->nodes)
-                out_line("GCS", "%s serves%s%s, asked by ourselves", s->gcs,
-                         s->gcs_ray && *s->gcs_ray ? " Ray " : "", strempty(s->gcs_ray));
+        if (s->gcs)
+                out_line("GCS", "%s answers by itself%s%s", s->gcs,
+                         s->gcs_ray && *s->gcs_ray ? ": Ray " : "", strempty(s->gcs_ray));
 }
 
 void snapshot_print(const Snapshot *s, bool all)

@@ -1,6 +1,7 @@
 #include "cli/snapshot.h"
 
 #include "base/log.h"
+#include "cli/ask-gcs.h"
 
 void snapshot_done(Snapshot *s)
 {
@@ -72,7 +73,21 @@ static int explain(sd_bus *bus, const Cli *cli, Snapshot *s, int error)
                                      "ray-head on one machine, ray-worker on the others");
         else
                 s->sentence = down_sentence(d, s->role);
-        return s->sentence ? 0 : -ENOMEM;
+        if (!s->sentence)
+                return -ENOMEM;
+        return cli->host ? 0 : ask_gcs(s);
+}
+
+/* dbus itself is gone: Ray runs on without it. */
+static int without_bus(Snapshot *s, Snapshot *ret)
+{
+        s->sentence = strdup("the system bus cannot be reached, so the daemons cannot be asked: "
+                             "systemctl status dbus");
+        if (!s->sentence || ask_gcs(s) < 0)
+                return log_oom();
+        *ret = *s;
+        *s = (Snapshot){};
+        return 0;
 }
 
 int snapshot_take(const Cli *cli, Snapshot *ret)
@@ -82,7 +97,7 @@ int snapshot_take(const Cli *cli, Snapshot *ret)
 
         int r = client_open(cli, &bus);
         if (r < 0)
-                return r;
+                return cli->host ? r : without_bus(&s, ret);
         r = client_view(bus, &s.view, &s.role);
         if (r == -ENOMEM)
                 return log_oom();

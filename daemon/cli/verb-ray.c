@@ -1,9 +1,11 @@
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "cli/engine-env.h"
+#include "engine/args.h"
 
 static int exec_ray(const EngineEnv *e, const CliArgs *args)
 {
@@ -36,6 +38,31 @@ static const char *refused(const char *command)
         return NULL;
 }
 
+/* Commands that speak to the dashboard. */
+static bool uses_dashboard(const char *command)
+{
+        static const char *const list[] = {"job", "list", "get", "summary", "logs"};
+
+        for (size_t i = 0; command && i < ELEMENTSOF(list); i++)
+                if (streq(list[i], command))
+                        return true;
+        return false;
+}
+
+/* Ray would say "connection refused" at the end of a page of Python. */
+static bool answers(const Addr *a)
+{
+        _cleanup_close_ int fd = -EBADF;
+        SockAddr sa;
+        socklen_t len = addr_to_sockaddr(a, &sa);
+        const struct timeval limit = {.tv_sec = 3};
+
+        fd = socket(a->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
+                return true; /* not known; Ray will see */
+        return connect(fd, &sa.sa, len) == 0;
+}
+
 static int run(const Cli *cli, const CliArgs *args)
 {
         _cleanup_engine_env_ EngineEnv e = {};
@@ -48,6 +75,14 @@ static int run(const Cli *cli, const CliArgs *args)
                 return r;
         if (!e.found)
                 cli_fail(0, "%s", strempty(e.why));
+        char buf[ADDR_PORT_MAX];
+        if (uses_dashboard(args->rest[0]) && addr_is_set(&e.dashboard) && !answers(&e.dashboard))
+                return cli_fail(
+                        EXIT_INTERNAL,
+                        "the head's dashboard does not answer on %s: while authentication is "
+                        "off it listens on the head alone; run this on the head, or put one "
+                        "token into " ENGINE_TOKEN_FILE " of every machine",
+                        addr_format_port(buf, &e.dashboard));
         return exec_ray(&e, args);
 }
 

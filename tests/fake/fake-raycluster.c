@@ -7,6 +7,7 @@
  *     RestartDue engine.drain log.ray
  *     Source 0 static nothing cluster.head is empty
  *     node ID HOST ADDRESS STATE HEAD CPUS FREE
+ *     many 1000                           so many nodes
  *     quit
  * "ready" is printed when the name is owned, "ok" after each line. It ends with its standard input.
  */
@@ -52,7 +53,7 @@ static int on_reload(char **reterr_text, void *userdata)
         return -EBADMSG;
 }
 
-static int add_node(Fake *f, char *line)
+static int add_node(Fake *f, const char *line)
 {
         char id[64], host[64], address[64], state[16];
         int head;
@@ -84,6 +85,18 @@ static int add_node(Fake *f, char *line)
         return 0;
 }
 
+static int add_many(Fake *f, unsigned n)
+{
+        for (unsigned i = 0; i < n; i++) {
+                char line[256];
+                snprintf(line, sizeof(line), "%056x n%u 10.0.0.1 alive 0 1 1", i, i);
+                int r = add_node(f, line);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 static int add_source(Fake *f, char *line)
 {
         char source[32], state[32];
@@ -107,6 +120,8 @@ static int tell(Fake *f, char *line)
                 return sd_event_exit(f->event, 0);
         if (streq(line, "node"))
                 return add_node(f, rest);
+        if (streq(line, "many"))
+                return add_many(f, (unsigned)strtoul(rest, NULL, 10));
         if (streq(line, "age")) {
                 f->age = strtoull(rest, NULL, 10);
                 return 0;
