@@ -12,6 +12,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent.parent
 CACHE = pathlib.Path(os.environ.get("RAYCLUSTER_CACHE", "/var/cache/raycluster-tests"))
@@ -127,8 +128,8 @@ class Repo:
         self.path = pathlib.Path(path)
         self.path.mkdir(parents=True)
         self.path.chmod(0o755)
-        self.home = self.path.parent / "gnupg"
-        self.home.mkdir(mode=0o700)
+        # Short: gpg's agent has a socket in there, whose path may be 107 bytes long.
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix="room-gpg-"))
         self.gpg("--batch", "--passphrase", "", "--quick-generate-key", "room", "default", "default",
                  "never")
         self.gpg("--output", str(self.path / "room.gpg"), "--export", "room")

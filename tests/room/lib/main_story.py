@@ -90,8 +90,9 @@ def main():
     except setup.Interrupted as e:
         print(f"\n{e}: the room is gone.")
         return 0 if args.keep and str(e) == "SIGINT" else 130
-    except Failed as e:
-        print(f"\nFAILED: {e}\nTimeline, consoles and journals: {site.logs}", file=sys.stderr)
+    except (Failed, RuntimeError) as e:
+        print(f"\nFAILED: {e}\nTimeline, consoles and journals: {setup.logs_top()}",
+              file=sys.stderr)
         return 1
 
 

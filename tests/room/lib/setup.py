@@ -29,9 +29,14 @@ def catch_signals():
         signal.signal(s, on_signal)
 
 
+def logs_top():
+    """Where the log folders of all runs are, the newest with the highest name."""
+    return CACHE / "logs"
+
+
 def new_logs(name):
     """A log folder of its own, outside the checkout; the oldest ones go."""
-    top = CACHE / "logs"
+    top = logs_top()
     top.mkdir(parents=True, exist_ok=True)
     for old in sorted(top.iterdir())[:-20]:
         shutil.rmtree(old, ignore_errors=True)
