@@ -258,14 +258,17 @@ static int on_resolver_prepared(sd_bus_message *m, void *userdata, sd_bus_error 
 static int entry_resolve(Entry *e)
 {
         static const int protocols[] = {AVAHI_PROTO_INET, AVAHI_PROTO_INET6};
+        /* The answer's transport. Left open, Avahi stays with the one that brought the SRV record
+         * first, and IPv4 addresses are not published over IPv6 (publish-a-on-ipv6=no). */
+        static const int over[] = {AVAHI_PROTO_INET, AVAHI_PROTO_UNSPEC};
 
         for (size_t i = 0; i < ELEMENTSOF(protocols); i++) {
                 Lookup *l = &e->lookups[i];
                 *l = (Lookup){.entry = e, .protocol = protocols[i]};
                 int r = avahi_call(e->source->avahi, "/", AVAHI_SERVER2, "ServiceResolverPrepare",
                                    on_resolver_prepared, l, &l->object.prepare, "iisssiu",
-                                   e->ifindex, AVAHI_PROTO_UNSPEC, e->name, SERVICE, e->domain,
-                                   l->protocol, (uint32_t)0);
+                                   e->ifindex, over[i], e->name, SERVICE, e->domain, l->protocol,
+                                   (uint32_t)0);
                 if (r < 0)
                         return r;
         }
