@@ -2,21 +2,24 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
+#include <syslog.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/str.h"
 #include "wire/lines.h"
 #include "wire/raylog.h"
 
 /* What is kept of a line, for a sentence. */
 #define REASON_MAX 300
+/* A line may be the first of several for this long. */
+#define QUIET (250 * USEC_PER_MSEC)
 
 struct Output {
         int fd; /* weak */
         Lines lines;
+        Carrier *carrier;
         char *last, *error;
-        sd_event_source *source;
+        sd_event_source *source, *quiet;
 };
 
 /* "RuntimeError: …", "ValueError: …", "ray.exceptions.X: …" at the start of a line end a Python
@@ -52,15 +55,14 @@ static bool is_advice(const RayLog *l)
 
 static int on_line(const char *line, void *userdata)
 {
-        char *fields[] = {(char *)"RAY_COMPONENT=ray-start", NULL};
         Output *o = userdata;
         RayLog l;
 
         if (!*line)
                 return 0;
         raylog_parse(line, &l);
-        if (!is_advice(&l) && l.level <= log_level())
-                log_forward(l.level, "ray", fields, l.text);
+        if (!is_advice(&l))
+                carrier_line(o->carrier, line, now_mono());
         if (ends_traceback(line) || l.level <= LOG_ERR)
                 keep(&o->error, l.text);
         else if (l.shape == RAYLOG_PLAIN)
@@ -87,18 +89,36 @@ static bool read_some(Output *o)
 
 static int on_output(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
-        (void)read_some(userdata);
+        Output *o = userdata;
+
+        (void)read_some(o);
+        (void)sd_event_source_set_time_relative(o->quiet, QUIET);
+        (void)sd_event_source_set_enabled(o->quiet, SD_EVENT_ONESHOT);
         return 0;
 }
 
-int output_new(sd_event *event, int fd, Output **ret)
+static int on_quiet(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Output *o = userdata;
+
+        carrier_flush(o->carrier, now_mono());
+        return 0;
+}
+
+int output_new(sd_event *event, int fd, const CarryOut *out, Output **ret)
 {
         _cleanup_(output_freep) Output *o = new0(Output, 1);
 
         if (!o)
                 return -ENOMEM;
         o->fd = fd;
+        o->carrier = carrier_new(out, CARRY_PIPE);
+        if (!o->carrier)
+                return -ENOMEM;
         int r = sd_event_add_io(event, &o->source, fd, EPOLLIN, on_output, o);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &o->quiet, CLOCK_MONOTONIC, QUIET, 0,
+                                               on_quiet, o);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(o);
@@ -110,6 +130,8 @@ Output *output_free(Output *o)
         if (!o)
                 return NULL;
         sd_event_source_disable_unref(o->source);
+        sd_event_source_disable_unref(o->quiet);
+        carrier_free(o->carrier);
         lines_done(&o->lines);
         free(o->last);
         free(o->error);
@@ -123,6 +145,7 @@ void output_drain(Output *o)
         for (int i = 0; i < 64 && o->source; i++)
                 if (!read_some(o))
                         break;
+        carrier_flush(o->carrier, now_mono());
 }
 
 const char *output_reason(const Output *o)

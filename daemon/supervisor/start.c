@@ -222,6 +222,9 @@ static int run_ray(Supervisor *s)
         if (r >= 0)
                 r = environment_build(s->args, &s->paths, &env);
         if (r >= 0)
+                r = logs_new(s->event, s->args->engine.temp_dir, s->args->log_level,
+                             streq(s->args->log_ray, "journal"), &s->logs);
+        if (r >= 0)
                 r = spawn(
                         &(SpawnSpec){
                                 .path = argv[0], .argv = argv, .env = env, .cwd = s->paths.home},
@@ -229,7 +232,7 @@ static int run_ray(Supervisor *s)
         if (r >= 0)
                 r = children_new(s->event, s->ray.pid, on_child_lost, s, &s->children);
         if (r >= 0)
-                r = output_new(s->event, s->ray.out, &s->output);
+                r = output_new(s->event, s->ray.out, logs_out(s->logs), &s->output);
         return r;
 }
 
@@ -388,6 +391,8 @@ void start_tick(Supervisor *s)
 {
         bool head = s->args->role == ROLE_HEAD;
 
+        if (s->logs)
+                logs_look(s->logs);
         switch (s->stage) {
         case STAGE_CHECKING:
                 if (!head && s->here_known && !s->head_known)

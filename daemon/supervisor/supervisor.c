@@ -91,6 +91,8 @@ static void ended(Supervisor *s)
                 return;
         if (s->output)
                 output_drain(s->output);
+        if (s->logs)
+                logs_drain(s->logs);
         (void)sd_event_exit(s->event, s->exit_status);
 }
 
@@ -248,6 +250,7 @@ Supervisor *supervisor_free(Supervisor *s)
         health_free(s->health[1]);
         children_free(s->children);
         output_free(s->output);
+        logs_free(s->logs);
         child_done(&s->ray);
         gcs_client_free(s->raylet);
         gcs_client_free(s->gcs);

@@ -8,6 +8,7 @@
 #include "supervisor/children.h"
 #include "supervisor/environment.h"
 #include "supervisor/health.h"
+#include "supervisor/logs.h"
 #include "supervisor/output.h"
 #include "supervisor/stage.h"
 #include "supervisor/versions.h"
@@ -49,6 +50,7 @@ typedef struct Supervisor {
         usec_t ask_next;   /* not before */
         usec_t ask_pause;
         Child ray;
+        Logs *logs;
         Output *output;
         Children *children;
         Health *health[2]; /* raylet; head: GCS */

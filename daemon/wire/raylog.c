@@ -153,8 +153,14 @@ int raylog_file(const char *name, RayLogFile *ret)
         if (!known)
                 return -EINVAL;
         n -= 4;
-        /* raylet.1.out and the like: what was rotated away has been read before */
-        if (memchr(name, '.', n))
+        /* raylet.2.out is the third raylet of a session that a store brought back, or what was
+         * rotated away: who follows the files sees renames */
+        for (const char *dot = memchr(name, '.', n); dot; dot = NULL) {
+                if (strspn(dot + 1, "0123456789.") < (size_t)(name + n - dot - 1))
+                        return -EINVAL;
+                n = (size_t)(dot - name);
+        }
+        if (n == 0)
                 return -EINVAL;
         if (stem_is(name, n, "worker-")) {
                 set_id(f.component, sizeof(f.component), "worker", 6);

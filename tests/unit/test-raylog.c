@@ -80,6 +80,8 @@ static void test_files(void **state)
                 bool prints;
         } files[] = {
                 {"raylet.out", "raylet", "", "", false},
+                {"raylet.12.out", "raylet", "", "", false},
+                {"raylet.1.1.out", "raylet", "", "", false},
                 {"gcs_server.err", "gcs_server", "", "", false},
                 {"dashboard_JobHead.log", "dashboard_JobHead", "", "", false},
                 {"worker-" ID "-ffffffff-28965.out", "worker", ID, "", true},
@@ -90,13 +92,9 @@ static void test_files(void **state)
                  "raysubmit_2Q4TPp28prvsdFss", true},
                 {"runtime_env_setup-02000000.log", "runtime_env_setup", "", "02000000", false},
         };
-        static const char *const refused[] = {"debug_state.txt",
-                                              "raylet.1.out",
-                                              "dashboard.log.1",
-                                              ".log",
-                                              "events",
-                                              "worker-xyz.out",
-                                              ""};
+        static const char *const refused[] = {
+                "debug_state.txt", "raylet.x.out", "dashboard.log.1", ".log",
+                ".1.log",          "events",       "worker-xyz.out",  ""};
         RayLogFile f;
 
         for (size_t i = 0; i < ELEMENTSOF(files); i++) {
