@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
@@ -78,6 +79,9 @@ static void start(Fake *f)
                         sigset_t none;
                         sigemptyset(&none);
                         (void)sigprocmask(SIG_SETMASK, &none, NULL);
+                        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                        if (!freopen("/dev/null", "w", stdout))
+                                _exit(126); /* nobody reads our own */
                         execv(f->program[0], f->program);
                         _exit(127);
                 }
@@ -188,8 +192,13 @@ static int on_fail(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 return r;
         f->code = CLD_EXITED;
         f->exit_status = 1;
-        f->pid = 0;
-        set(f, "failed", "exit-code", text);
+        if (f->program && f->pid > 0) { /* its end is the unit's */
+                (void)free_and_strdup(&f->status, text);
+                (void)kill(f->pid, SIGKILL);
+        } else {
+                f->pid = 0;
+                set(f, "failed", "exit-code", text);
+        }
         return sd_bus_reply_method_return(m, "");
 }
 
