@@ -106,15 +106,11 @@ static size_t resolve(const char *head, uint16_t port, Addr ret[ASK_ADDRS_MAX])
         return n;
 }
 
-int ask_gcs(Snapshot *s)
+int ask_gcs_of(Snapshot *s, const Settings *settings)
 {
-        Conf *conf _cleanup_(conf_freep) = engine_env_conf();
+        _cleanup_free_ char *token = NULL;
         Addr addrs[ASK_ADDRS_MAX];
 
-        if (!conf)
-                return -ENOMEM;
-        const Settings *settings = conf->settings;
-        _cleanup_free_ char *token = NULL;
         (void)token_load(settings, &token); /* without it the GCS says that it wants one */
         size_t n = resolve(settings->disco.head, settings->ports.gcs, addrs);
         for (size_t i = 0; i < n; i++) {
@@ -125,4 +121,11 @@ int ask_gcs(Snapshot *s)
                         break;
         }
         return 0;
+}
+
+int ask_gcs(Snapshot *s)
+{
+        Conf *conf _cleanup_(conf_freep) = engine_env_conf();
+
+        return conf ? ask_gcs_of(s, conf->settings) : -ENOMEM;
 }

@@ -101,6 +101,12 @@ int snapshot_take(const Cli *cli, Snapshot *ret)
         r = client_view(bus, &s.view, &s.role);
         if (r == -ENOMEM)
                 return log_oom();
+        if (r < 0 && r != -ETIMEDOUT && cli->host) {
+                errno = -r;
+                cli_fail(0, "cannot ask %s by ssh: %m; does ssh %s systemd-stdio-bridge work?",
+                         cli->host, cli->host);
+                return r;
+        }
         s.up = r > 0;
         r = s.up ? ask_nodes(bus, &s) : explain(bus, cli, &s, r);
         if (r < 0)

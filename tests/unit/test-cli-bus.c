@@ -7,11 +7,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "cli/ask-gcs.h"
 #include "cli/cli.h"
 #include "cli/down.h"
 #include "cli/nodes.h"
@@ -55,6 +57,7 @@ static pid_t spawn(const char *const *argv, int in, int out)
 
         assert_true(pid >= 0);
         if (pid == 0) {
+                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
                 if (in >= 0)
                         dup2(in, STDIN_FILENO);
                 dup2(out, STDOUT_FILENO);
@@ -314,6 +317,78 @@ static void test_frozen(void **state)
         fake_end(&f);
 }
 
+/* Without a daemon: the GCS by itself. */
+static void test_gcs(void **state)
+{
+        int out[2];
+        char line[64];
+        unsigned port;
+        _cleanup_snapshot_ Snapshot s = {.age = USEC_INFINITY};
+        DiscoSettings disco = {.head = (char *)"127.0.0.1"};
+        Settings settings = {.disco = disco, .auth_mode = (char *)"off"};
+        const char *argv[] = {TEST_BUILD "/tests/fake/fake-gcs", "--node",
+                              "id=aa,hostname=w1,cpus=4", NULL};
+
+        assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+        pid_t pid = spawn(argv, -1, out[1]);
+        close(out[1]);
+        FILE *f = fdopen(out[0], "r");
+        assert_non_null(fgets(line, sizeof(line), f));
+        assert_int_equal(sscanf(line, "port %u", &port), 1);
+        settings.ports.gcs = (uint16_t)port;
+        assert_int_equal(ask_gcs_of(&s, &settings), 0);
+        _cleanup_free_ char *at = str_printf("127.0.0.1:%u", port);
+        assert_string_equal(s.gcs, at);
+        assert_string_equal(s.gcs_ray, "2.60.0");
+        assert_int_equal(s.age, 0);
+        assert_string_equal(s.nodes->nodes[0].hostname, "w1");
+        end(pid);
+        fclose(f);
+
+        /* and nobody there */
+        _cleanup_snapshot_ Snapshot none = {.age = USEC_INFINITY};
+        assert_int_equal(ask_gcs_of(&none, &settings), 0);
+        assert_null(none.gcs);
+        assert_null(none.nodes);
+}
+
+/* -H: what ssh would carry, carried by a script in its place. */
+static void test_host(void **state)
+{
+        Fake f = fake_start("head");
+        _cleanup_free_ char *ssh = path_join(dir, "ssh");
+        static const char text[] =
+                "#!/bin/sh\n[ \"$*\" = \"-xT -- w1 systemd-stdio-bridge\" ] || exit 1\n"
+                "exec systemd-stdio-bridge -p \"$DBUS_SYSTEM_BUS_ADDRESS\"\n";
+
+        tell(&f, "State serving the GCS serves");
+        assert_int_equal(write_file_atomic(ssh, text, strlen(text), 0755, (gid_t)-1), 0);
+        _cleanup_free_ char *command = str_printf("PATH=%s:$PATH " TOOL " -H w1 status", dir);
+        assert_has(sh(command), "State: serving");
+        _cleanup_free_ char *behind =
+                str_printf("PATH=%s:$PATH " TOOL " wait --host=w1 -t 20", dir);
+        assert_string_equal(sh(behind), "[0]\n");
+        _cleanup_free_ char *nowhere = str_printf("PATH=%s:$PATH " TOOL " -H w9 status", dir);
+        assert_has(sh(nowhere), "[1]");
+        fake_end(&f);
+}
+
+static void test_doctor(void **state)
+{
+        _cleanup_json_ Json *j = NULL;
+        Fake f = fake_start("worker");
+
+        tell(&f, "State blocked the disk is full");
+        const char *out = sh(TOOL " doctor");
+        assert_has(out, "FAIL  daemon         blocked: the disk is full\n");
+        assert_has(out, "\nwarn  role           no role is enabled: ");
+        assert_has(out, "[1]");
+        out = sh(TOOL " doctor --json");
+        assert_int_equal(json_parse(out, strlen(out) - strlen("[1]\n"), &j), 0);
+        assert_true(json_length(json_get(j, "checks")) > 5);
+        fake_end(&f);
+}
+
 static void test_usage(void **state)
 {
         assert_has(sh(TOOL " stauts"),
@@ -430,8 +505,9 @@ int main(void)
                 cmocka_unit_test(test_nobody),     cmocka_unit_test(test_head),
                 cmocka_unit_test(test_worker),     cmocka_unit_test(test_wait),
                 cmocka_unit_test(test_many_nodes), cmocka_unit_test(test_frozen),
-                cmocka_unit_test(test_usage),      cmocka_unit_test(test_down),
-                cmocka_unit_test(test_words),
+                cmocka_unit_test(test_usage),      cmocka_unit_test(test_gcs),
+                cmocka_unit_test(test_host),       cmocka_unit_test(test_doctor),
+                cmocka_unit_test(test_down),       cmocka_unit_test(test_words),
         };
         return cmocka_run_group_tests(tests, start_bus, stop_bus);
 }
