@@ -237,6 +237,7 @@ static void on_http_answer(Talk *t, const TalkAnswer *a, void *userdata)
 {
         Probe *p = userdata;
         p->e.hello.by_http = a->kind;
+        p->e.hello.again = p->e.hello.again && a->kind != SERVICE_UNKNOWN;
         finish(p);
 }
 
@@ -254,6 +255,7 @@ static void on_tls_answer(Talk *t, const TalkAnswer *a, void *userdata)
 {
         Probe *p = userdata;
         p->e.hello.tls = a->kind == SERVICE_TLS;
+        p->e.hello.again = a->kind != SERVICE_UNKNOWN;
         if (p->e.hello.tls)
                 finish(p);
         else
@@ -287,7 +289,9 @@ static void note_hello(Evidence *e, const TalkAnswer *a)
 static void on_second_answer(Talk *t, const TalkAnswer *a, void *userdata)
 {
         Probe *p = userdata;
-        p->e.hello.second_silent = a->connected && a->kind == SERVICE_UNKNOWN;
+        bool silent = a->connected && a->kind == SERVICE_UNKNOWN && a->size == 0;
+        p->e.hello.second_silent = silent && a->stream_known && a->stream.unsent == 0;
+        p->e.hello.second_lost = silent && a->stream_known && a->stream.unsent > 0;
         p->second = talk_free(p->second);
 }
 

@@ -267,7 +267,7 @@ static bool judge_failure(const Evidence *e, Judgement *j)
                         say_head(e, j, VERDICT_PORT_CLOSED, PROBE_PROVEN);
         } else if (e->tcp.error == ECONNRESET || e->tcp.error == EPIPE)
                 /* a SYN that is refused gives ECONNREFUSED: this one was accepted first */
-                say_head(e, j, VERDICT_CLOSED_AFTER_ACCEPT, PROBE_PROVEN);
+                say_head(e, j, VERDICT_CLOSED_AFTER_ACCEPT, PROBE_LIKELY);
         else if (e->tcp.error == EPERM)
                 say_local(j, VERDICT_LOCAL_FIREWALL, PROBE_PROVEN);
         else if (e->tcp.error == EHOSTUNREACH && e->local.has_neigh && neigh_owes(e->local.neigh))
@@ -316,8 +316,8 @@ static bool judge_hello(const Evidence *e, Judgement *j)
                 if (!h->asked || !h->stream_known || h->began)
                         say_open(j);
                 else if (h->stream.unsent > 0 && h->stream.retransmits >= 2)
-                        say(j, VERDICT_HALF_OPEN_PATH, PROBE_PROVEN, PROBE_DIRECTION_BOTH,
-                            PROBE_PLACE_PATH, &nowhere);
+                        say(j, VERDICT_HALF_OPEN_PATH, h->second_lost ? PROBE_PROVEN : PROBE_LIKELY,
+                            PROBE_DIRECTION_BOTH, PROBE_PLACE_PATH, &nowhere);
                 else if (h->stream.unsent == 0 && h->took >= JUDGE_FROZEN)
                         say_head(e, j, VERDICT_SERVICE_FROZEN,
                                  h->second_silent ? PROBE_PROVEN : PROBE_LIKELY);
@@ -330,7 +330,8 @@ static bool judge_hello(const Evidence *e, Judgement *j)
                 else if (h->by_http == SERVICE_HTTP1)
                         say_head(e, j, VERDICT_NOT_RAY, PROBE_PROVEN);
                 else
-                        say_head(e, j, VERDICT_CLOSED_AFTER_ACCEPT, PROBE_PROVEN);
+                        say_head(e, j, VERDICT_CLOSED_AFTER_ACCEPT,
+                                 h->again ? PROBE_PROVEN : PROBE_LIKELY);
                 return true;
         case SERVICE_TLS:
                 say_head(e, j, VERDICT_TLS_REQUIRED, PROBE_PROVEN);

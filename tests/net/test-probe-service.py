@@ -83,7 +83,7 @@ CASES = [
     Case("C3 a filter that sees one direction", "HALF_OPEN_PATH", setup=half_open, within=3.5),
     Case("C4 an MTU hole does not hide a healthy GCS", "OK", setup=mtu_hole, within=1),
     Case("C8 closes after the accept", "CLOSED_AFTER_ACCEPT", setup=serve("close"), within=2),
-    Case("C8 resets after the accept", "CLOSED_AFTER_ACCEPT", setup=serve("reset"), within=2),
+    Case("C8 resets after the accept", "CLOSED_AFTER_ACCEPT", "proven likely", setup=serve("reset"), within=2),
     Case("C9 wants TLS", "TLS_REQUIRED", setup=tls, where="head", within=2),
     Case("C13 token missing", "TOKEN_REQUIRED", setup=gcs(token=TOKEN), where="head", within=1),
     Case("C13 token wrong", "TOKEN_WRONG", setup=lambda lab, f: (token_file(lab, f, "another"), gcs(token=TOKEN)(lab, f)), args=("--token-file", "{token}"), within=1),

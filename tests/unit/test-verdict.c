@@ -372,13 +372,17 @@ static void test_service(void **state)
         CHECK(e, VERDICT_INCONCLUSIVE, PROBE_INCONCLUSIVE);
         e.hello.took = 2000 * MS; /* C3 */
         e.hello.stream = (StreamFacts){.bytes_acked = 1, .unsent = 33, .retransmits = 3};
+        CHECK(e, VERDICT_HALF_OPEN_PATH, PROBE_LIKELY); /* bad luck does that, too */
+        e.hello.second_lost = true;
         CHECK(e, VERDICT_HALF_OPEN_PATH, PROBE_PROVEN);
 
         open_port(&e, SERVICE_CLOSED); /* C8, C9 */
+        CHECK(e, VERDICT_CLOSED_AFTER_ACCEPT, PROBE_LIKELY);
+        e.hello.again = true;
         CHECK(e, VERDICT_CLOSED_AFTER_ACCEPT, PROBE_PROVEN);
         Evidence reset = far(); /* the reset came before we looked */
         failed(&reset, ECONNRESET, 5 * MS);
-        CHECK(reset, VERDICT_CLOSED_AFTER_ACCEPT, PROBE_PROVEN);
+        CHECK(reset, VERDICT_CLOSED_AFTER_ACCEPT, PROBE_LIKELY);
         e.hello.tls = true;
         CHECK(e, VERDICT_TLS_REQUIRED, PROBE_PROVEN);
         e.hello.tls = false;
