@@ -6,12 +6,15 @@
 #include "base/exit.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/parse.h"
+#include "supervisor/prune.h"
 #include "supervisor/supervisor.h"
 #include "sys/notify.h"
 
 typedef struct Options {
         Role role;
         const char *args_file; /* NULL: the daemon's */
+        const char *prune;     /* only remove old files below this temp dir */
 } Options;
 
 static void help(void)
@@ -21,6 +24,7 @@ static void help(void)
              "ray-engine@worker.service, started by ray-headd or ray-workerd; see "
              "ray-engine(8).\n\n"
              "  --args=FILE  arguments, instead of /run/raycluster/engine-ROLE.args\n"
+             "  --prune=DIR  remove old sessions and logs below Ray's temp dir, and end\n"
              "  --help       this text\n"
              "  --version    the version");
 }
@@ -30,6 +34,7 @@ static int options_parse(int argc, char **argv, Options *ret)
 {
         static const struct option options[] = {
                 {"args", required_argument, NULL, 'a'},
+                {"prune", required_argument, NULL, 'p'},
                 {"help", no_argument, NULL, 'h'},
                 {"version", no_argument, NULL, 'V'},
                 {},
@@ -45,9 +50,16 @@ static int options_parse(int argc, char **argv, Options *ret)
                         puts("raycluster " RAYCLUSTER_VERSION);
                         return 0;
                 }
-                if (c != 'a')
+                if (c != 'a' && c != 'p')
                         return -EXIT_USAGE;
-                o.args_file = optarg;
+                if (c == 'a')
+                        o.args_file = optarg;
+                else
+                        o.prune = optarg;
+        }
+        if (o.prune && optind == argc) {
+                *ret = o;
+                return 1;
         }
         if (optind == argc - 1)
                 o.role = role_from_string(argv[optind]);
@@ -140,6 +152,22 @@ static int run_loop(const EngineArgs *args, const EnginePaths *paths)
         return r;
 }
 
+static int prune(const char *temp_dir)
+{
+        char size[SIZE_STR_MAX];
+        PruneResult p;
+
+        int r = prune_run(temp_dir, NULL, now_real(), &p);
+        if (p.sessions + p.files > 0)
+                log_info("Removed %zu old sessions and %zu old log files of Ray below %s: %s.",
+                         p.sessions, p.files, temp_dir, format_size(size, p.bytes));
+        if (r < 0) {
+                (void)log_warning_errno(r, "Cannot remove old files below %s: %m", temp_dir);
+                return EXIT_INTERNAL;
+        }
+        return EXIT_OK;
+}
+
 static int run(int argc, char **argv)
 {
         _cleanup_(engine_args_freep) EngineArgs *args = NULL;
@@ -150,6 +178,8 @@ static int run(int argc, char **argv)
         if (r <= 0)
                 return -r;
         log_init("ray-engine", LOG_TARGET_AUTO, LOG_INFO);
+        if (o.prune)
+                return prune(o.prune);
         log_set_role(o.role == ROLE_HEAD ? "head" : "worker");
         /* Ray's sockets are for group ray as well (ray-facts 10) */
         (void)umask(0007);

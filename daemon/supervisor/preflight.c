@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "engine/ready.h"
+#include "supervisor/prune.h"
 
 static int not_ready(char **ret_why, char *text)
 {
@@ -76,6 +77,19 @@ static int from_ready(int r)
         return r < 0 ? r : r == 0 ? -EAGAIN : 0;
 }
 
+/* Old sessions are the likeliest to fill it, and nobody but us removes them. */
+static int check_disk(const char *temp_dir, char **ret_why)
+{
+        PruneResult pruned;
+
+        int r = from_ready(ready_disk(temp_dir, ret_why));
+        if (r != -EAGAIN || prune_run(temp_dir, NULL, now_real(), &pruned) < 0 ||
+            pruned.sessions + pruned.files == 0)
+                return r;
+        free(TAKE_PTR(*ret_why));
+        return from_ready(ready_disk(temp_dir, ret_why));
+}
+
 int preflight(const EngineArgs *a, const EnginePaths *paths, char **ret_why)
 {
         int r = check_venv(a, ret_why);
@@ -91,7 +105,7 @@ int preflight(const EngineArgs *a, const EnginePaths *paths, char **ret_why)
         if (r >= 0)
                 r = check_token(a, ret_why);
         if (r >= 0)
-                r = from_ready(ready_disk(a->engine.temp_dir, ret_why));
+                r = check_disk(a->engine.temp_dir, ret_why);
         if (r >= 0)
                 r = from_ready(ready_ports(&a->ports, a->role, NULL, ret_why));
         return r;

@@ -409,6 +409,7 @@ void start_tick(Supervisor *s)
                 break;
         case STAGE_RUNNING:
                 ask_agents(s);
+                supervisor_prune(s);
                 break;
         default:
                 break;

@@ -7,6 +7,7 @@
 
 #include "base/exit.h"
 #include "base/log.h"
+#include "supervisor/prune.h"
 #include "sys/notify.h"
 
 /* How often things are looked at that do not report by themselves. */
@@ -130,6 +131,27 @@ void supervisor_fail_errno(Supervisor *s, int error, const char *doing)
                         strerror(error < 0 ? -error : error));
 }
 
+/* --- old files ------------------------------------------------------------------------------- */
+
+void supervisor_prune(Supervisor *s)
+{
+        _cleanup_free_ char *option = str_printf("--prune=%s", s->args->engine.temp_dir);
+        _cleanup_free_ char *journal =
+                str_printf("JOURNAL_STREAM=%s", strempty(getenv("JOURNAL_STREAM")));
+        char *const argv[] = {(char *)"ray-engine", option, NULL};
+        char *const env[] = {getenv("JOURNAL_STREAM") ? journal : NULL, NULL};
+        usec_t now = now_mono();
+
+        if (now < s->prune_next || !option || !journal)
+                return;
+        s->prune_next = now + PRUNE_INTERVAL;
+        child_done(&s->pruning); /* of an hour ago; reaped by the loop */
+        int r = spawn(&(SpawnSpec){.path = "/proc/self/exe", .argv = argv, .env = env, .cwd = "/"},
+                      &s->pruning);
+        if (r < 0)
+                (void)log_warning_errno(r, "Cannot start the removal of old files: %m");
+}
+
 /* --- stop ------------------------------------------------------------------------------------ */
 
 /* With the GCS gone, the drain's own call would wait its full 30 s for nothing (ray-facts 4). */
@@ -224,7 +246,11 @@ int supervisor_new(sd_event *event, const EngineArgs *args, const EnginePaths *p
 
         if (!s)
                 return -ENOMEM;
-        *s = (Supervisor){.event = event, .args = args, .paths = *paths, .ray = CHILD_NONE};
+        *s = (Supervisor){.event = event,
+                          .args = args,
+                          .paths = *paths,
+                          .ray = CHILD_NONE,
+                          .pruning = CHILD_NONE};
         int r = signals_new(event, &signal_ops, s, &s->signals);
         if (r >= 0)
                 r = reaper_new(event, NULL, NULL, &s->reaper);
@@ -252,6 +278,7 @@ Supervisor *supervisor_free(Supervisor *s)
         output_free(s->output);
         logs_free(s->logs);
         child_done(&s->ray);
+        child_done(&s->pruning);
         gcs_client_free(s->raylet);
         gcs_client_free(s->gcs);
         versions_query_free(s->query);

@@ -54,6 +54,8 @@ typedef struct Supervisor {
         Output *output;
         Children *children;
         Health *health[2]; /* raylet; head: GCS */
+        Child pruning;
+        usec_t prune_next;
         sd_event_source *deadline, *tick;
 } Supervisor;
 
@@ -75,6 +77,9 @@ void supervisor_fail(Supervisor *s, int exit_status, MessageId id, const char *f
 void supervisor_fail_errno(Supervisor *s, int error, const char *doing);
 /* Ends what is left of Ray, then the loop. */
 void supervisor_end(Supervisor *s);
+
+/* Removes old files in a process of its own, now and then. */
+void supervisor_prune(Supervisor *s);
 
 /* start.c: from CHECKING to RUNNING. */
 int start_check(Supervisor *s);
