@@ -39,6 +39,7 @@ struct EngineUnit {
         EngineState state;
         char *status, *result;
         pid_t main_pid;
+        int exit_status;
         sd_bus_slot *changed_match, *jobs_match, *subscribe_call, *get_call, *act_call, *reset_call;
         bool again;         /* something changed while a GetAll was under way */
         const char *acting; /* "start", "stop", "restart": for texts */
@@ -165,6 +166,7 @@ static int on_properties(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 touched = free_and_strdup(&u->result, result) > 0 || touched;
         touched = touched || u->main_pid != (pid_t)p.main_pid;
         u->main_pid = (pid_t)p.main_pid;
+        u->exit_status = streq_ptr(p.result, "exit-code") ? p.main_status : -1;
         engine_unit_set_state(u, to_state(&p), touched);
         return 0;
 }
@@ -270,6 +272,7 @@ int engine_unit_new(Bus *bus, Role role, const EngineUnitOps *ops, void *userdat
                 .ops = ops,
                 .userdata = userdata,
                 .name = str_printf("ray-engine@%s.service", role_to_string(role)),
+                .exit_status = -1,
                 .status = strdup(""),
                 .result = strdup(""),
         };
@@ -388,6 +391,11 @@ const char *engine_unit_status(const EngineUnit *u)
 const char *engine_unit_result(const EngineUnit *u)
 {
         return u->result;
+}
+
+int engine_unit_exit_status(const EngineUnit *u)
+{
+        return u->exit_status;
 }
 
 pid_t engine_unit_main_pid(const EngineUnit *u)

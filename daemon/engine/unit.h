@@ -51,5 +51,7 @@ const char *engine_unit_status(const EngineUnit *u);
 /* How it ended: "exit-code 1: gcs_server (pid 123) was killed by signal KILL", "timeout"; valid
  * until the next on_state. */
 const char *engine_unit_result(const EngineUnit *u);
+/* The supervisor's exit status when the unit failed with one (base/exit.h), else -1. */
+int engine_unit_exit_status(const EngineUnit *u);
 /* 0 when not running. */
 pid_t engine_unit_main_pid(const EngineUnit *u);

@@ -17,9 +17,10 @@
 #include "sys/resolve.h"
 #include "wire/txt.h"
 
-#define GCS_TIMEOUT  (3 * USEC_PER_SEC)
-#define PACE_SERVING ((WatchPace){.round = USEC_PER_SEC, .nodes = 2 * USEC_PER_SEC})
-#define PACE_WAITING ((WatchPace){.round = USEC_PER_SEC / 4, .nodes = USEC_PER_SEC})
+#define GCS_TIMEOUT   (3 * USEC_PER_SEC)
+#define ADDRESS_RETRY (5 * USEC_PER_SEC)
+#define PACE_SERVING  ((WatchPace){.round = USEC_PER_SEC, .nodes = 2 * USEC_PER_SEC})
+#define PACE_WAITING  ((WatchPace){.round = USEC_PER_SEC / 4, .nodes = USEC_PER_SEC})
 
 struct Head {
         Daemon *daemon;
@@ -35,6 +36,7 @@ struct Head {
         char *token;
         usec_t unserved_since; /* the unit runs and the GCS does not serve; 0 = it serves */
         sd_event_source *work;
+        sd_event_source *retry; /* looks for the own address again */
 };
 
 static const Settings *settings(const Head *h)
@@ -90,6 +92,24 @@ static void resolve_named(Head *h)
                 log_debug_errno(r, "Asking for %s: %m", d->head);
 }
 
+/* Addresses of the machine tell us when they change; a name server does not. */
+static int on_retry(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        Head *h = userdata;
+
+        resolve_named(h);
+        schedule(h);
+        return 0;
+}
+
+static void block(Head *h, const char *why)
+{
+        if (free_and_strdup(&h->no_address, why) > 0)
+                log_event(LOG_WARNING, MSG_BLOCKED, NULL, "blocked: %s", why);
+        (void)sd_event_source_set_time_relative(h->retry, ADDRESS_RETRY);
+        (void)sd_event_source_set_enabled(h->retry, SD_EVENT_ONESHOT);
+}
+
 /* The address Ray is told; what runs keeps the one it has. */
 static bool find_address(Head *h, Addr *ret)
 {
@@ -113,8 +133,7 @@ static bool find_address(Head *h, Addr *ret)
         }
         if (r < 0)
                 why = str_printf("the addresses of this machine cannot be read: %s", strerror(-r));
-        if (free_and_strdup(&h->no_address, strempty(why)) > 0)
-                log_event(LOG_WARNING, MSG_BLOCKED, NULL, "blocked: %s", h->no_address);
+        block(h, strempty(why));
         return false;
 }
 
@@ -404,6 +423,10 @@ static int new_features(Head *h)
 
         int r = sd_event_add_defer(e, &h->work, on_work, h);
         if (r >= 0)
+                r = sd_event_add_time(e, &h->retry, CLOCK_MONOTONIC, USEC_INFINITY, 0, on_retry, h);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(h->retry, SD_EVENT_OFF);
+        if (r >= 0)
                 r = resolver_new(e, &h->resolver);
         if (r >= 0)
                 r = publisher_new(bus, &publisher_ops, h, &h->publisher);
@@ -463,6 +486,7 @@ Head *head_free(Head *h)
         keeper_free(h->keeper);
         publisher_free(h->publisher);
         sd_event_source_disable_unref(h->work);
+        sd_event_source_disable_unref(h->retry);
         free(h->no_address);
         free(h->token);
         daemon_free(h->daemon);

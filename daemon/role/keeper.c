@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/exit.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -12,6 +13,9 @@
 
 /* A start or stop that systemd took and whose outcome never shows is asked again after this. */
 #define ASKED_MAX (15 * USEC_PER_SEC)
+/* An engine that somebody else stopped is started again after this. At shutdown our own end comes
+ * first. */
+#define STOPPED_PAUSE (3 * USEC_PER_SEC)
 
 typedef enum Wish { WISH_LEAVE, WISH_RUN, WISH_STOP } Wish;
 
@@ -35,6 +39,7 @@ struct Keeper {
         usec_t starting_since, stopping_since, pause_until, blocked_until, running_since;
         Backoff recheck;
         char *blocked; /* why the machine is not ready, or NULL */
+        bool blocked_by_unit;
 
         KeepPhase phase;
         char *text;
@@ -84,28 +89,70 @@ static const char *unit_name(const Keeper *k)
 /* --- events of the unit -------------------------------------------------------------------------
  */
 
+static void block(Keeper *k, MessageId id, const char *why)
+{
+        if (free_and_strdup(&k->blocked, why) != 0)
+                log_event(LOG_WARNING, id, NULL, "blocked: %s", why);
+        k->blocked_until = usec_add(now_mono(), backoff_next(&k->recheck));
+}
+
+static void unblock(Keeper *k)
+{
+        if (k->blocked)
+                log_event(LOG_INFO, MSG_UNBLOCKED, NULL, "the machine is ready: no longer \"%s\"",
+                          k->blocked);
+        free(TAKE_PTR(k->blocked));
+        k->blocked_by_unit = false;
+        k->blocked_until = 0;
+        backoff_reset(&k->recheck);
+}
+
+/* The supervisor looked at what only user ray can see, and did not begin: no failure to repair. */
+static bool note_refusal(Keeper *k, EngineState now)
+{
+        int status = now == ENGINE_FAILED ? engine_unit_exit_status(k->unit) : -1;
+        const char *said = engine_unit_status(k->unit);
+
+        if (status != EXIT_ENGINE_VERSIONS && status != EXIT_ENGINE_BLOCKED)
+                return false;
+        k->blocked_by_unit = true;
+        block(k, status == EXIT_ENGINE_VERSIONS ? MSG_VERSION_MISMATCH : MSG_BLOCKED,
+              isempty(said) ? engine_unit_result(k->unit) : said);
+        return true;
+}
+
+static void note_failure(Keeper *k, EngineState now)
+{
+        usec_t t = now_mono(), pause = repair_next(&k->repair);
+
+        k->failed = true;
+        if (now == ENGINE_FAILED) {
+                log_event(LOG_ERR, MSG_ENGINE_FAILED, NULL, "%s ended: %s", unit_name(k),
+                          engine_unit_result(k->unit));
+        } else {
+                /* by hand; or at shutdown, where systemd stops the engine before it tells us */
+                log_event(LOG_NOTICE, MSG_ENGINE_STOPPED, NULL,
+                          "%s was stopped by somebody else (systemctl stop ray-%s stops both)",
+                          unit_name(k), role_to_string(k->role));
+                pause = MAX(pause, STOPPED_PAUSE);
+        }
+        k->pause_until = usec_add(t, pause);
+}
+
 static void note_end(Keeper *k, EngineState before, EngineState now)
 {
-        bool asked = k->stopping_since != 0;
-        usec_t t = now_mono();
+        bool asked = k->stopping_since != 0 || k->restart;
 
         if (before == ENGINE_RUNNING || before == ENGINE_STOPPING)
-                repair_note_ended(&k->repair, t);
+                repair_note_ended(&k->repair, now_mono());
         k->running_since = 0;
         k->starting_since = 0;
         k->stopping_since = 0;
-        if (asked || (now == ENGINE_STOPPED && before == ENGINE_STOPPING && k->restart)) {
-                k->restart = false;
-                log_event(LOG_INFO, MSG_ENGINE_STOPPED, NULL, "Ray stopped as asked");
-                return;
-        }
-        if (now == ENGINE_STOPPED && k->wish != WISH_RUN)
-                return;
-        log_event(LOG_ERR, MSG_ENGINE_FAILED, NULL, "%s ended: %s", unit_name(k),
-                  engine_unit_result(k->unit));
-        k->failed = true;
         k->restart = false;
-        k->pause_until = usec_add(t, repair_next(&k->repair));
+        if (asked)
+                log_event(LOG_INFO, MSG_ENGINE_STOPPED, NULL, "Ray stopped as asked");
+        else if (!note_refusal(k, now))
+                note_failure(k, now);
 }
 
 static void note_first(Keeper *k, EngineState now)
@@ -137,6 +184,7 @@ static void on_unit_state(EngineUnit *u, EngineState before, EngineState now, vo
         if (now == ENGINE_RUNNING && k->running_since == 0) {
                 k->running_since = now_mono();
                 k->failed = false;
+                unblock(k);
                 repair_note_running(&k->repair, k->running_since);
         }
         if (down && was_up)
@@ -152,9 +200,7 @@ static void on_unit_refused(EngineUnit *u, const char *what, const char *text, v
 
         k->starting_since = 0;
         k->stopping_since = 0;
-        (void)free_and_strdup(&k->blocked, text);
-        k->blocked_until = usec_add(now_mono(), backoff_next(&k->recheck));
-        log_event(LOG_ERR, MSG_BLOCKED, NULL, "blocked: %s", text);
+        block(k, MSG_BLOCKED, text);
         schedule(k);
 }
 
@@ -191,23 +237,6 @@ static EnginePlan plan_of(const Keeper *k, const Engine *engine)
         };
 }
 
-static void block(Keeper *k, MessageId id, const char *why)
-{
-        if (free_and_strdup(&k->blocked, why) != 0)
-                log_event(LOG_WARNING, id, NULL, "blocked: %s", why);
-        k->blocked_until = usec_add(now_mono(), backoff_next(&k->recheck));
-}
-
-static void unblock(Keeper *k)
-{
-        if (k->blocked)
-                log_event(LOG_INFO, MSG_UNBLOCKED, NULL, "the machine is ready: no longer \"%s\"",
-                          k->blocked);
-        free(TAKE_PTR(k->blocked));
-        k->blocked_until = 0;
-        backoff_reset(&k->recheck);
-}
-
 static void tell_start(const Keeper *k, const Engine *e)
 {
         char head[ADDR_PORT_MAX], own[ADDR_MAX];
@@ -215,8 +244,8 @@ static void tell_start(const Keeper *k, const Engine *e)
 
         addr_format(own, &k->want.address);
         if (k->failed)
-                log_event(LOG_WARNING, MSG_ENGINE_REPAIR, NULL, "starting Ray again: %s",
-                          engine_unit_result(k->unit));
+                log_event(LOG_WARNING, MSG_ENGINE_REPAIR, NULL, "starting Ray again, repair %u: %s",
+                          k->repair.count, engine_unit_result(k->unit));
         if (addr_is_set(&k->want.head))
                 log_event(LOG_INFO, MSG_ENGINE_STARTED, NULL,
                           "starting Ray%s%s from %s as %s for the head at %s", version, e->ray,
@@ -251,7 +280,8 @@ static void start_unit(Keeper *k)
                 block(k, id, why);
                 return;
         }
-        unblock(k);
+        if (!k->blocked_by_unit) /* then only the unit can say that it is mended */
+                unblock(k);
         k->starting_since = now_mono();
         tell_start(k, &e);
         read_args(k);
@@ -345,6 +375,8 @@ static char *describe(const Keeper *k)
         case KEEP_STOPPING:
                 return str_printf("stopping Ray%s%s", isempty(status) ? "" : ": ", status);
         case KEEP_REPAIRING:
+                if (engine_unit_state(k->unit) == ENGINE_STOPPED)
+                        return strdup("Ray was stopped by somebody else and is started again");
                 return str_printf("Ray ended (%s) and is started again", result);
         default:
                 return strdup("Ray does not run");
@@ -378,7 +410,8 @@ static int on_work(sd_event_source *s, void *userdata)
                 start_unit(k);
         else if (plan.action == KEEP_DO_STOP)
                 stop_unit(k);
-        k->phase = plan.action == KEEP_DO_START && k->blocked ? KEEP_BLOCKED : plan.phase;
+        bool refused = plan.action == KEEP_DO_START && k->starting_since == 0;
+        k->phase = refused ? KEEP_BLOCKED : plan.phase;
         char *text = describe(k);
         if (text) {
                 free(k->text);
@@ -466,30 +499,28 @@ int keeper_start(Keeper *k)
         return engine_unit_watch(k->unit);
 }
 
-int keeper_want(Keeper *k, const KeeperWant *want)
-{
-        int a = free_and_strdup(&k->want.cluster_id, strempty(want->cluster_id));
-        int b = free_and_strdup(&k->want.head_ray, strempty(want->head_ray));
-        if (a < 0 || b < 0)
-                return -ENOMEM;
-        bool same = k->wish == WISH_RUN && a == 0 && b == 0 &&
-                    addr_equal(&k->want.address, &want->address) &&
-                    addr_equal(&k->want.head, &want->head) && k->want.head.port == want->head.port;
-        if (same)
-                return 0;
-        k->want.address = want->address;
-        k->want.head = want->head;
-        k->wish = WISH_RUN;
-        keeper_kick(k);
-        return 0;
-}
-
 static void set_wish(Keeper *k, Wish wish)
 {
         if (k->wish == wish)
                 return;
         k->wish = wish;
         schedule(k);
+}
+
+int keeper_want(Keeper *k, const KeeperWant *want)
+{
+        int a = free_and_strdup(&k->want.cluster_id, strempty(want->cluster_id));
+        int b = free_and_strdup(&k->want.head_ray, strempty(want->head_ray));
+        if (a < 0 || b < 0)
+                return -ENOMEM;
+        bool same = a == 0 && b == 0 && addr_equal(&k->want.address, &want->address) &&
+                    addr_equal(&k->want.head, &want->head) && k->want.head.port == want->head.port;
+        k->want.address = want->address;
+        k->want.head = want->head;
+        set_wish(k, WISH_RUN);
+        if (!same) /* for another head the machine may be ready */
+                keeper_kick(k);
+        return 0;
 }
 
 void keeper_unwant(Keeper *k)

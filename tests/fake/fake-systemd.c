@@ -16,6 +16,7 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "base/exit.h"
 #include "base/str.h"
 
 #define SYSTEMD "org.freedesktop.systemd1"
@@ -31,7 +32,8 @@ typedef struct Fake {
         pid_t pid;
         const char *active, *result;
         char *status;
-        char *job; /* of our own unit, "" = none */
+        char *job;     /* of our own unit, "" = none */
+        char *refusal; /* the next start ends with this */
         uint32_t starts;
         int32_t code, exit_status;
 } Fake;
@@ -73,6 +75,13 @@ static void start(Fake *f)
         if (streq(f->active, "active"))
                 return;
         set(f, "activating", "success", "starting");
+        if (f->refusal) {
+                f->code = CLD_EXITED;
+                f->exit_status = EXIT_ENGINE_BLOCKED;
+                set(f, "failed", "exit-code", f->refusal);
+                f->refusal = NULL;
+                return;
+        }
         if (f->program) {
                 f->pid = fork();
                 if (f->pid == 0) {
@@ -202,6 +211,18 @@ static int on_fail(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return sd_bus_reply_method_return(m, "");
 }
 
+static int on_refuse(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Fake *f = userdata;
+        const char *text;
+
+        int r = sd_bus_message_read(m, "s", &text);
+        if (r < 0)
+                return r;
+        f->refusal = strdup(text);
+        return sd_bus_reply_method_return(m, "");
+}
+
 static int on_set_job(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         Fake *f = userdata;
@@ -260,6 +281,7 @@ static const sd_bus_vtable job[] = {
 static const sd_bus_vtable control[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD("Fail", "s", "", on_fail, FREE),
+        SD_BUS_METHOD("Refuse", "s", "", on_refuse, FREE),
         SD_BUS_METHOD("Job", "s", "", on_set_job, FREE),
         SD_BUS_METHOD("Count", "", "u", on_count, FREE),
         SD_BUS_VTABLE_END,

@@ -572,6 +572,21 @@ static void test_blocked(void **state)
         world_free(w);
 }
 
+/* What only the supervisor can see is no failure either, and is tried again. */
+static void test_blocked_by_unit(void **state)
+{
+        World *w = world_new("Worker");
+
+        steer(w, "Refuse", "/scratch: permission denied: chown it to user ray");
+        start_gcs(w, "aa");
+        start_daemon(w);
+        wait_for(w, "State", "blocked");
+        wait_for(w, "Reason", "blocked: /scratch: permission denied: chown it to user ray");
+        wait_for(w, "State", "joined");
+        assert_int_equal(starts(w), 2);
+        world_free(w);
+}
+
 /* The second role is refused, and the first does not notice. */
 static void test_second_role(void **state)
 {
@@ -643,10 +658,11 @@ static void test_broker_restart(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_head),       cmocka_unit_test(test_head_repair),
-                cmocka_unit_test(test_reload),     cmocka_unit_test(test_worker),
-                cmocka_unit_test(test_blocked),    cmocka_unit_test(test_second_role),
-                cmocka_unit_test(test_wrong_conf), cmocka_unit_test(test_broker_restart),
+                cmocka_unit_test(test_head),           cmocka_unit_test(test_head_repair),
+                cmocka_unit_test(test_reload),         cmocka_unit_test(test_worker),
+                cmocka_unit_test(test_blocked),        cmocka_unit_test(test_blocked_by_unit),
+                cmocka_unit_test(test_second_role),    cmocka_unit_test(test_wrong_conf),
+                cmocka_unit_test(test_broker_restart),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
