@@ -177,6 +177,7 @@ static const Owned owned_env[] = {
         {"RAY_event_log_reporter_enabled", "is set by raycluster"},
         {"RAY_enable_autoscaler_v2", "is set by raycluster"},
         {"RAY_TMPDIR", "is set by raycluster; use engine.temp_dir"},
+        {"PYTHONUNBUFFERED", "is set by raycluster"},
         {"NOTIFY_SOCKET", "belongs to systemd"},
         {"WATCHDOG_USEC", "belongs to systemd"},
         {"WATCHDOG_PID", "belongs to systemd"},
@@ -213,6 +214,8 @@ static const Owned owned_args[] = {
         {"temp-dir", "is set by raycluster; use engine.temp_dir"},
         {"disable-usage-stats", "is set by raycluster"},
         {"no-redirect-output", "is set by raycluster; use log.ray"},
+        {"log-style", "is set by raycluster"},
+        {"log-color", "is set by raycluster"},
         {"no-monitor", "is set by raycluster"},
         {"redis-username", "belongs to a store that raycluster does not use"},
         {"redis-password", "belongs to a store that raycluster does not use"},
@@ -260,7 +263,11 @@ const char *entry_start_arg(const char *name, const ConfRaw *raw, char **ret, bo
         if (wrong)
                 return wrong;
         switch (raw->type) {
-        case CONF_RAW_BOOL: /* a bare flag; false is the same as not to name it */
+        case CONF_RAW_BOOL:
+                if (startswith(name, "include-")) /* these want a word behind them */
+                        return give(ret, oom,
+                                    str_printf("--%s=%s", name, raw->b ? "true" : "false"));
+                /* a bare flag; false is the same as not to name it */
                 return raw->b ? give(ret, oom, str_printf("--%s", name)) : NULL;
         case CONF_RAW_INT:
                 return give(ret, oom, str_printf("--%s=%lld", name, (long long)raw->i));
