@@ -214,7 +214,7 @@ static void take_found(Lookup *l, sd_bus_message *m)
         HeadTxt txt;
         Addr a;
 
-        if (sd_bus_message_read(m, "iisssisq", NULL, NULL, NULL, NULL, NULL, &host, NULL, &address,
+        if (sd_bus_message_read(m, "iissssisq", NULL, NULL, NULL, NULL, NULL, &host, NULL, &address,
                                 &port) < 0 ||
             read_txt(m, &txt) < 0 || addr_parse(address, &a) < 0)
                 return;
