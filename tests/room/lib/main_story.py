@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """tests/room/try: the main job of the README, told as it goes along."""
 import argparse
+import re
 import signal
 import sys
 import time
@@ -23,7 +24,7 @@ What to try next:
 
 def show(prompt, cmd, text):
     print(f"{prompt} {cmd}")
-    for line in text.rstrip().split("\n"):
+    for line in re.sub(r"\x1b\[[0-9;]*m", "", text).strip().split("\n"):
         print(f"    {line}")
     sys.stdout.flush()
 
@@ -51,7 +52,8 @@ def tell(room, keep):
                  guest.run("raycluster status", check=False).out)
         raise Failed(f"the workers did not join: {r.out}{r.err}")
     show("head$", "raycluster wait --workers 2",
-         f"{r.out.strip()}\n({time.monotonic() - started:.1f} s after the last enable)")
+         f"{r.out}two workers have joined, {time.monotonic() - started:.1f} s after the last "
+         "enable")
     show("head$", "raycluster status", head.run("raycluster status").out)
 
     story.wait_jobs_api(head)
