@@ -3,7 +3,6 @@
 #pragma once
 
 #include "base/strv.h"
-#include "model/role.h"
 #include "model/settings.h"
 
 #define CONF_FILE "/etc/raycluster.conf"
@@ -54,7 +53,3 @@ int conf_load(const char *file, const char *dir, Conf **ret, ConfErrors *errors)
 /* The same of a text in memory, without conf.d; name stands for the file in mistakes. text is
  * NUL-ended behind size bytes. */
 int conf_load_text(const char *name, const char *text, size_t size, Conf **ret, ConfErrors *errors);
-
-/* Names ("engine.drain", caller frees the list) of keys that differ between a and b and take effect
- * only when Ray restarts. */
-int conf_restart_due(const Conf *a, const Conf *b, Role role, char ***ret);

@@ -48,7 +48,8 @@ typedef struct ConfKey {
         const char *const *words;
         uint64_t min, max;
         size_t offset;    /* of the member in Settings */
-        unsigned restart; /* 1 << ROLE_HEAD, 1 << ROLE_WORKER: there Ray has to restart */
+        unsigned restart; /* 1 << ROLE_HEAD, 1 << ROLE_WORKER: there Ray has to restart for it;
+                             role/due tells when */
         /* CONF_STRING: NULL, or what is wrong with s (a literal). */
         const char *(*check)(const char *s);
         /* CONF_TABLE: what is wrong with the entry (a literal), or NULL and *ret = its text (caller

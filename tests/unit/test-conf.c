@@ -189,24 +189,6 @@ static void test_mistakes(void **state)
                 "default); every port needs a number of its own");
 }
 
-static void test_restart_due(void **state)
-{
-        Conf *a _cleanup_(conf_freep) = good("log: { level = \"info\"; };");
-        Conf *b _cleanup_(conf_freep) =
-                good("log: { level = \"debug\"; }; engine: { drain = \"1min\"; gcs_store = "
-                     "\"memory\"; env = { A = \"1\"; }; };");
-        _cleanup_strv_free_ char **head = NULL, **worker = NULL, **back = NULL;
-
-        assert_int_equal(conf_restart_due(a, b, ROLE_HEAD, &head), 0);
-        _cleanup_free_ char *h = strv_join(head, " ");
-        assert_string_equal(h, "engine.gcs_store engine.drain engine.env");
-        assert_int_equal(conf_restart_due(a, b, ROLE_WORKER, &worker), 0);
-        _cleanup_free_ char *w = strv_join(worker, " ");
-        assert_string_equal(w, "engine.drain engine.env");
-        assert_int_equal(conf_restart_due(b, a, ROLE_WORKER, &back), 0);
-        assert_int_equal(strv_length(back), 2);
-}
-
 static void test_syntax(void **state)
 {
         assert_mistakes("cluster: {\n  name = \"lab;\n};\n",
@@ -506,13 +488,12 @@ const char *__lsan_default_suppressions(void)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_defaults),    cmocka_unit_test(test_table),
-                cmocka_unit_test(test_values),      cmocka_unit_test(test_mistakes),
-                cmocka_unit_test(test_syntax),      cmocka_unit_test(test_types),
-                cmocka_unit_test(test_words),       cmocka_unit_test(test_socket_path),
-                cmocka_unit_test(test_cross),       cmocka_unit_test(test_entries),
-                cmocka_unit_test(test_limits),      cmocka_unit_test(test_files),
-                cmocka_unit_test(test_restart_due),
+                cmocka_unit_test(test_defaults), cmocka_unit_test(test_table),
+                cmocka_unit_test(test_values),   cmocka_unit_test(test_mistakes),
+                cmocka_unit_test(test_syntax),   cmocka_unit_test(test_types),
+                cmocka_unit_test(test_words),    cmocka_unit_test(test_socket_path),
+                cmocka_unit_test(test_cross),    cmocka_unit_test(test_entries),
+                cmocka_unit_test(test_limits),   cmocka_unit_test(test_files),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
