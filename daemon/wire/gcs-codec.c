@@ -1,11 +1,11 @@
 #include "wire/gcs-codec.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <string.h>
 
 #include "base/str.h"
 #include "wire/gcs.pb-c.h"
+#include "wire/json.h"
 #include "wire/pb.h"
 #include "wire/text.h"
 
@@ -208,17 +208,16 @@ int gcs_decode_kv_get(const void *data, size_t size, GcsReplyStatus *status, voi
 
 int gcs_decode_cluster_metadata(const void *data, size_t size, Versions *ret)
 {
+        _cleanup_json_ Json *top = NULL;
         Versions v = {0};
 
-        json_t *top = json_loadb(data, size, JSON_REJECT_DUPLICATES, NULL);
-        if (!top)
-                return -EBADMSG;
-        const char *ray = json_string_value(json_object_get(top, "ray_version"));
-        const char *python = json_string_value(json_object_get(top, "python_version"));
-        int r = ray ? take_version(v.ray, ray) : 0;
-        if (r >= 0 && python)
-                r = take_version(v.python, python);
-        json_decref(top);
+        int r = json_parse(data, size, &top);
+        if (r < 0)
+                return r == -E2BIG ? -EMSGSIZE : r;
+        r = take_version(v.ray, strempty(json_get_str(top, "ray_version")));
+        if (r < 0)
+                return r;
+        r = take_version(v.python, strempty(json_get_str(top, "python_version")));
         if (r < 0)
                 return r;
         *ret = v;

@@ -16,7 +16,8 @@
  *     nodes N          N nodes more, made up
  *     agents A,B       pids for GetAgentPIDs
  *     pending N        pending resource requests
- *     log FILE         appends one line a request: METHOD token=yes|no
+ *     log FILE         appends one line a request, METHOD token=yes|no, and one a connection,
+ *                      "connect"
  *
  * Modes: healthy · silent (accepts, says nothing) · mute (SETTINGS, no answer) · garbage · zeros ·
  * http1 · ssh · redis · eof and rst (at once) · eof-later and rst-later (after the request) ·
@@ -581,6 +582,16 @@ static void answer_method(Fake *f, Call *q, const char *method)
                 refuse(q, 12, "");
 }
 
+static void log_line(const Fake *f, const char *what, bool token)
+{
+        _cleanup_fclose_ FILE *log = f->world.log[0] ? fopen(f->world.log, "ae") : NULL;
+
+        if (log && streq(what, "connect"))
+                fprintf(log, "connect\n");
+        else if (log)
+                fprintf(log, "%s token=%s\n", what, token ? "yes" : "no");
+}
+
 static void make_answer(Fake *f, Call *q)
 {
         const char *method = strrchr(q->path, '/'), *arg;
@@ -588,12 +599,7 @@ static void make_answer(Fake *f, Call *q)
         char want[512], cluster[RAY_ID_STR_MAX];
 
         (void)snprintf(want, sizeof(want), "Bearer %s", f->world.token);
-        if (f->world.log[0]) {
-                _cleanup_fclose_ FILE *log = fopen(f->world.log, "ae");
-                if (log)
-                        fprintf(log, "%s token=%s\n", method ? method + 1 : q->path,
-                                q->token ? "yes" : "no");
-        }
+        log_line(f, method ? method + 1 : q->path, q->token);
         if ((arg = mode_is(f, "status-"))) {
                 const char *text = strchr(arg, ':');
                 refuse(q, atoi(arg), text ? text + 1 : "");
@@ -987,8 +993,10 @@ static int on_accept(sd_event_source *s, int fd, uint32_t revents, void *userdat
         int conn = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         load_world(f);
-        if (conn >= 0)
+        if (conn >= 0) {
+                log_line(f, "connect", false);
                 conn_new(f, conn);
+        }
         return 0;
 }
 

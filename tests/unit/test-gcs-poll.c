@@ -195,6 +195,12 @@ static void test_own_node(void **state)
         write_control(&f, "cluster 02\nnode id=06,address=10.0.0.2,instance=me\n");
         wait_for(&f, GCS_POLL_CLUSTER);
         assert_int_equal(gcs_poll_self(f.poll)->id.b[0], 6);
+
+        f.changes = 0; /* also while the old one lives: its id is not asked for again */
+        write_control(&f, "cluster 03\nnode id=07,address=10.0.0.2,instance=me\n");
+        wait_for(&f, GCS_POLL_CLUSTER);
+        assert_non_null(gcs_poll_self(f.poll));
+        assert_int_equal(gcs_poll_self(f.poll)->id.b[0], 7);
         stop(&f);
 }
 

@@ -3,6 +3,7 @@
 
 #include "fake.h"
 
+#include "base/fd.h"
 #include "base/str.h"
 #include "gcs/client.h"
 
@@ -445,6 +446,43 @@ static void test_reconnect(void **state)
         stop(&f);
 }
 
+static unsigned count_connects(const char *log)
+{
+        _cleanup_fclose_ FILE *f = fopen(log, "re");
+        char line[256];
+        unsigned n = 0;
+
+        assert_non_null(f);
+        while (fgets(line, sizeof(line), f))
+                n += streq(line, "connect\n");
+        return n;
+}
+
+/* One connection for all calls; another one after a call on which nothing at all came back. */
+static void test_connections(void **state)
+{
+        char control[] = "/tmp/test-gcs.XXXXXX", log[64];
+        int fd = mkstemp(control);
+        Fixture f;
+
+        assert_true(fd >= 0);
+        (void)close(fd);
+        (void)snprintf(log, sizeof(log), "%s.log", control);
+        start(&f, (const char *[]){"--control", control, "--log", log, NULL});
+        fixture_client(&f, NULL, 300 * USEC_PER_MSEC);
+        for (int i = 0; i < 5; i++)
+                assert_int_equal(alive(&f), GCS_OK);
+        assert_int_equal(count_connects(log), 1);
+        write_control(control, "mode mute\n");
+        assert_int_equal(alive(&f), GCS_TIMEOUT);
+        write_control(control, "mode healthy\nversion 2\n");
+        assert_int_equal(alive(&f), GCS_OK);
+        assert_int_equal(count_connects(log), 2);
+        (void)unlink(control);
+        (void)unlink(log);
+        stop(&f);
+}
+
 /* Each method's own garbage. */
 static void test_bad_answers(void **state)
 {
@@ -577,19 +615,13 @@ static void test_strtab(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_calls),
-                cmocka_unit_test(test_find_nodes),
-                cmocka_unit_test(test_guards),
-                cmocka_unit_test(test_token_and_cluster),
-                cmocka_unit_test(test_misbehaviour),
-                cmocka_unit_test(test_refused_port),
-                cmocka_unit_test(test_reconnect),
-                cmocka_unit_test(test_bad_answers),
-                cmocka_unit_test(test_versions_nobody_has),
-                cmocka_unit_test(test_many_nodes),
-                cmocka_unit_test(test_freed_in_callback),
-                cmocka_unit_test(test_freed_under_way),
-                cmocka_unit_test(test_many_calls),
+                cmocka_unit_test(test_calls),           cmocka_unit_test(test_find_nodes),
+                cmocka_unit_test(test_guards),          cmocka_unit_test(test_token_and_cluster),
+                cmocka_unit_test(test_misbehaviour),    cmocka_unit_test(test_refused_port),
+                cmocka_unit_test(test_reconnect),       cmocka_unit_test(test_connections),
+                cmocka_unit_test(test_bad_answers),     cmocka_unit_test(test_versions_nobody_has),
+                cmocka_unit_test(test_many_nodes),      cmocka_unit_test(test_freed_in_callback),
+                cmocka_unit_test(test_freed_under_way), cmocka_unit_test(test_many_calls),
                 cmocka_unit_test(test_strtab),
         };
 
