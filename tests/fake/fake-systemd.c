@@ -79,6 +79,7 @@ static void start(Fake *f)
                 f->code = CLD_EXITED;
                 f->exit_status = EXIT_ENGINE_BLOCKED;
                 set(f, "failed", "exit-code", f->refusal);
+                free(f->refusal);
                 f->refusal = NULL;
                 return;
         }
@@ -345,5 +346,13 @@ int main(int argc, char **argv)
         (void)sd_event_loop(f.event);
         if (f.program && f.pid > 0)
                 (void)kill(f.pid, SIGTERM);
+        sd_bus_flush_close_unref(f.bus);
+        sd_event_source_disable_unref(f.child);
+        sd_event_unref(f.event);
+        free(f.engine_path);
+        free(f.own_path);
+        free(f.status);
+        free(f.job);
+        free(f.refusal);
         return 0;
 }
