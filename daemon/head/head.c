@@ -240,7 +240,7 @@ static void tell_move(const Head *h, HeadState before, const char *reason)
                 log_event(LOG_WARNING, MSG_HEAD_LOST, fields, "the GCS no longer serves: %s",
                           reason);
         else
-                log_info("%s -> %s: %s", head_state_to_string(before),
+                log_debug("%s -> %s: %s", head_state_to_string(before),
                          head_state_to_string(h->state), reason);
 }
 

@@ -262,7 +262,7 @@ static void tell_move(Worker *w, WorkerState before, const char *reason)
         else if (w->state == WORKER_LOST_HEAD)
                 log_event(LOG_WARNING, MSG_WORKER_WAITING, fields, "%s", reason);
         else if (w->state != WORKER_LOOKING)
-                log_info("%s -> %s: %s", worker_state_to_string(before),
+                log_debug("%s -> %s: %s", worker_state_to_string(before),
                          worker_state_to_string(w->state), reason);
 }
 
