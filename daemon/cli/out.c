@@ -26,7 +26,7 @@ static void run_pager(int fd)
         const char *pager = getenv("RAYCLUSTER_PAGER");
 
         (void)dup2(fd, STDIN_FILENO);
-        setenv("LESS", "FRSXMK", 1);
+        setenv("LESS", "FRXMK", 1);   /* not S: sentences are to be read whole */
         setenv("LESSSECURE", "1", 1); /* no shell out of a pager that root looks through */
         if (pager)
                 execlp("sh", "sh", "-c", pager, NULL);
