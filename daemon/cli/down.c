@@ -34,6 +34,19 @@ static int get_int(sd_bus *bus, const char *path, const char *name, int32_t *ret
                                            ret);
 }
 
+static bool assert_failed(sd_bus *bus, const char *path)
+{
+        uint64_t when = 0;
+        int good = 1;
+
+        return sd_bus_get_property_trivial(bus, SYSTEMD, path, SYSTEMD ".Unit", "AssertTimestamp",
+                                           NULL, 't', &when) >= 0 &&
+               when > 0 &&
+               sd_bus_get_property_trivial(bus, SYSTEMD, path, SYSTEMD ".Unit", "AssertResult",
+                                           NULL, 'b', &good) >= 0 &&
+               !good;
+}
+
 static void ask_systemd(sd_bus *bus, Down *d)
 {
         _cleanup_message_ sd_bus_message *m = NULL;
@@ -48,6 +61,7 @@ static void ask_systemd(sd_bus *bus, Down *d)
                    get_string(bus, path, SYSTEMD ".Unit", "SubState", &d->sub) >= 0;
         (void)get_string(bus, path, SYSTEMD ".Unit", "UnitFileState", &d->file);
         (void)get_string(bus, path, SYSTEMD ".Service", "Result", &d->result);
+        d->refused = assert_failed(bus, path);
         (void)get_int(bus, path, "ExecMainStatus", &d->status);
         (void)get_int(bus, path, "ExecMainCode", &d->code);
 }
@@ -110,9 +124,9 @@ char *down_sentence(const Down *d, Role role)
                 return str_printf("ray-%s.service is not installed: apt install raycluster", name);
         if (streq(d->load, "masked"))
                 return str_printf("ray-%s.service is masked: systemctl unmask ray-%s", name, name);
-        if (streq(strempty(d->result), "assert"))
-                return str_printf("ray-%s.service was refused by an assertion: is the other role "
-                                  "enabled on this machine too? systemctl status ray-%s",
+        if (d->refused)
+                return str_printf("ray-%s.service was refused, as the other role ran on this "
+                                  "machine: systemctl status ray-%s",
                                   name, name);
         if (streq(d->active, "inactive") && !streq(strempty(d->file), "enabled"))
                 return str_printf("ray-%s.service is not enabled: systemctl enable --now ray-%s",

@@ -13,7 +13,8 @@ typedef struct Down {
         char *file;     /* "enabled", "disabled", "" */
         char *active;   /* "inactive", "failed", "activating", "active" */
         char *sub;      /* "dead", "auto-restart" */
-        char *result;   /* "exit-code", "assert", "success" */
+        char *result;   /* "exit-code", "signal", "success" */
+        bool refused;   /* an Assert…= did not hold at the last start: the other role runs */
         int32_t status; /* ExecMainStatus */
         int32_t code;   /* ExecMainCode: CLD_EXITED, CLD_KILLED, 0 = never ran */
         char *last;     /* last journal line, NULL = none or not readable */

@@ -67,7 +67,7 @@ static int explain(sd_bus *bus, const Cli *cli, Snapshot *s, int error)
         } else if (error < 0) {
                 errno = -error;
                 s->sentence = str_printf("the daemon's answer cannot be used: %m");
-        } else if (d->known && streq(strempty(d->active), "inactive") &&
+        } else if (d->known && !d->refused && streq(strempty(d->active), "inactive") &&
                    !streq(strempty(d->file), "enabled"))
                 s->sentence = strdup("no role is enabled on this machine: systemctl enable --now "
                                      "ray-head on one machine, ray-worker on the others");
