@@ -48,7 +48,7 @@ int avahi_message_new(Avahi *a, const char *path, const char *interface, const c
                       sd_bus_message **ret);
 int avahi_send(Avahi *a, sd_bus_message *m, sd_bus_message_handler_t cb, void *userdata,
                sd_bus_slot **ret_slot);
-/* A match of one object's signals. */
+/* A match of the signals of one object, or with path NULL of every one that has the interface. */
 int avahi_match(Avahi *a, const char *path, const char *interface, sd_bus_message_handler_t cb,
                 void *userdata, sd_bus_slot **ret_slot);
 
