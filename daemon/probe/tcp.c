@@ -191,7 +191,7 @@ static int on_tick_timer(sd_event_source *s, uint64_t usec, void *userdata)
  * is there when connect() returns, while nothing was sent, was made by this machine itself. */
 static int attempt(TcpStage *t, unsigned n_sockets, probe_sock_cb cb, ProbeSock **ret)
 {
-        uint64_t before, after;
+        uint64_t before = 0, after = 0;
         const char *ifname = t->e->local.route.ifname;
         ConnectPolicy policy = {.addr = t->e->addr, .n_sockets = n_sockets};
 

@@ -38,16 +38,16 @@ typedef enum ConnectOutcome {
 
 typedef struct ConnectFacts {
         ConnectOutcome outcome;
-        int error;              /* positive errno of a failed attempt */
-        bool at_once;           /* connect() itself failed: nothing was sent */
-        bool instant;           /* refused already when connect() returned: by this machine, or by one
-                                   that shares its CPU (veth) */
-        IcmpNote icmp;          /* the one that came with the failure, else the first one */
-        usec_t took;            /* from the first attempt to the answer, or until now */
-        Addr local;             /* own address and port of the first socket, if it got one */
-        unsigned n_sockets;     /* SYNs begun */
-        unsigned n_unsent;      /* of these, SYNs that never left: they wait for ARP or ND */
-        unsigned retransmits;   /* sum over the sockets of retransmissions due */
+        int error;            /* positive errno of a failed attempt */
+        bool at_once;         /* connect() itself failed: nothing was sent */
+        bool instant;         /* refused already when connect() returned: by this machine, or by one
+                                 that shares its CPU (veth) */
+        IcmpNote icmp;        /* the one that came with the failure, else the first one */
+        usec_t took;          /* from the first attempt to the answer, or until now */
+        Addr local;           /* own address and port of the first socket, if it got one */
+        unsigned n_sockets;   /* SYNs begun */
+        unsigned n_unsent;    /* of these, SYNs that never left: they wait for ARP or ND */
+        unsigned retransmits; /* sum over the sockets of retransmissions due */
         unsigned total_retrans; /* sum of retransmissions sent */
         unsigned segs_in;       /* sum of segments that came back */
 } ConnectFacts;

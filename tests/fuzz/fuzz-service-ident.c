@@ -1,5 +1,5 @@
-/* First bytes of any service, in any pieces: named or not, never read past their end, and a name once
- * said of a prefix stays the name of the whole. */
+/* First bytes of any service, in any pieces: named or not, never read past their end, and a name
+ * once said of a prefix stays the name of the whole. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,0 +1,104 @@
+/* The command line of ray-probe: what it takes, and that every mistake is named. */
+#include "test.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "probe-cli/args.h"
+
+/* args_parse() with stderr caught. */
+static int parse(const char *const *words, Args *ret, char *reterr, size_t size)
+{
+        static char *argv[16];
+        int argc = 1;
+        argv[0] = (char *)"ray-probe";
+        for (; words[argc - 1]; argc++)
+                argv[argc] = (char *)words[argc - 1];
+        argv[argc] = NULL;
+
+        _cleanup_fclose_ FILE *f = tmpfile();
+        assert_non_null(f);
+        fflush(stderr);
+        int saved = dup(STDERR_FILENO);
+        assert_true(dup2(fileno(f), STDERR_FILENO) >= 0);
+        optind = 0;
+        int r = args_parse(argc, argv, ret);
+        fflush(stderr);
+        assert_true(dup2(saved, STDERR_FILENO) >= 0);
+        close(saved);
+        rewind(f);
+        size_t n = fread(reterr, 1, size - 1, f);
+        reterr[n] = 0;
+        return r;
+}
+
+static void test_good(void **state)
+{
+        Args a;
+        char err[512];
+
+        assert_int_equal(parse((const char *[]){"compute04", NULL}, &a, err, sizeof(err)), 1);
+        assert_string_equal(a.host, "compute04");
+        assert_int_equal(a.port, 6379);
+        assert_false(a.json);
+        assert_string_equal(err, "");
+
+        assert_int_equal(parse((const char *[]){"--json", "--from", "eth0", "--deadline=2s",
+                                                "fd77::1", "7000", "--token-file", "t", NULL},
+                               &a, err, sizeof(err)),
+                         1);
+        assert_true(a.json);
+        assert_int_equal(a.port, 7000);
+        assert_int_equal(a.deadline, 2 * USEC_PER_SEC);
+        assert_string_equal(a.from, "eth0");
+        assert_string_equal(a.token_file, "t");
+}
+
+static void test_mistakes(void **state)
+{
+        static const struct {
+                const char *words[6];
+                const char *names; /* what the line must name */
+        } rows[] = {
+                {{NULL}, "HOST"},
+                {{"", NULL}, "HOST"},
+                {{"a", "0", NULL}, "PORT 0"},
+                {{"a", "65536", NULL}, "PORT 65536"},
+                {{"a", "gcs", NULL}, "PORT gcs"},
+                {{"a", "1", "b", NULL}, "b"},
+                {{"--deadline", "6", "a", NULL}, "--deadline 6"},
+                {{"--deadline", "0s", "a", NULL}, "--deadline 0s"},
+                {{"--deadline", "1d", "a", NULL}, "--deadline 1d"},
+                {{"--from", "", "a", NULL}, "--from"},
+                {{"--from", "10.0.0.0/8", "a", NULL}, "--from 10.0.0.0/8"},
+                {{"--from", "an-interface-with-a-long-name", "a", NULL}, "an-interface"},
+                {{"--nosuch", "a", NULL}, "nosuch"},
+                {{"--from", NULL}, "from"},
+        };
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                Args a;
+                char err[512];
+                int r = parse(rows[i].words, &a, err, sizeof(err));
+                if (r >= 0 || !strstr(err, rows[i].names))
+                        fail_msg("row %zu: %d, %s", i, r, err);
+        }
+        Args a;
+        char err[512], name[300];
+        memset(name, 'x', sizeof(name) - 1);
+        name[sizeof(name) - 1] = 0;
+        assert_true(parse((const char *[]){name, NULL}, &a, err, sizeof(err)) < 0);
+        assert_non_null(strstr(err, "253"));
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_good),
+                cmocka_unit_test(test_mistakes),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
