@@ -24,18 +24,17 @@ static int by_version(const void *a, const void *b)
         return strverscmp(*(char *const *)b, *(char *const *)a);
 }
 
-/* Versions installed, the newest first. A missing folder is an empty one. */
-static int list_installed(const char *dir, char ***ret)
+int engine_list(const char *dir, char ***ret)
 {
         _cleanup_strv_free_ char **l = NULL;
 
-        DIR *d = opendir(dir);
+        DIR *d = opendir(dir ? dir : ENGINE_DIR);
         if (!d)
                 return errno == ENOENT ? (*ret = NULL, 0) : -errno;
         int r = 0;
         struct dirent *e;
         for (size_t n = 0; r >= 0 && n < ENGINES_MAX && (e = readdir(d));) {
-                _cleanup_free_ char *venv = path_join(dir, e->d_name);
+                _cleanup_free_ char *venv = path_join(dir ? dir : ENGINE_DIR, e->d_name);
                 if (!venv)
                         r = -ENOMEM;
                 else if (e->d_name[0] >= '0' && e->d_name[0] <= '9' && has_ray(venv)) {
@@ -101,7 +100,7 @@ int engine_select(const EngineSettings *settings, const char *dir, const char *h
                 return select_venv(settings->venv, ret, ret_why);
         if (!dir)
                 dir = ENGINE_DIR;
-        int r = list_installed(dir, &installed);
+        int r = engine_list(dir, &installed);
         if (r < 0)
                 return r;
 

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/exit.h"
 #include "base/fd.h"
+#include "engine/select.h"
 #include "probe-cli/args.h"
 #include "probe-cli/output.h"
 
@@ -43,6 +44,7 @@ static int read_token(const char *path, char **ret)
 static int run(const Args *args)
 {
         _cleanup_free_ char *token = NULL;
+        _cleanup_strv_free_ char **rays = NULL;
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(probe_freep) Probe *probe = NULL;
 
@@ -51,12 +53,16 @@ static int run(const Args *args)
         int r = sd_event_new(&event);
         if (r < 0)
                 return r;
+        /* a machine that is no member has none: then versions are not compared */
+        if (engine_list(NULL, &rays) == -ENOMEM)
+                return -ENOMEM;
         Run run = {.event = event, .args = args};
         ProbeRequest request = {
                 .host = args->host,
                 .port = args->port,
                 .from = args->from,
                 .token = token,
+                .rays = rays,
                 .deadline = args->deadline,
         };
         r = probe_new(event, &request, on_report, &run, &probe);

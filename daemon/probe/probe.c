@@ -44,6 +44,7 @@ struct Probe {
         probe_cb cb;
         void *userdata;
         char *token;
+        char **rays;
         usec_t deadline;
 
         ProbeState state;
@@ -132,6 +133,7 @@ Probe *probe_free(Probe *p)
         sd_event_source_disable_unref(p->deadline_timer);
         resolver_free(p->resolver);
         report_done(&p->report);
+        strv_free(p->rays);
         free(p->token);
         free(p);
         return NULL;
@@ -220,6 +222,10 @@ static void on_alive_answer(Alive *a, const AliveFacts *facts, const Versions *h
         Probe *p = userdata;
         p->e.alive = *facts;
         p->e.head = *head;
+        /* of several the head's own would be taken; without it the newest shows what is here */
+        if (p->rays && isempty(p->e.here.ray))
+                (void)snprintf(p->e.here.ray, sizeof(p->e.here.ray), "%s",
+                               strv_contains(p->rays, head->ray) ? head->ray : p->rays[0]);
         finish(p);
 }
 
@@ -478,6 +484,8 @@ static int copy_request(Probe *p, const ProbeRequest *q)
                                                                                  : NAME_RESOLVED;
         }
         e->addr.port = q->port;
+        if (q->rays && !(p->rays = strv_copy(q->rays)))
+                return -ENOMEM;
         return e->has_token ? free_and_strdup(&p->token, q->token) : 0;
 }
 

@@ -21,6 +21,8 @@ typedef struct ProbeRequest {
         const Addr *addr;  /* already resolved: host is then only for texts; may be NULL */
         const char *from;  /* interface or own address, or NULL */
         const char *token; /* Ray's token, or NULL */
+        char *const *rays; /* Ray versions installed side by side here, newest first: one of them
+                              must be the head's; NULL = not compared; copied */
         Versions here;     /* compared with what the head runs; "" = not compared */
         usec_t deadline;   /* for the whole examination; 0 = 6 s */
 } ProbeRequest;

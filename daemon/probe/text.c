@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <stdio.h>
 
+/* What the firewall profiles of raycluster open on a head, among others (units/firewalld). */
+#define GCS_PORT 6379
+
 /* The head as people know it: "compute04 (10.77.0.1)", or the address alone. */
 #define HEAD_MAX (sizeof(((Evidence *)0)->host) + ADDR_MAX + 4)
 static const char *head_label(const Evidence *e, char buf[HEAD_MAX])
@@ -21,6 +24,8 @@ static const char *head_label(const Evidence *e, char buf[HEAD_MAX])
 /* The shortest name of the head, for a command line to be typed there. */
 static const char *head_name(const Evidence *e, char buf[ADDR_MAX])
 {
+        if (e->local.own)
+                return "this machine";
         return isempty(e->host) && addr_is_set(&e->addr) ? addr_format(buf, &e->addr) : e->host;
 }
 
@@ -447,6 +452,19 @@ static char *hint_local(const Evidence *e, const Judgement *j, const char *addr)
         }
 }
 
+/* The profile opens everything that Ray needs, but only knows Ray's own port. */
+static char *hint_open_port(const Evidence *e, const char *name)
+{
+        if (e->addr.port == GCS_PORT)
+                return str_printf(
+                        "on %s: firewall-cmd --permanent --add-service=raycluster-head && "
+                        "firewall-cmd --reload, or: ufw allow 'Ray head'",
+                        name);
+        return str_printf("on %s: firewall-cmd --permanent --add-port=%u/tcp && firewall-cmd "
+                          "--reload, or: ufw allow %u/tcp",
+                          name, e->addr.port, e->addr.port);
+}
+
 static char *hint_path(const Evidence *e, const Judgement *j, const char *name, const char *addr)
 {
         char where[ADDR_MAX] = "", own[ADDR_MAX];
@@ -479,8 +497,7 @@ static char *hint_path(const Evidence *e, const Judgement *j, const char *name, 
                 /* fall through */
         case VERDICT_REJECTED_AT_HEAD:
         case VERDICT_FILTERED_SILENTLY:
-                return str_printf("on %s: firewall-cmd --add-port=%u/tcp, or ufw allow %u/tcp",
-                                  name, e->addr.port, e->addr.port);
+                return hint_open_port(e, name);
         case VERDICT_HALF_OPEN_PATH:
                 return str_printf("on %s: ip route get %s, and compare with the way from here",
                                   name, own_name(e, own));

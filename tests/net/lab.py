@@ -11,6 +11,7 @@ NET = {4: {"worker": "10.77.1.2", "router": "10.77.1.1", "router2": "10.77.2.1",
            "near": "10.77.1.9", "far": "10.77.2.9", "elsewhere": "10.88.0.1"},
        6: {"worker": "fd77:1::2", "router": "fd77:1::1", "router2": "fd77:2::1", "head": "fd77:2::2",
            "near": "fd77:1::9", "far": "fd77:2::9", "elsewhere": "fd88::1"}}
+SLACK = float(os.environ.get("SLACK", "2"))  # seconds beyond a case's budget, for busy machines; 0 to measure
 _count = itertools.count()
 _open = set()
 _lock = threading.Lock()
@@ -179,7 +180,7 @@ class Case:
             wrong.append("exit status")
         if self.where and r["where"]["ip"] != names.get(self.where, self.where):
             wrong.append("place")
-        if took > self.within:
+        if took > self.within + SLACK:
             wrong.append("time")
         if self.says and self.says.format(**names) not in r["sentence"]:
             wrong.append("sentence")

@@ -373,6 +373,15 @@ static void test_gcs(void **state)
         probe_fake("healthy", NULL, (ProbeRequest){.here = {.ray = "2.59.0"}}, &t);
         assert_int_equal(t.verdict, VERDICT_VERSION_MISMATCH);
         assert_non_null(strstr(t.sentence, "2.59.0"));
+        /* engines side by side: the head's must be among them */
+        char *both[] = {(char *)"2.61.0", (char *)"2.60.0", NULL};
+        probe_fake("healthy", NULL, (ProbeRequest){.rays = both}, &t);
+        assert_int_equal(t.verdict, VERDICT_OK);
+        char *other[] = {(char *)"2.61.0", NULL};
+        probe_fake("healthy", NULL, (ProbeRequest){.rays = other}, &t);
+        assert_int_equal(t.verdict, VERDICT_VERSION_MISMATCH);
+        assert_non_null(strstr(t.sentence, "2.61.0"));
+
         probe_fake("healthy", NULL, (ProbeRequest){.here = {.python = "3.11.7"}}, &t);
         assert_int_equal(t.verdict, VERDICT_VERSION_MISMATCH);
         assert_non_null(strstr(t.sentence, "3.11.7"));
