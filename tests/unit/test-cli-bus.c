@@ -119,14 +119,13 @@ static void tell(Fake *f, const char *line)
         assert_string_equal(answer, "ok\n");
 }
 
-static Fake fake_start(const char *role)
+static Fake fake_run(const char *const *argv)
 {
         int in[2], out[2];
         char answer[256] = "";
 
         assert_int_equal(pipe2(in, O_CLOEXEC), 0);
         assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-        const char *argv[] = {TEST_BUILD "/tests/fake/fake-raycluster", role, NULL};
         Fake f = {.pid = spawn(argv, in[0], out[1])};
         close(in[0]);
         close(out[1]);
@@ -135,6 +134,12 @@ static Fake fake_start(const char *role)
         assert_non_null(fgets(answer, sizeof(answer), f.out));
         assert_string_equal(answer, "ready\n");
         return f;
+}
+
+static Fake fake_start(const char *role)
+{
+        const char *argv[] = {TEST_BUILD "/tests/fake/fake-raycluster", role, NULL};
+        return fake_run(argv);
 }
 
 static void fake_end(Fake *f)
@@ -303,6 +308,105 @@ static void test_nobody(void **state)
                    "neither ray-head nor ray-worker runs here; raycluster status says why\n[3]");
         assert_has(sh(TOOL " wait -t 10ms"),
                    "gave up after 10ms: no daemon of raycluster runs\n[4]");
+}
+
+/* What systemd knows of a unit that is down, and what it exits with. */
+static void test_unit(void **state)
+{
+        static const char fake[] = TEST_BUILD "/tests/fake/fake-unit";
+        const char *failed[] = {fake,
+                                "LoadState=loaded",
+                                "UnitFileState=enabled",
+                                "ActiveState=failed",
+                                "SubState=failed",
+                                "Result=exit-code",
+                                "ExecMainCode=1",
+                                "ExecMainStatus=78",
+                                NULL};
+        Fake f = fake_run(failed);
+        const char *out = sh(TOOL " status");
+        assert_has(out,
+                   "Why: ray-head.service failed: its configuration is wrong (exit status 78)");
+        assert_has(out, "Last words: journalctl -u ray-head.service\n");
+        out = sh(TOOL " status --json");
+        assert_has(out, "\"exec_main_status\": 78");
+        assert_has(out, "\"result\": \"exit-code\"");
+        fake_end(&f);
+
+        const char *fresh[] = {fake,
+                               "LoadState=loaded",
+                               "UnitFileState=disabled",
+                               "ActiveState=inactive",
+                               "SubState=dead",
+                               NULL};
+        f = fake_run(fresh);
+        assert_has(sh(TOOL " status"), "Why: no role is enabled on this machine: systemctl enable "
+                                       "--now ray-head on one machine, ray-worker on the others\n");
+        fake_end(&f);
+
+        const char *refused[] = {fake,
+                                 "LoadState=loaded",
+                                 "UnitFileState=disabled",
+                                 "ActiveState=inactive",
+                                 "AssertTimestamp=5",
+                                 "AssertResult=0",
+                                 NULL};
+        f = fake_run(refused);
+        assert_has(sh(TOOL " status"),
+                   ".service was refused, as the other role ran on this machine");
+        fake_end(&f);
+}
+
+static void test_doctor_system(void **state)
+{
+        static const char fake[] = TEST_BUILD "/tests/fake/fake-unit";
+        const char *both[] = {fake, "file:ray-head.service=enabled",
+                              "file:ray-worker.service=enabled", "own=org.freedesktop.Avahi", NULL};
+        Fake f = fake_run(both);
+        const char *out = sh(TOOL " doctor");
+        assert_has(out,
+                   "FAIL  role           ray-head and ray-worker are both enabled, and a machine "
+                   "has one role: systemctl disable --now one of them\n");
+        assert_has(out, "\nok    avahi          runs\n");
+        assert_has(out, "[1]");
+        fake_end(&f);
+
+        const char *worker[] = {fake, "file:ray-worker.service=enabled", "LimitNOFILESoft=1024",
+                                NULL};
+        f = fake_run(worker);
+        out = sh(TOOL " doctor");
+        assert_has(out, "\nok    role           ray-worker.service is enabled\n");
+        assert_has(out,
+                   "\nwarn  limits         ray-engine@worker.service may open 1024 files, and a "
+                   "busy node needs 65536");
+        assert_has(out, "\nwarn  avahi          does not run, so heads are neither found nor "
+                        "published by mDNS: apt install avahi-daemon, or set cluster.head\n");
+        fake_end(&f);
+}
+
+static void test_config(void **state)
+{
+        _cleanup_free_ char *path = path_join(dir, "my.conf");
+        static const char text[] =
+                "cluster: { head = \"h\"; };\nengine: { env = { A = \"b \\\"c\"; }; };\n";
+
+        assert_int_equal(write_file_atomic(path, text, strlen(text), 0644, (gid_t)-1), 0);
+        _cleanup_free_ char *some = str_printf(TOOL " config -f %s", path);
+        _cleanup_free_ char *want = str_printf(
+                "cluster.head = \"h\";  // %s:1\nengine.env.A = \"b \\\"c\";  // %s:2\n[0]\n", path,
+                path);
+        assert_string_equal(sh(some), want);
+        _cleanup_free_ char *all = str_printf(TOOL " config --effective --file=%s", path);
+        assert_has(sh(all), "\nports.gcs = 6379;  // default\n");
+        assert_has(sh(TOOL " config --keys"), "\nports.gcs\n    GCS: the head's front door.\n    "
+                                              "default: 6379\n");
+        _cleanup_free_ char *good = str_printf(TOOL " check %s", path);
+        assert_string_equal(sh(good), "The configuration is good.\n[0]\n");
+        assert_int_equal(write_file_atomic(path, "x = 1;", 6, 0644, (gid_t)-1), 0);
+        _cleanup_free_ char *bad = str_printf("%s:1: x: no such key", path);
+        assert_has(sh(good), bad);
+        assert_has(sh(good), "[78]");
+        assert_has(sh(all), "[78]");
 }
 
 /* A daemon that hangs is told from one that is not there. */
@@ -508,7 +612,9 @@ int main(void)
                 cmocka_unit_test(test_many_nodes), cmocka_unit_test(test_frozen),
                 cmocka_unit_test(test_usage),      cmocka_unit_test(test_gcs),
                 cmocka_unit_test(test_host),       cmocka_unit_test(test_doctor),
-                cmocka_unit_test(test_down),       cmocka_unit_test(test_words),
+                cmocka_unit_test(test_unit),       cmocka_unit_test(test_doctor_system),
+                cmocka_unit_test(test_config),     cmocka_unit_test(test_down),
+                cmocka_unit_test(test_words),
         };
         return cmocka_run_group_tests(tests, start_bus, stop_bus);
 }
