@@ -294,6 +294,9 @@ static void test_broken_fields(void **state)
                  "ab",
                  4},
                 {"\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11},
+                {"\x9a\x06\x05"
+                 "ab",
+                 5}, /* a field we skip */
                 {"\x18", 1},
                 {"\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12},
                 {"\x21"
