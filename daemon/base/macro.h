@@ -6,9 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define _cleanup_(f)         __attribute__((cleanup(f)))
+/* unused: a variable may be there for its cleanup alone, of which clang would complain. */
+#define _cleanup_(f)         __attribute__((cleanup(f), unused))
 #define _printf_(a, b)       __attribute__((format(printf, a, b)))
 #define _unused_             __attribute__((unused))
+#define _fallthrough_        __attribute__((fallthrough))
 #define _warn_unused_result_ __attribute__((warn_unused_result))
 
 #define ELEMENTSOF(x)                   (sizeof(x) / sizeof((x)[0]))

@@ -30,8 +30,8 @@ char *conf_error_format(const ConfError *e)
         return str_printf("%s%s: %s%s%s", e->file, line, e->path, *e->path ? ": " : "", e->text);
 }
 
-static void add_error(Draft *d, const char *file, unsigned line, const char *path, const char *fmt,
-                      va_list ap)
+_printf_(5, 0) static void add_error(Draft *d, const char *file, unsigned line, const char *path,
+                                     const char *fmt, va_list ap)
 {
         ConfErrors *e = d->errors;
         _cleanup_free_ char *text = NULL, *f = NULL, *p = NULL;

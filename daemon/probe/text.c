@@ -494,7 +494,7 @@ static char *hint_path(const Evidence *e, const Judgement *j, const char *name, 
                 if (j->place == PROBE_PLACE_ROUTER)
                         return str_printf("on router %s: allow TCP port %u to %s", where,
                                           e->addr.port, addr);
-                /* fall through */
+                _fallthrough_;
         case VERDICT_REJECTED_AT_HEAD:
         case VERDICT_FILTERED_SILENTLY:
                 return hint_open_port(e, name);
