@@ -384,8 +384,10 @@ int h2_connect(sd_event *event, const Addr *addr, const H2Ops *ops, void *userda
 {
         _cleanup_(h2_freep) H2 *h = NULL;
         char authority[ADDR_PORT_MAX];
+        Addr named = *addr;
 
-        int r = h2_new(event, addr_format_port(authority, addr), ops, userdata, &h);
+        named.scope = 0; /* a zone is this machine's own business (RFC 6874) */
+        int r = h2_new(event, addr_format_port(authority, &named), ops, userdata, &h);
         if (r < 0)
                 return r;
         r = stream_connect(event, addr, &stream_ops, h, &h->stream);
