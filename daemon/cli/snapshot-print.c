@@ -42,6 +42,17 @@ static void print_state(const Paint *p, const View *v)
                 out_line("", "%s", reason);
 }
 
+/* In these states of a worker its head is what is missing. */
+static bool looks_for_head(const View *v)
+{
+        static const char *const states[] = {"starting", "looking", "checking", "lost-head"};
+
+        for (size_t i = 0; i < ELEMENTSOF(states); i++)
+                if (streq(states[i], v->state))
+                        return true;
+        return false;
+}
+
 static void print_sources(const View *v)
 {
         for (size_t i = 0; i < v->n_sources; i++) {
@@ -144,7 +155,7 @@ void snapshot_print(const Snapshot *s, bool all)
 
         if (s->up) {
                 print_state(p, &s->view);
-                if (!streq(s->view.state, "joined"))
+                if (looks_for_head(&s->view))
                         print_sources(&s->view);
                 print_cluster(p, &s->view);
                 print_warnings(p, &s->view);
