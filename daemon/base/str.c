@@ -130,3 +130,35 @@ char *str_escape(const char *s, size_t len, size_t max)
         *o = 0;
         return out;
 }
+
+/* Length of the character at s with its value, 0 when malformed (overlong, surrogate, too great).
+ */
+static size_t utf8_next(const unsigned char *s, uint32_t *ret)
+{
+        static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+        size_t n = *s < 0x80 ? 1 : *s >> 5 == 6 ? 2 : *s >> 4 == 14 ? 3 : *s >> 3 == 30 ? 4 : 0;
+        uint32_t c = n == 1 ? *s : *s & (0x7fU >> n);
+
+        for (size_t i = 1; i < n; i++) {
+                if (s[i] >> 6 != 2) /* the end of the string, too */
+                        return 0;
+                c = c << 6 | (s[i] & 0x3f);
+        }
+        if (n == 0 || (n > 1 && c < least[n]) || (c >= 0xd800 && c < 0xe000) || c > 0x10ffff)
+                return 0;
+        *ret = c;
+        return n;
+}
+
+bool utf8_is_printable(const char *s)
+{
+        const unsigned char *p = (const unsigned char *)s;
+        uint32_t c = 0;
+
+        for (size_t n; *p; p += n) {
+                n = utf8_next(p, &c);
+                if (n == 0 || (c < 0x20 && c != '\t' && c != '\n') || (c >= 0x7f && c < 0xa0))
+                        return false;
+        }
+        return true;
+}

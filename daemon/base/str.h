@@ -61,3 +61,7 @@ const char *str_nearest(const char *s, const char *const *list);
 /* A copy of s (at most max bytes of it) in which everything outside printable ASCII is written
  * \xNN: foreign text for people. */
 char *str_escape(const char *s, size_t len, size_t max) _warn_unused_result_;
+
+/* Well-formed UTF-8 without control characters but tab and newline: what D-Bus and a terminal take.
+ */
+bool utf8_is_printable(const char *s);
