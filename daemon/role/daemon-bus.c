@@ -315,28 +315,49 @@ void daemon_bus_emit_state(DaemonBus *b, const char *before, const char *now, co
                 log_debug_errno(r, "Emitting StateChanged: %m");
 }
 
+/* D-Bus takes no malformed text, and one node's name must not cost the answer of all. */
+static int append_text(sd_bus_message *m, const char *text)
+{
+        text = strempty(text);
+        if (utf8_is_printable(text))
+                return sd_bus_message_append(m, "s", text);
+        _cleanup_free_ char *safe = str_escape(text, strlen(text), strlen(text));
+        return safe ? sd_bus_message_append(m, "s", safe) : -ENOMEM;
+}
+
+static int append_resources(sd_bus_message *m, const Node *n)
+{
+        int r = sd_bus_message_open_container(m, 'a', "(sdd)");
+        for (size_t i = 0; r >= 0 && i < n->n_resources; i++) {
+                const Resource *e = &n->resources[i];
+                r = sd_bus_message_open_container(m, 'r', "sdd");
+                if (r >= 0)
+                        r = append_text(m, e->name);
+                if (r >= 0)
+                        r = sd_bus_message_append(m, "dd", e->total,
+                                                  e->available < 0 ? -1.0 : e->available);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(m);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
 static int append_node(sd_bus_message *m, const Node *n)
 {
         char id[RAY_ID_STR_MAX];
+        const char *texts[] = {ray_id_format(id, &n->id),
+                               isempty(n->hostname) ? n->name : n->hostname, n->address,
+                               node_state_to_string(n->state), n->group};
 
         int r = sd_bus_message_open_container(m, 'r', "sssssbxta(sdd)s");
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(texts); i++)
+                r = append_text(m, texts[i]);
         if (r >= 0)
-                r = sd_bus_message_append(m, "sssssbxt", ray_id_format(id, &n->id),
-                                          strempty(isempty(n->hostname) ? n->name : n->hostname),
-                                          strempty(n->address), node_state_to_string(n->state),
-                                          strempty(n->group), (int)n->is_head, n->idle_ms,
-                                          n->start_time_ms);
+                r = sd_bus_message_append(m, "bxt", (int)n->is_head, n->idle_ms, n->start_time_ms);
         if (r >= 0)
-                r = sd_bus_message_open_container(m, 'a', "(sdd)");
-        for (size_t i = 0; r >= 0 && i < n->n_resources; i++) {
-                const Resource *e = &n->resources[i];
-                r = sd_bus_message_append(m, "(sdd)", strempty(e->name), e->total,
-                                          e->available < 0 ? -1.0 : e->available);
-        }
+                r = append_resources(m, n);
         if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", strempty(n->death_reason));
+                r = append_text(m, n->death_reason);
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 

@@ -59,10 +59,19 @@ void status_done(Status *s)
         *s = (Status){};
 }
 
+static int set_text(char **p, const char *value)
+{
+        value = strempty(value);
+        if (strlen(value) <= STATUS_TEXT_MAX && utf8_is_printable(value))
+                return free_and_strdup(p, value);
+        _cleanup_free_ char *safe = str_escape(value, strlen(value), STATUS_TEXT_MAX);
+        return safe ? free_and_strdup(p, safe) : -ENOMEM;
+}
+
 int status_set(Status *s, StatusProp prop, const char *value)
 {
         assert(prop >= 0 && prop < _STATUS_TEXT_MAX);
-        int r = free_and_strdup(&s->text[prop], strempty(value));
+        int r = set_text(&s->text[prop], value);
         return r > 0 ? mark(s, prop) : r;
 }
 
@@ -91,9 +100,9 @@ int status_set_source(Status *s, size_t i, const char *source, const char *state
 {
         assert(i < ELEMENTSOF(s->sources));
         StatusSource *e = &s->sources[i];
-        int a = free_and_strdup(&e->source, strempty(source));
-        int b = free_and_strdup(&e->state, strempty(state));
-        int c = free_and_strdup(&e->text, strempty(text));
+        int a = set_text(&e->source, source);
+        int b = set_text(&e->state, state);
+        int c = set_text(&e->text, text);
         if (a < 0 || b < 0 || c < 0)
                 return -ENOMEM;
         return a + b + c > 0 ? mark(s, STATUS_SOURCES) : 0;

@@ -59,8 +59,12 @@ typedef struct Status {
 int status_init(Status *s);
 void status_done(Status *s);
 
+/* Longest text kept, in bytes of the original: a reason is a sentence. */
+#define STATUS_TEXT_MAX 2048
+
 /* Each returns 1 when the value changed, 0 when it was that already, -ENOMEM (the old one stays).
- * NULL is "". */
+ * NULL is "". Texts may have foreign bytes in them (a GCS's words, a neighbour's name): what is no
+ * printable UTF-8, or too long, is kept escaped. */
 int status_set(Status *s, StatusProp prop, const char *value);
 int status_set_count(Status *s, StatusProp prop, unsigned value);
 /* Takes the list, also on failure. */

@@ -48,6 +48,30 @@ static void test_status_marks(void **state)
         status_done(&s);
 }
 
+static void test_foreign_text(void **state)
+{
+        static const char *const good[] = {"", "a\tb\n", "caf\xc3\xa9", "\xe2\x82\xac",
+                                           "\xf0\x9f\x98\x80"};
+        static const char *const bad[] = {"\x1b[31m",     "\x80", "\xc0\xaf",
+                                          "\xed\xa0\x80", "\xc3", "\xf4\x90\x80\x80",
+                                          "\xe2\x82",     "\xff", "\xc2\x85"};
+        Status s;
+
+        for (size_t i = 0; i < ELEMENTSOF(good); i++)
+                assert_true(utf8_is_printable(good[i]));
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                assert_false(utf8_is_printable(bad[i]));
+        assert_int_equal(status_init(&s), 0);
+        assert_int_equal(status_set(&s, STATUS_REASON, "a\x1b[31m"), 1);
+        assert_string_equal(s.text[STATUS_REASON], "a\\x1b[31m");
+        char *longest = calloc(1, STATUS_TEXT_MAX + 2);
+        memset(longest, 'x', STATUS_TEXT_MAX + 1);
+        assert_int_equal(status_set(&s, STATUS_REASON, longest), 1);
+        assert_int_equal(strlen(s.text[STATUS_REASON]), STATUS_TEXT_MAX + 3);
+        free(longest);
+        status_done(&s);
+}
+
 static void check_keep(KeepFacts f, KeepPhase phase, KeepAction action)
 {
         KeepPlan p = keep_decide(&f);
@@ -142,9 +166,9 @@ static void test_options(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_tables),  cmocka_unit_test(test_status_marks),
-                cmocka_unit_test(test_keep),    cmocka_unit_test(test_due),
-                cmocka_unit_test(test_options),
+                cmocka_unit_test(test_tables),       cmocka_unit_test(test_status_marks),
+                cmocka_unit_test(test_keep),         cmocka_unit_test(test_due),
+                cmocka_unit_test(test_foreign_text), cmocka_unit_test(test_options),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
