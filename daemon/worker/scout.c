@@ -12,6 +12,7 @@
 
 /* A head that does not take a connection in this time is tried at its next address. */
 #define KNOCK_TIMEOUT (2 * USEC_PER_SEC)
+#define PROBE_AGAIN   (USEC_PER_SEC / 4)
 #define SLOW_AFTER    USEC_PER_MIN
 
 struct Scout {
@@ -28,9 +29,10 @@ struct Scout {
         Addr avoid;
         usec_t seeking_since;
         Probe *probe;
-        char *refusal; /* the last unanswered round's, "" */
-        char *why;     /* the last probe's sentence, "" */
-        char *ladder;  /* NULL: serves */
+        GcsStatus refused; /* what the last unanswered round was */
+        char *refusal;     /* the last unanswered round's, "" */
+        char *why;         /* the last probe's sentence, "" */
+        char *ladder;      /* NULL: serves */
         Backoff asking, probing;
         sd_event_source *ask_timer, *probe_timer;
 };
@@ -150,6 +152,13 @@ static void on_round(Watch *w, void *userdata)
                 return;
         }
         (void)free_and_strdup(&s->refusal, watch_facts(w)->text);
+        if (watch_facts(w)->status != s->refused) { /* another trouble than was explained */
+                s->refused = watch_facts(w)->status;
+                (void)free_and_strdup(&s->why, "");
+                backoff_reset(&s->probing);
+                if (!s->probe)
+                        arm(s->probe_timer, PROBE_AGAIN);
+        }
         if (!s->probe && sd_event_source_get_enabled(s->probe_timer, NULL) <= 0)
                 arm(s->probe_timer, 0);
         if (sd_event_source_get_enabled(s->ask_timer, NULL) <= 0)

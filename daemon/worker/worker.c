@@ -33,6 +33,7 @@ struct Worker {
         Watch *watch; /* of the GCS that Ray runs for, while its unit is up */
         Changes *changes;
         WorkerState state;
+        Addr address;     /* own, as Ray is or will be told; not set: not known */
         char *no_address; /* why the own address is not known, or NULL */
         char *token;
         usec_t lost_since;    /* the GCS that Ray runs for does not answer; 0 = it does */
@@ -103,25 +104,32 @@ static void on_round(Watch *watch, void *userdata)
         schedule(w);
 }
 
+static const Addr *find_served(const Worker *w)
+{
+        return scout_ladder(w->scout) ? NULL : scout_addr(w->scout);
+}
+
 static void watch_gcs(Worker *w)
 {
         static const WatchOps ops = {.on_round = on_round};
         const EngineArgs *args = keeper_running(w->keeper);
 
-        if (!is_up(w) || !args) {
+        /* Ray runs, and what for was lost (a damaged file): it is the head that is found */
+        const Addr *head = args ? &args->head_address : find_served(w);
+        const Addr *own = args ? &args->node_address : &w->address;
+        if (!is_up(w)) {
                 w->watch = watch_free(w->watch);
                 w->lost_since = w->missing_since = 0;
                 return;
         }
-        if (w->watch)
+        if (w->watch || !head || !addr_is_set(own))
                 return;
-        GcsClientPolicy policy = {
-                .addr = args->head_address, .token = w->token, .timeout = GCS_TIMEOUT};
+        GcsClientPolicy policy = {.addr = *head, .token = w->token, .timeout = GCS_TIMEOUT};
         int r = watch_new(daemon_event(w->daemon), &policy,
                           &(WatchPace){.round = USEC_PER_SEC, .nodes = NODES_WAITING}, 0, &ops, w,
                           &w->watch);
         if (r >= 0)
-                r = watch_set_own(w->watch, &args->node_address);
+                r = watch_set_own(w->watch, own);
         if (r < 0)
                 (void)log_error_errno(r, "Failed to watch the GCS: %m");
 }
@@ -146,7 +154,9 @@ static void seek(Worker *w)
         EngineState s = keeper_unit_state(w->keeper);
         bool down = s == ENGINE_STOPPED || s == ENGINE_FAILED || s == ENGINE_MISSING;
 
-        scout_seek(w->scout, !daemon_is_stopping(w->daemon) && (down || lost),
+        bool known = w->watch || keeper_running(w->keeper);
+
+        scout_seek(w->scout, !daemon_is_stopping(w->daemon) && (down || lost || !known),
                    w->watch ? watch_addr(w->watch) : NULL);
 }
 
@@ -165,30 +175,31 @@ static bool has_moved(const Worker *w)
 }
 
 /* The own address towards the head that is to be joined. */
-static bool find_address(Worker *w, Addr *ret)
+static void find_address(Worker *w)
 {
         _cleanup_free_ char *why = NULL;
         const EngineArgs *args = keeper_running(w->keeper);
+        Addr found = {0};
 
         if (is_up(w) && args) {
-                *ret = args->node_address;
+                w->address = args->node_address;
                 free(TAKE_PTR(w->no_address));
-                return true;
+                return;
         }
-        if (scout_ladder(w->scout))
-                return false;
-        int r = own_address(&settings(w)->node, ROLE_WORKER, scout_addr(w->scout), ret, &why);
+        if (!find_served(w)) /* without a way to a head there is no answer; a last one is kept */
+                return;
+        int r = own_address(&settings(w)->node, ROLE_WORKER, scout_addr(w->scout), &found, &why);
+        w->address = found;
         if (r > 0) {
                 if (w->no_address)
                         log_event(LOG_INFO, MSG_UNBLOCKED, NULL, "this machine has an address");
                 free(TAKE_PTR(w->no_address));
-                return true;
+                return;
         }
         if (r < 0)
                 why = str_printf("the addresses of this machine cannot be read: %s", strerror(-r));
         if (free_and_strdup(&w->no_address, strempty(why)) > 0)
                 log_event(LOG_WARNING, MSG_BLOCKED, NULL, "blocked: %s", w->no_address);
-        return false;
 }
 
 static void load_token(Worker *w)
@@ -263,7 +274,7 @@ static void tell_move(Worker *w, WorkerState before, const char *reason)
                 log_event(LOG_WARNING, MSG_WORKER_WAITING, fields, "%s", reason);
         else if (w->state != WORKER_LOOKING)
                 log_debug("%s -> %s: %s", worker_state_to_string(before),
-                         worker_state_to_string(w->state), reason);
+                          worker_state_to_string(w->state), reason);
 }
 
 /* The one door to the state. */
@@ -323,12 +334,13 @@ static WorkerFacts facts_of(Worker *w, const char *head, const char *moved)
         };
 }
 
-static void show(Worker *w, const Addr *address)
+static void show(Worker *w)
 {
         Status *s = daemon_status(w->daemon);
         char own[ADDR_MAX];
 
-        (void)status_set(s, STATUS_ADDRESS, addr_is_set(address) ? addr_format(own, address) : "");
+        (void)status_set(s, STATUS_ADDRESS,
+                         addr_is_set(&w->address) ? addr_format(own, &w->address) : "");
         show_engine(s, w->keeper);
         if (w->watch)
                 show_gcs(s, watch_addr(w->watch), watch_facts(w->watch));
@@ -337,7 +349,7 @@ static void show(Worker *w, const Addr *address)
         scout_show(w->scout, s);
 }
 
-static void carry_out(Worker *w, const WorkerPlan *plan, const Addr *address)
+static void carry_out(Worker *w, const WorkerPlan *plan)
 {
         static const struct {
                 MessageId id;
@@ -359,7 +371,7 @@ static void carry_out(Worker *w, const WorkerPlan *plan, const Addr *address)
                 return;
         }
         char id[RAY_ID_STR_MAX];
-        KeeperWant want = {.address = *address,
+        KeeperWant want = {.address = w->address,
                            .head = *scout_addr(w->scout),
                            .cluster_id = ray_id_format(id, &f->cluster_id),
                            .head_ray = (char *)f->versions.ray};
@@ -371,22 +383,21 @@ static int on_work(sd_event_source *source, void *userdata)
 {
         Worker *w = userdata;
         _cleanup_free_ char *head = NULL, *moved = NULL;
-        Addr address = {0};
 
+        find_address(w);
         watch_gcs(w);
         seek(w);
-        (void)find_address(w, &address);
         const Addr *addr = w->watch ? watch_addr(w->watch) : scout_addr(w->scout);
         head = addr ? name_head(w, addr) : strdup("");
         if (w->watch && has_moved(w))
                 moved = name_head(w, scout_addr(w->scout));
-        show(w, &address);
+        show(w);
         WorkerFacts f = facts_of(w, strempty(head), moved);
         WorkerPlan plan = worker_decide(&f, w->state);
         _cleanup_free_ char *reason = plan.reason;
         if (reason)
                 worker_set_state(w, plan.state, reason);
-        carry_out(w, &plan, &address);
+        carry_out(w, &plan);
         return 0;
 }
 

@@ -19,6 +19,7 @@
 #include "base/str.h"
 #include "base/strv.h"
 #include "base/time.h"
+#include "role/daemon-bus.h"
 #include "sys/machine-id.h"
 
 #define DEADLINE (15 * USEC_PER_SEC)
@@ -265,12 +266,13 @@ static void start_systemd(World *w)
 
 static World *world_new(const char *role)
 {
+        static int n;
         World *w = calloc(1, sizeof(*w));
 
         strcpy(w->dir, "/tmp/test-daemons.XXXXXX");
         assert_non_null(mkdtemp(w->dir));
         w->role = role;
-        w->port = 20000 + (getpid() % 250) * 40;
+        w->port = 20000 + ((getpid() + n++) % 250) * 40;
         w->conf = in_dir(w, "conf");
         w->gcs_control = in_dir(w, "gcs");
         write_text(w, "gcs", "# nothing\n");
@@ -587,6 +589,65 @@ static void test_blocked_by_unit(void **state)
         world_free(w);
 }
 
+typedef struct Answers {
+        int ok, limit, other;
+} Answers;
+
+static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Answers *a = userdata;
+
+        if (!sd_bus_message_is_method_error(m, NULL))
+                a->ok++;
+        else if (sd_bus_message_is_method_error(m, SD_BUS_ERROR_LIMITS_EXCEEDED))
+                a->limit++;
+        else
+                a->other++;
+        return 1;
+}
+
+/* More callers than the daemon keeps waiting while a GCS says nothing. */
+static void test_many_callers(void **state)
+{
+        World *w = world_new("Worker");
+        _cleanup_free_ char *name = name_of(w), *path = path_of(w);
+        Answers a = {0};
+
+        start_gcs(w, "aa");
+        start_daemon(w);
+        wait_for(w, "State", "joined");
+        write_text(w, "gcs", "mode silent\n");
+        for (int i = 0; i < DAEMON_BUS_WAITING_MAX + 3; i++)
+                assert_true(sd_bus_call_method_async(w->bus, NULL, name, path, name, "GetNodes",
+                                                     on_answer, &a, "") >= 0);
+        usec_t deadline = usec_add(now_mono(), DEADLINE);
+        while (a.ok + a.limit + a.other < DAEMON_BUS_WAITING_MAX + 3 && now_mono() < deadline) {
+                while (sd_bus_process(w->bus, NULL) > 0)
+                        ;
+                (void)sd_bus_wait(w->bus, 100 * USEC_PER_MSEC);
+        }
+        assert_int_equal(a.other, 0);
+        assert_int_equal(a.limit, 3);
+        assert_int_equal(a.ok, DAEMON_BUS_WAITING_MAX); /* with what was known */
+        world_free(w);
+}
+
+/* What Ray runs for is lost: found out again, and nothing is restarted. */
+static void test_damaged_args(void **state)
+{
+        World *w = world_new("Worker");
+
+        start_gcs(w, "aa");
+        start_daemon(w);
+        wait_for(w, "State", "joined");
+        (void)end(&w->daemon, SIGKILL);
+        write_text(w, "engine-worker.args", "RAYCLUSTER_ENGINE_ARGS=1\nROLE=\xff\n");
+        start_daemon(w);
+        wait_for(w, "State", "joined");
+        assert_int_equal(starts(w), 1);
+        world_free(w);
+}
+
 /* The second role is refused, and the first does not notice. */
 static void test_second_role(void **state)
 {
@@ -661,6 +722,7 @@ int main(void)
                 cmocka_unit_test(test_head),           cmocka_unit_test(test_head_repair),
                 cmocka_unit_test(test_reload),         cmocka_unit_test(test_worker),
                 cmocka_unit_test(test_blocked),        cmocka_unit_test(test_blocked_by_unit),
+                cmocka_unit_test(test_many_callers),   cmocka_unit_test(test_damaged_args),
                 cmocka_unit_test(test_second_role),    cmocka_unit_test(test_wrong_conf),
                 cmocka_unit_test(test_broker_restart),
         };
