@@ -101,7 +101,7 @@ typedef struct Evidence {
         char host[256]; /* as asked for */
         char from[64];  /* interface or address asked for, or "" */
         NameOutcome name;
-        char name_text[256]; /* what the resolver said */
+        char name_text[512]; /* what the resolver said */
         unsigned n_addrs;    /* addresses the name has */
         Addr addr;           /* with port; family AF_UNSPEC while no name resolved */
         LocalFacts local;

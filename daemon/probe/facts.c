@@ -84,14 +84,14 @@ int netdev_tx_packets(const char *text, const char *ifname, uint64_t *ret)
 int facts_tx_packets(const char *ifname, uint64_t *ret)
 {
         _cleanup_free_ char *text = NULL;
-        int r = read_file("/proc/net/dev", NETDEV_MAX, &text, NULL);
+        int r = read_file("/proc/self/net/dev", NETDEV_MAX, &text, NULL);
         return r < 0 ? r : netdev_tx_packets(text, ifname, ret);
 }
 
 static int read_retrans_fail(uint64_t *ret)
 {
         _cleanup_free_ char *text = NULL;
-        int r = read_file("/proc/net/netstat", NETSTAT_MAX, &text, NULL);
+        int r = read_file("/proc/self/net/netstat", NETSTAT_MAX, &text, NULL);
         return r < 0 ? r : netstat_value(text, "TcpExt:", "TCPRetransFail", ret);
 }
 

@@ -2,6 +2,7 @@
  *
  *   NAMING ──> CONNECTING ──> GREETING ──> ASKING (CheckAlive) ──> DONE
  *      │           │             ├──closed without a byte──> TLS ──> HTTP ──> DONE
+ *      │           ├──this address fails, the name has another──> CONNECTING
  *      └───────────┴─────────────┴──the cause is plain, or the deadline────> DONE
  *
  * Every step writes into the Evidence; the judgement is made from it once, at the end. */
@@ -26,6 +27,8 @@
 #define SECOND_MSS    536
 #define RETRY_TIMEOUT USEC_PER_SEC
 #define ALIVE_TIMEOUT (2 * USEC_PER_SEC)
+/* A multi-homed head has a few addresses; more could not be tried before the deadline anyway. */
+#define ADDRS_MAX 4
 
 typedef enum ProbeState {
         PROBE_NAMING,     /* the name is looked up */
@@ -50,6 +53,9 @@ struct Probe {
         ProbeState state;
         usec_t state_since;
         Evidence e;
+        Evidence *first; /* of the first address, while another one is tried */
+        Addr others[ADDRS_MAX - 1];
+        size_t n_others, next_other;
         ProbeReport report;
 
         Resolver *resolver;
@@ -65,7 +71,7 @@ struct Probe {
 
 static const uint32_t next_states[_PROBE_STATE_MAX] = {
         [PROBE_NAMING] = 1U << PROBE_CONNECTING | 1U << PROBE_DONE,
-        [PROBE_CONNECTING] = 1U << PROBE_GREETING | 1U << PROBE_DONE,
+        [PROBE_CONNECTING] = 1U << PROBE_CONNECTING | 1U << PROBE_GREETING | 1U << PROBE_DONE,
         [PROBE_GREETING] = 1U << PROBE_TLS | 1U << PROBE_ASKING | 1U << PROBE_DONE,
         [PROBE_TLS] = 1U << PROBE_HTTP | 1U << PROBE_DONE,
         [PROBE_HTTP] = 1U << PROBE_DONE,
@@ -133,6 +139,7 @@ Probe *probe_free(Probe *p)
         sd_event_source_disable_unref(p->deadline_timer);
         resolver_free(p->resolver);
         report_done(&p->report);
+        free(p->first);
         strv_free(p->rays);
         free(p->token);
         free(p);
@@ -191,15 +198,72 @@ static int probe_set_state(Probe *p, ProbeState state)
         return 0;
 }
 
+/* The way to this address is the trouble: another address may have a better one. */
+static bool wants_other(const Probe *p)
+{
+        Judgement j;
+        if (p->state != PROBE_CONNECTING || p->e.cut || p->next_other >= p->n_others)
+                return false;
+        judge(&p->e, &j);
+        return j.verdict >= VERDICT_LINK_DOWN && j.verdict <= VERDICT_PORT_CLOSED &&
+               j.verdict != VERDICT_LOCAL_RESOURCES && j.verdict != VERDICT_WRONG_INTERFACE;
+}
+
+static void start_connect(Probe *p);
+
+static bool try_other(Probe *p)
+{
+        Evidence *e = &p->e;
+        uint16_t port = e->addr.port;
+
+        if (!wants_other(p))
+                return false;
+        if (!p->first) {
+                p->first = new0(Evidence, 1);
+                if (!p->first)
+                        return false;
+                *p->first = *e;
+        }
+        stop_work(p);
+        e->connected = e->icmp_own = e->repeated = false;
+        e->local = (LocalFacts){0};
+        e->tcp = (ConnectFacts){0};
+        e->life = (LifeFacts){0};
+        e->addr = p->others[p->next_other++];
+        e->addr.port = port;
+        start_connect(p);
+        return true;
+}
+
+/* Several addresses were tried: the one that was reached counts, else the first. */
+static void choose_evidence(Probe *p)
+{
+        Judgement j;
+        char addr[ADDR_MAX];
+
+        if (!p->first)
+                return;
+        if (p->e.tcp.outcome != CONNECT_ESTABLISHED) {
+                p->first->cut = false;
+                p->e = *p->first;
+                return;
+        }
+        judge(p->first, &j);
+        (void)snprintf(p->e.name_text, sizeof(p->e.name_text), "%s has %u addresses, and %s is %s",
+                       p->e.host, p->e.n_addrs, addr_format(addr, &p->first->addr),
+                       verdict_to_string(j.verdict));
+}
+
 /* The one end: judge, put into words, tell. Out of memory leaves the words empty. */
 static void finish(Probe *p)
 {
         Judgement j;
         ProbeReport *r = &p->report;
 
-        if (probe_set_state(p, PROBE_DONE) < 0)
+        if (try_other(p) || probe_set_state(p, PROBE_DONE) < 0)
                 return;
         stop_work(p);
+        choose_evidence(p);
         p->deadline_timer = sd_event_source_disable_unref(p->deadline_timer);
         judge(&p->e, &j);
         r->verdict = j.verdict;
@@ -357,8 +421,9 @@ static void start_connect(Probe *p)
 }
 
 /* A name of several addresses: the first that could be another machine, IPv4 before IPv6. */
-static void choose_addr(Evidence *e, const ResolveAnswer *a)
+static void choose_addr(Probe *p, const ResolveAnswer *a)
 {
+        Evidence *e = &p->e;
         uint16_t port = e->addr.port;
         size_t best = 0;
         for (size_t i = 0; i < a->n_addrs; i++)
@@ -369,6 +434,9 @@ static void choose_addr(Evidence *e, const ResolveAnswer *a)
         e->addr = a->addrs[best];
         e->addr.port = port;
         e->n_addrs = (unsigned)a->n_addrs;
+        for (size_t i = best + 1; i < a->n_addrs && p->n_others < ELEMENTSOF(p->others); i++)
+                if (addr_is_usable(&a->addrs[i]))
+                        p->others[p->n_others++] = a->addrs[i];
 }
 
 static void on_name_answer(const ResolveAnswer *a, void *userdata)
@@ -395,7 +463,7 @@ static void on_name_answer(const ResolveAnswer *a, void *userdata)
                 break;
         }
         if (e->name == NAME_RESOLVED) {
-                choose_addr(e, a);
+                choose_addr(p, a);
                 char addr[ADDR_MAX];
                 addr_format(addr, &e->addr);
                 if (a->from_hosts)
@@ -403,7 +471,7 @@ static void on_name_answer(const ResolveAnswer *a, void *userdata)
                                        "/etc/hosts says that %s is %s", e->host, addr);
                 else if (a->n_addrs > 1)
                         (void)snprintf(e->name_text, sizeof(e->name_text),
-                                       "DNS gives %u addresses of %s, of which %s was tried",
+                                       "DNS gives %u addresses of %s, of which %s comes first",
                                        e->n_addrs, e->host, addr);
                 start_connect(p);
         } else

@@ -188,7 +188,7 @@ static char *sentence_path(const Evidence *e, const Judgement *j, const char *he
         case VERDICT_FILTERED_SILENTLY:
                 return str_printf(
                         "head %s is alive, but port %u stays silent: a firewall there or on "
-                        "the way drops it",
+                        "the way drops it, or the process there is stuck",
                         head, e->addr.port);
         case VERDICT_HALF_OPEN_PATH:
                 return str_printf(

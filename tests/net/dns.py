@@ -22,6 +22,8 @@ while True:
         s.sendto(q[:2] + bytes(range(200)), peer)
         continue
     answers = []
+    if what == "second" and qtype == (28 if v6 else 1):  # the first address is nobody's
+        answers = [(ipaddress.ip_address(address) + 7).packed, ipaddress.ip_address(address).packed]
     if what in ("compute04", "many") and qtype == (28 if v6 else 1):
         answers.append(ipaddress.ip_address(address).packed)
         if what == "many":

@@ -56,6 +56,18 @@ def dns(lab, f):
     lab.bind("127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 selfnamed\n", "/etc/hosts")
 
 
+def reject_first(lab, f):
+    """The first address of second.lab.test has no route at the router."""
+    lab.ip("router", f"-{f} route add prohibit {({4: '10.77.2.9', 6: 'fd77:2::9'})[f]}")
+
+
+def both(*steps):
+    def go(lab, f):
+        for s in steps:
+            s(lab, f)
+    return go
+
+
 def named(name, verdict, confidence="proven", setup=None, **kw):
     def go(lab, f):
         dns(lab, f)
@@ -114,6 +126,8 @@ CASES = [
     named("silent.lab.test", "DNS_UNAVAILABLE", within=3),
     named("garbage.lab.test", "DNS_UNAVAILABLE", within=3),
     named("many.lab.test", "OK", setup=gcs(), within=1),
+    named("second.lab.test", "OK", setup=both(gcs(), reject_first), where="head", within=1),
+    named("second.lab.test", "HOST_DOWN_REMOTE", within=6.5),
     named("selfnamed", "NAME_IS_LOOPBACK", within=1, says="selfnamed"),
     named("localhost", "PORT_CLOSED", within=1),
     Case("no name server there", "DNS_UNAVAILABLE", setup=no_server, target="compute04.lab.test", within=4),
