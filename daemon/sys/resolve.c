@@ -626,7 +626,7 @@ int resolver_txt(Resolver *r, const char *name, usec_t timeout, resolve_cb cb, v
 static uint32_t random_up_to(uint32_t max)
 {
         uint32_t x = 0;
-        (void)getrandom(&x, sizeof(x), GRND_NONBLOCK);
+        (void)!getrandom(&x, sizeof(x), GRND_NONBLOCK);
         return (uint32_t)((uint64_t)x * ((uint64_t)max + 1) >> 32);
 }
 
