@@ -149,7 +149,12 @@ void carrier_line(Carrier *c, const char *line, usec_t now)
         if (c->file.prints)
                 /* as they are, one by one, and whatever the level: people look for them */
                 entry(c, l.level, c->file.component, l.text, now);
-        else if (l.shape == RAYLOG_PLAIN && c->holding)
+        else if (streq(c->name, CARRY_PIPE)) {
+                /* many writers, prints of tasks among them: nothing belongs together for sure */
+                if (l.level <= level_limit(c))
+                        entry(c, l.level, *l.component ? l.component : c->file.component, l.text,
+                              now);
+        } else if (l.shape == RAYLOG_PLAIN && c->holding)
                 fold(c, line);
         else
                 hold(c, &l, now);

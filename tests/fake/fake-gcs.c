@@ -1038,6 +1038,8 @@ int main(int argc, char **argv)
 
         for (int i = 1; i < argc; i++) {
                 char *key = argv[i], *value;
+                if (strncmp(key, "--node_id=", 10) == 0)
+                        continue; /* it plays a raylet, whose id stands there */
                 if (strncmp(key, "--", 2) != 0)
                         usage();
                 key += 2;
