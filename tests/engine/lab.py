@@ -65,10 +65,12 @@ class Engine:
         return self
 
     def __exit__(self, *_):
+        left = []
         if self.process and self.process.poll() is None:
+            left = list(descendants(self.process.pid))
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
-        for pid in self.leftovers():
+        for pid in left + self.leftovers():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.dir, ignore_errors=True)
@@ -83,7 +85,7 @@ class Engine:
     def start(self, args=None, extra=None):
         self.write_args()
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        name = f"\0ray-engine-test-{os.getpid()}-{id(self)}"
+        name = f"\0ray-engine-test-{os.getpid()}-{time.monotonic_ns()}"
         self.sock.bind(name)
         env = {"PATH": os.environ["PATH"], "NOTIFY_SOCKET": "@" + name[1:], "STATE_DIRECTORY": f"{self.state}:x",
                "SECRET_OF_THE_CALLER": "1", "RAY_ADDRESS": "nowhere:1", **(extra or {})}
@@ -100,12 +102,14 @@ class Engine:
             self.cond.notify_all()
 
     def _read_lines(self):
-        for line in self.process.stdout:
+        out = self.process.stdout
+        for line in out:
             self._add("line", line.rstrip("\n"))
 
     def _read_notify(self):
+        sock = self.sock
         while True:
-            text = self.sock.recv(65536).decode()
+            text = sock.recv(65536).decode()
             self._add("notify", text)
 
     def seen(self, pattern, kind=None):
