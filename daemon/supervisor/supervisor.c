@@ -56,25 +56,23 @@ int supervisor_set_stage(Supervisor *s, Stage stage, usec_t max)
 
 /* --- the end --------------------------------------------------------------------------------- */
 
-/* Returns how many were there. Everything below us is Ray's: it started them, and we took in its
- * orphans. */
+/* Returns how many are there still. Everything below us is Ray's: it started them, and we took in
+ * its orphans. A zombie counts: of a process with threads the first one to end is one, while the
+ * others still hold its ports; once it is whole, the reaper takes it. */
 static size_t kill_descendants(void)
 {
         _cleanup_free_ Proc *l = NULL;
-        size_t n = 0, living = 0;
+        size_t n = 0;
 
         if (procs_descendants(NULL, getpid(), &l, &n) < 0)
                 return 0;
-        for (size_t i = 0; i < n; i++) {
-                if (l[i].state == 'Z')
-                        continue;
-                living++;
+        for (size_t i = 0; i < n; i++)
                 /* by number: we are their reaper or their reaper's, so it is not reused under us
                  * unless their own parent reaps them in this very moment, and then the kernel
                  * would have to hand it out again in the same moment */
-                (void)kill(l[i].pid, SIGKILL);
-        }
-        return living;
+                if (l[i].state != 'Z')
+                        (void)kill(l[i].pid, SIGKILL);
+        return n;
 }
 
 void supervisor_end(Supervisor *s)
@@ -163,8 +161,10 @@ static void stop_ray(Supervisor *s, bool gcs_answers)
                 return;
         int r = children_kill(s->children, CHILD_RAY_START, signo);
         log_debug("Sent SIG%s to ray start: %s", sigabbrev_np(signo), r < 0 ? strerror(-r) : "ok");
-        if (!gcs_answers)
-                log_info("The GCS does not answer: Ray is stopped without a drain.");
+        if (gcs_answers)
+                return;
+        log_info("The GCS does not answer: Ray is stopped without a drain.");
+        arm(s->deadline, INTERRUPT_MAX);
 }
 
 static void on_alive(GcsClient *c, const GcsResult *result, const char *ray_version, void *userdata)

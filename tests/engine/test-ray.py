@@ -130,7 +130,7 @@ def test_drain():
         p = subprocess.Popen([VENV / "bin" / "python", "-c",
                               f"import ray, time; ray.init('{HEAD}:6379')\n"
                               "@ray.remote\ndef f():\n    print('begun', flush=True); time.sleep(6); return 'the whole time'\n"
-                              "print(ray.get(f.remote()))"], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              "print(ray.get(f.remote()), flush=True)"], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                              env={"PATH": os.environ["PATH"], "RAY_AUTH_MODE": "disabled", "HOME": "/root"})
         e.wait("^ray-worker: begun", 30, "line")
         before = time.monotonic()
