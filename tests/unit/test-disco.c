@@ -90,6 +90,11 @@ static void start(World *w)
         assert_int_equal(w->changes, 0); /* never from the call itself */
 }
 
+static void write_last(const World *w, const char *text)
+{
+        assert_int_equal(write_file_atomic(w->last, text, strlen(text), 0640, (gid_t)-1), 0);
+}
+
 static bool says(const World *w, DiscoSource source, SourceState state, const char *text)
 {
         DiscoReport reports[_DISCO_SOURCE_MAX];
@@ -200,9 +205,7 @@ static void test_last_known_damaged(void **state)
 {
         World *w = *state;
 
-        assert_int_equal(write_file_atomic(w->last, "raycluster-last-known=1\naddress=x\n", 34,
-                                           0640, (gid_t)-1),
-                         0);
+        write_last(w, "raycluster-last-known=1\naddress=x\n");
         w->settings.order[0] = DISCO_LAST_KNOWN;
         w->settings.n_order = 1;
         start(w);
@@ -265,15 +268,13 @@ static void test_mdns_ambiguous(void **state)
 
         need_bus(w);
         /* a remembered head is no way out: nobody knows which of the two it is */
-        assert_int_equal(write_file_atomic(w->last,
-                                           "raycluster-last-known=1\ncluster=default\nname=x\n"
-                                           "control=1\naddress=10.0.0.4:6379\n",
-                                           81, 0640, (gid_t)-1),
-                         0);
+        write_last(w, "raycluster-last-known=1\ncluster=default\nname=x\ncontrol=1\n"
+                      "address=10.0.0.4:6379\n");
         w->avahi = (FakeAvahi){.services = services, .n_services = 2};
         fake_avahi_start(&w->avahi, w->event, &w->broker);
         start(w);
         UNTIL(w, disco_ambiguous(w->disco));
+        assert_true(says(w, DISCO_LAST_KNOWN, SOURCE_FOUND, "x served last"));
         assert_null(disco_best(w->disco));
         const char *text = disco_ambiguous(w->disco);
         assert_non_null(strstr(text, "2 heads answer to cluster \"default\""));
