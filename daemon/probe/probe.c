@@ -547,6 +547,7 @@ static int copy_request(Probe *p, const ProbeRequest *q)
         e->has_token = !isempty(q->token);
         if (q->addr) {
                 Addr literal;
+                (void)snprintf(e->name_text, sizeof(e->name_text), "%s", strempty(q->note));
                 e->addr = *q->addr;
                 e->name = isempty(e->host) || addr_parse(e->host, &literal) >= 0 ? NAME_LITERAL
                                                                                  : NAME_RESOLVED;

@@ -19,6 +19,7 @@ typedef struct ProbeRequest {
         const char *host;  /* name or literal; copied */
         uint16_t port;     /* GCS port */
         const Addr *addr;  /* already resolved: host is then only for texts; may be NULL */
+        const char *note;  /* with addr: how the name came to it, for `because`; or NULL */
         const char *from;  /* interface or own address, or NULL */
         const char *token; /* Ray's token, or NULL */
         char *const *rays; /* Ray versions installed side by side here, newest first: one of them

@@ -128,6 +128,8 @@ CASES = [
     named("many.lab.test", "OK", setup=gcs(), within=1),
     named("second.lab.test", "OK", setup=both(gcs(), reject_first), where="head", within=1),
     named("second.lab.test", "HOST_DOWN_REMOTE", within=6.5),
+    # glibc reads this as 10.77.2.2, DNS as a name that does not exist
+    named("10.77.514", "OK", setup=gcs(), families=(4,), where="head", within=1, says="10.77.514 (10.77.2.2)"),
     named("selfnamed", "NAME_IS_LOOPBACK", within=1, says="selfnamed"),
     named("localhost", "PORT_CLOSED", within=1),
     Case("no name server there", "DNS_UNAVAILABLE", setup=no_server, target="compute04.lab.test", within=4),
