@@ -190,6 +190,8 @@ for f in (device_node, jit_in_place, jit_write_then_execute, home_readable, resu
 check(environment_variables, env_vars={"OF_THE_TASK": "yes"})
 check(pip_environment, pip={"packages": [wheel], "pip_check": False, "pip_install_options": ["--no-index"]})
 '''
+HOMES_ONLY = JOB[:JOB.index("# A wheel")] + "check(write_to_homes)\n"
+WORKER_JOINED = "6fbaa6dae55743068e3d8814581c3507"
 WORKS = """device_node jit_in_place jit_write_then_execute home_readable results_in_srv own_home tmp interfaces affinity_and_niceness
 shared_memory process_pool subprocesses working_dir make_the_wheel environment_variables pip_environment""".split()
 REFUSED = """write_to_homes write_to_etc read_the_daemons_state name_spaces set_user_id others_processes control_the_cluster""".split()
@@ -204,11 +206,11 @@ def setup(room):
     story.wait_jobs_api(room["head"])
 
 
-def results(room):
+def results(room, job=JOB):
     head = room["head"]
     head.run("mkdir -p /tmp/submit-root")
     head.write("/tmp/submit-root/beside_the_job.py", "VALUE = 5\n")
-    out = story.submit(head, JOB, timeout=400)
+    out = story.submit(head, job, timeout=400)
     return dict(line.split(" ", 2)[1:] for line in out.split("\n") if line.startswith("CHECK "))
 
 
@@ -232,12 +234,13 @@ def scenario_drop_in_loosens(room):
     """The documented drop-in: with ProtectHome=no a task writes into a home where permissions let it."""
     w1 = room["w1"]
     w1.run("chmod 777 /home/alice")
-    seen = results(room)
-    expect(seen.get("write_to_homes", "").startswith("REFUSED EROFS"), f"before: {seen.get('write_to_homes')}")
+    seen = results(room, HOMES_ONLY)
+    expect(seen.get("write_to_homes") == "REFUSED EROFS", f"before: {seen.get('write_to_homes')}")
+    cursor = w1.cursor()
     w1.run("install -D -m 644 /usr/share/doc/raycluster/examples/ray-engine-site.conf "
            "/etc/systemd/system/ray-engine@.service.d/site.conf && "
            "sed -i 's/^#ProtectHome=no/ProtectHome=no/' /etc/systemd/system/ray-engine@.service.d/site.conf && "
            "systemctl daemon-reload && raycluster restart-engine", timeout=120)
-    story.wait_cluster(room, 1)
-    seen = results(room)
+    w1.wait_journal("", cursor, timeout=90, message_id=WORKER_JOINED)
+    seen = results(room, HOMES_ONLY)
     expect(seen.get("write_to_homes") == "ALLOWED", f"after: {seen.get('write_to_homes')}")
