@@ -104,11 +104,16 @@ static int on_deadline_timer(sd_event_source *s, uint64_t usec, void *userdata)
 static void on_sock_answer(ProbeSock *p, const ConnectFacts *f, void *userdata)
 {
         Talk *t = userdata;
+        int error = f->error;
+
         if (f->outcome == CONNECT_ESTABLISHED)
                 t->fd = probe_sock_take_fd(p);
-        t->sock = probe_sock_free(t->sock);
-        if (t->fd < 0 || greet(t) < 0)
-                end(t, SERVICE_UNKNOWN, f->error);
+        t->sock = probe_sock_free(t->sock); /* and the facts with it */
+        /* a reset, not a refusal: it was accepted first */
+        if (t->fd < 0)
+                end(t, error == ECONNRESET ? SERVICE_CLOSED : SERVICE_UNKNOWN, error);
+        else if (greet(t) < 0)
+                end(t, SERVICE_UNKNOWN, 0);
 }
 
 int talk_new(sd_event *event, int fd, const ConnectPolicy *policy, Greeting greeting,

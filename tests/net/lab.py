@@ -168,7 +168,7 @@ class Case:
         try:
             r = json.loads(out)
         except ValueError:
-            return False, False, f"no JSON: exit {code}, {err.strip()} {out[:200]!r}"
+            return False, False, f"no JSON: exit {code}, {err.strip()[:6000]} {out[:200]!r}"
         verdicts = {self.verdict} if isinstance(self.verdict, str) else set(self.verdict)
         said = f"{r['verdict']} {r['confidence']} at {r['where']['ip']} in {took:.2f} s: {r['sentence']} | {r['because']}"
         wrong = []

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "probe/facts.h"
 #include "probe/probe.h"
+#include "probe/talk.h"
 #include "sys/probe-sock.h"
 
 #define SEC USEC_PER_SEC
@@ -183,6 +184,51 @@ static void test_counters(void **state)
         assert_int_equal(netdev_tx_packets(" w0: 1 2 3\n", "w0", &v), -EINVAL);
         /* the kernel's own */
         assert_int_equal(facts_tx_packets("lo", &v), 0);
+}
+
+/* --- a greeting ----------------------------------------------------------------------------------
+ */
+
+static sd_event *talk_event; /* of the test under way */
+
+static void on_talk(Talk *t, const TalkAnswer *a, void *userdata)
+{
+        TalkAnswer *ret = userdata;
+        *ret = *a;
+        talk_free(t);
+        sd_event_exit(talk_event, 0);
+}
+
+static void test_talk(void **state)
+{
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        TalkAnswer a = {.kind = _SERVICE_KIND_INVALID};
+        uint16_t port;
+        Talk *t;
+
+        assert_true(sd_event_new(&event) >= 0);
+        talk_event = event;
+        /* nobody there: the connect object is gone when the answer is given */
+        ConnectPolicy policy = {.addr = loopback(closed_port())};
+        assert_int_equal(talk_new(event, -EBADF, &policy, GREETING_TLS, SEC, on_talk, &a, &t), 0);
+        assert_int_equal(sd_event_loop(event), 0);
+        assert_false(a.connected);
+        assert_int_equal(a.kind, SERVICE_UNKNOWN);
+        assert_int_equal(a.closed, ECONNREFUSED);
+
+        _cleanup_(sd_event_unrefp) sd_event *event2 = NULL;
+        _cleanup_close_ int l = listener(&port);
+        assert_true(sd_event_new(&event2) >= 0);
+        talk_event = event2;
+        policy.addr.port = port;
+        assert_int_equal(
+                talk_new(event2, -EBADF, &policy, GREETING_HTTP2, SEC / 10, on_talk, &a, &t), 0);
+        assert_int_equal(sd_event_loop(event2), 0);
+        assert_true(a.connected);
+        assert_int_equal(a.kind, SERVICE_UNKNOWN);
+        assert_int_equal(a.size, 0);
+        assert_true(a.stream_known);
+        assert_int_equal(a.stream.unsent, 0);
 }
 
 /* --- a whole examination -------------------------------------------------------------------------
@@ -447,12 +493,19 @@ int main(void)
 {
         (void)signal(SIGPIPE, SIG_IGN);
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_sock_refused),      cmocka_unit_test(test_sock_established),
-                cmocka_unit_test(test_sock_at_once),      cmocka_unit_test(test_udp),
-                cmocka_unit_test(test_counters),          cmocka_unit_test(test_probe_refused),
-                cmocka_unit_test(test_probe_deadline),    cmocka_unit_test(test_probe_bad_request),
-                cmocka_unit_test(test_probe_freed_early), cmocka_unit_test(test_gcs),
-                cmocka_unit_test(test_hostile),           cmocka_unit_test(test_tables),
+                cmocka_unit_test(test_sock_refused),
+                cmocka_unit_test(test_sock_established),
+                cmocka_unit_test(test_sock_at_once),
+                cmocka_unit_test(test_udp),
+                cmocka_unit_test(test_counters),
+                cmocka_unit_test(test_talk),
+                cmocka_unit_test(test_probe_refused),
+                cmocka_unit_test(test_probe_deadline),
+                cmocka_unit_test(test_probe_bad_request),
+                cmocka_unit_test(test_probe_freed_early),
+                cmocka_unit_test(test_gcs),
+                cmocka_unit_test(test_hostile),
+                cmocka_unit_test(test_tables),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
