@@ -326,9 +326,14 @@ END
     # Processes ------------------------------------------------------------------------------
 
     def pids(self, pattern):
-        """Pids, as the guest counts them, whose command line matches."""
-        r = self.run(["pgrep", "-f", pattern], check=False, quiet=True)
-        return [int(p) for p in r.out.split()]
+        """Pids, as the guest counts them, whose command line matches; ours that ask are not meant."""
+        found = []
+        for line in self.run(["ps", "-eo", "pid,args", "--no-headers", "-ww"],
+                             quiet=True).out.splitlines():
+            pid, _, args = line.strip().partition(" ")
+            if re.search(pattern, args) and not args.startswith(("timeout ", "ps ")):
+                found.append(int(pid))
+        return found
 
     def pid(self, pattern):
         pids = self.pids(pattern)

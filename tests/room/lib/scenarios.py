@@ -8,6 +8,7 @@ fault does not colour the others. Skip("why") is for what this machine cannot sh
 import argparse
 import importlib.util
 import pathlib
+import re
 import sys
 import time
 import traceback
@@ -102,9 +103,9 @@ class Runner:
         print("      " + text.strip().replace("\n", "\n      "))
         for log in sorted(logs.glob("journal-*.log")):
             ours = [line for line in log.read_text(errors="replace").split("\n")
-                    if any(w in line for w in ("ray-head", "ray-worker", "ray-engine", "systemd[1]"))]
+                    if re.search(r" (ray-headd|ray-workerd|ray-engine)\[| systemd.*(Fail|fail)", line)]
             print(f"      --- last lines of {log}")
-            for line in ours[-12:]:
+            for line in ours[-8:]:
                 print(f"      {line[:220]}")
         print(f"      --- what happened when: {logs}/timeline.log", flush=True)
 

@@ -8,6 +8,9 @@ from image import SOURCE
 from room import Failed, wait_until
 
 CLUSTER_TIMEOUT = 120
+RAYLET = r"^\S*/raylet/raylet "
+GCS_SERVER = r"^\S*/gcs/gcs_server "
+DASHBOARD_AGENT = r"^(ray::DashboardAgent|\S*python\S* \S*dashboard/agent\.py)"
 
 NAMES_JOB = '''\
 """Prints the name of every machine of the cluster, each said by a task that ran there."""
@@ -87,11 +90,11 @@ def wait_alive(room, names, timeout, on="head"):
 
 
 def raylet(guest):
-    return guest.pid("/raylet/raylet ")
+    return guest.pid(RAYLET)
 
 
 def gcs_server(guest):
-    return guest.pid("/gcs/gcs_server ")
+    return guest.pid(GCS_SERVER)
 
 
 class Pids:
@@ -104,9 +107,9 @@ class Pids:
 
     def read(self):
         found = {"supervisor": [self.guest.main_pid(self.unit)],
-                 "raylet": self.guest.pids("/raylet/raylet ")}
+                 "raylet": self.guest.pids(RAYLET)}
         if self.unit.startswith("ray-engine@head"):
-            found["gcs_server"] = self.guest.pids("/gcs/gcs_server ")
+            found["gcs_server"] = self.guest.pids(GCS_SERVER)
         return found
 
     def expect_same(self, after):

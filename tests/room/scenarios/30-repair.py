@@ -34,7 +34,7 @@ def scenario_raylet_killed(room):
 
 def scenario_dashboard_agent_killed(room):
     """kill -9 of the dashboard agent, which takes the raylet along: the same."""
-    worker_recovers(room, lambda g: g.kill(g.pids("DashboardAgent|dashboard/agent.py")[0]),
+    worker_recovers(room, lambda g: g.kill(g.pid(story.DASHBOARD_AGENT)),
                     "ENGINE_PROCESS_LOST", 30, "")
 
 

@@ -19,7 +19,7 @@ def scenario_stop_drains(room):
     stop = w1.spawn("systemctl stop ray-worker")
     w1.wait_message("DRAINING", cursor, 15)
     expect(stop.poll() is None, "systemctl stop did not wait for the drain")
-    expect(w1.pids("/raylet/raylet "), "the raylet was gone before the task had ended")
+    expect(w1.pids(story.RAYLET), "the raylet was gone before the task had ended")
     task.finish()
     expect(stop.wait(60) == 0, "systemctl stop failed")
     for unit in ("ray-worker.service", "ray-engine@worker.service"):

@@ -31,7 +31,7 @@ def scenario_version_mismatch(room):
     w1.wait_journal(r"2\.60\.0", cursor, 60, unit="ray-worker.service")
     reason = w1.wait_prop("Reason", lambda v: "2.60.0" in v, 30)
     room.timeline.say("w1", f"reason: {reason}")
-    expect(not w1.pids("/raylet/raylet "), "Ray was started although versions differ")
+    expect(not w1.pids(story.RAYLET), "Ray was started although versions differ")
     cursor = w1.cursor()
     w1.install("raycluster-engine")
     w1.wait_message("WORKER_JOINED", cursor, 90)
