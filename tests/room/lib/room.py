@@ -545,10 +545,10 @@ class Room:
     def enter(self):
         return ["nsenter", "-t", str(self.leader), "-m", "-n", "-p", "--"]
 
-    def inside(self, script, check=True):
+    def inside(self, script, check=True, timeout=60):
         """Run a shell script among the guests: on the bridge, beside the overlays."""
         p = subprocess.run([*self.enter(), "sh", "-ec", script], stdin=subprocess.DEVNULL,
-                           capture_output=True, text=True, timeout=60)
+                           capture_output=True, text=True, timeout=timeout)
         if check and p.returncode:
             raise Failed(f"in the room: exit {p.returncode}: {script.strip()}\n{p.stderr}")
         return p

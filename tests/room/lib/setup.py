@@ -97,7 +97,7 @@ class Site:
                 story.install(room["head"])
                 room["head"].run("rm -rf /var/log/journal/* /etc/machine-id; touch /etc/machine-id")
                 room["head"].power_off()
-                room.inside(f"cp -a {room['head'].dir}/up {target}")
+                room.inside(f"cp -a {room['head'].dir}/up {target}", timeout=300)
             self.prepared["layer"] = target
         return self.prepared["layer"]
 
