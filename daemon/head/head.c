@@ -241,7 +241,7 @@ static void tell_move(const Head *h, HeadState before, const char *reason)
                           reason);
         else
                 log_debug("%s -> %s: %s", head_state_to_string(before),
-                         head_state_to_string(h->state), reason);
+                          head_state_to_string(h->state), reason);
 }
 
 /* The one door to the state. */
@@ -291,6 +291,19 @@ static HeadFacts facts_of(Head *h, const char *address)
         };
 }
 
+static char *dashboard_url(const EngineArgs *args)
+{
+        char text[ADDR_PORT_MAX];
+        Addr a;
+
+        if (addr_parse(args->dashboard_bind, &a) < 0)
+                return NULL;
+        if (addr_is_any(&a))
+                a = args->node_address;
+        a.port = args->ports.dashboard;
+        return str_printf("http://%s", addr_format_port(text, &a));
+}
+
 static void show(Head *h, const Addr *address)
 {
         Status *s = daemon_status(h->daemon);
@@ -299,16 +312,11 @@ static void show(Head *h, const Addr *address)
         char own[ADDR_MAX];
 
         (void)status_set(s, STATUS_ADDRESS, addr_is_set(address) ? addr_format(own, address) : "");
-        show_engine(s, h->keeper);
+        show_engine(s, h->keeper, NULL);
         show_gcs(s, h->watch ? watch_addr(h->watch) : NULL, w);
         (void)status_set_count(s, STATUS_WORKERS_ALIVE,
                                w && w->nodes ? (unsigned)node_set_count_alive(w->nodes, true) : 0);
-        _cleanup_free_ char *url = NULL;
-        if (is_up(h) && args)
-                url = str_printf(
-                        "http://%s%s%s:%u", strchr(args->dashboard_bind, ':') ? "[" : "",
-                        streq(args->dashboard_bind, "0.0.0.0") ? own : args->dashboard_bind,
-                        strchr(args->dashboard_bind, ':') ? "]" : "", args->ports.dashboard);
+        _cleanup_free_ char *url = is_up(h) && args ? dashboard_url(args) : NULL;
         (void)status_set(s, STATUS_DASHBOARD_URL, url);
 }
 

@@ -36,6 +36,7 @@ struct Daemon {
         Signals *signals;
         StopAsk *stop_ask;
         sd_event_source *extend;
+        usec_t extend_until;
         DaemonOps ops;
         void *userdata;
         char node_id[MACHINE_ID_STR_MAX];
@@ -169,9 +170,17 @@ static void on_signal_reload(void *userdata)
 /* While Ray drains, systemd hears each second that this is no hang (design 5). */
 #define EXTEND_EVERY USEC_PER_SEC
 #define EXTEND_BY    (15 * USEC_PER_SEC)
+/* On top of engine.drain: what Ray takes to end, twice (ray-facts 4). */
+#define EXTEND_MORE (2 * USEC_PER_MIN)
 
 static int on_extend(sd_event_source *s, uint64_t usec, void *userdata)
 {
+        Daemon *d = userdata;
+
+        if (now_mono() >= d->extend_until) {
+                log_error("Ray does not stop; leaving it to systemd.");
+                return 0;
+        }
         notify_extend_timeout(EXTEND_BY);
         (void)sd_event_source_set_time_relative(s, EXTEND_EVERY);
         (void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
@@ -185,6 +194,8 @@ static void on_stop_answer(bool engine_too, const char *text, void *userdata)
 
         d->stop_ask = stop_ask_free(d->stop_ask);
         if (engine_too) {
+                d->extend_until = usec_add(now_mono(),
+                                           usec_add(d->conf->settings->engine.drain, EXTEND_MORE));
                 int r = sd_event_add_time_relative(d->event, &d->extend, CLOCK_MONOTONIC, 0,
                                                    EXTEND_EVERY / 4, on_extend, d);
                 if (r < 0)

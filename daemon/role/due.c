@@ -7,13 +7,14 @@
 #define BOTH (1U << ROLE_HEAD | 1U << ROLE_WORKER)
 #define HEAD (1U << ROLE_HEAD)
 
-/* Not here, because they are findings or take effect without Ray: ROLE NODE_ADDRESS HEAD_ADDRESS
- * NODE_ID CLUSTER_ID PORT_CONTROL LOG_LEVEL. */
+/* Not here, because they are findings or take effect without Ray: ROLE HEAD_ADDRESS NODE_ID
+ * CLUSTER_ID PORT_CONTROL LOG_LEVEL. */
 static const struct {
         const char *line, *key;
         unsigned roles;
 } keys[] = {
         {"VENV", "engine.version", BOTH},
+        {"NODE_ADDRESS", "node.address", BOTH},
         {"NODE_NAME", "node.name", BOTH},
         {"GROUP", "node.group", BOTH},
         {"PORT_GCS", "ports.gcs", HEAD},

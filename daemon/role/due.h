@@ -6,5 +6,6 @@
 #include "model/role.h"
 
 /* Both are texts in the format of wire/engine-args.h. *ret: configuration keys, sorted, each once;
- * caller frees. Lines that are findings and not settings (addresses, cluster id) are left out. */
+ * caller frees. Lines that are findings and not settings (the head's address, the cluster id) are
+ * left out. */
 int due_keys(Role role, const char *running, const char *wanted, char ***ret);

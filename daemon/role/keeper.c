@@ -199,7 +199,10 @@ static void on_unit_refused(EngineUnit *u, const char *what, const char *text, v
         Keeper *k = userdata;
 
         k->starting_since = 0;
-        k->stopping_since = 0;
+        if (k->stopping_since != 0) { /* asked again when ASKED_MAX is over */
+                log_event(LOG_ERR, MSG_BLOCKED, NULL, "%s does not stop: %s", unit_name(k), text);
+                return;
+        }
         block(k, MSG_BLOCKED, text);
         schedule(k);
 }
@@ -333,7 +336,11 @@ static int find_due(const Keeper *k, char ***ret)
         if (r < 0)
                 return r;
         EnginePlan plan = plan_of(k, r > 0 ? &e : &running);
-        plan.address = &k->args->node_address;
+        /* an address that was found stays while Ray runs; one that is written down is a setting */
+        Addr address = k->args->node_address;
+        if (!isempty(k->settings->node.address))
+                (void)addr_parse(k->settings->node.address, &address);
+        plan.address = &address;
         plan.head = k->role == ROLE_WORKER ? &k->args->head_address : NULL;
         plan.cluster_id = k->args->cluster_id;
         r = engine_args_text(&plan, NULL, &text);

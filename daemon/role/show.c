@@ -8,30 +8,36 @@ static void set(Status *s, StatusProp prop, const char *value)
                 (void)log_oom();
 }
 
-void show_engine(Status *s, const Keeper *k)
+static void show_due(Status *s, char *const *due, const char *more)
+{
+        _cleanup_strv_free_ char **l = strv_copy(due);
+
+        if ((!l && strv_length(due) > 0) || (more && strv_extend(&l, more) < 0)) {
+                (void)log_oom();
+                return;
+        }
+        if (strv_equal(l, s->restart_due))
+                return;
+        if (strv_length(l) > 0) {
+                _cleanup_free_ char *list = strv_join(l, ", ");
+                log_event(LOG_NOTICE, MSG_RESTART_DUE, NULL,
+                          "restart due: %s changed and takes effect with raycluster restart-engine",
+                          strna(list));
+        }
+        (void)status_set_restart_due(s, TAKE_PTR(l));
+}
+
+void show_engine(Status *s, const Keeper *k, const char *more)
 {
         EngineState state = keeper_unit_state(k);
         bool runs = state == ENGINE_STARTING || state == ENGINE_RUNNING || state == ENGINE_STOPPING;
         const EngineArgs *args = keeper_running(k);
-        char *const *due = keeper_due(k);
 
         set(s, STATUS_ENGINE_PATH, runs && args ? args->venv : "");
         set(s, STATUS_ENGINE_STATE, engine_state_to_string(state));
         set(s, STATUS_ENGINE_STATUS, keeper_unit_status(k));
         (void)status_set_count(s, STATUS_ENGINE_REPAIRS, keeper_repairs(k));
-        if (strv_equal(due, s->restart_due))
-                return;
-        if (strv_length(due) > 0) {
-                _cleanup_free_ char *list = strv_join(due, ", ");
-                log_event(LOG_NOTICE, MSG_RESTART_DUE, NULL,
-                          "restart due: %s changed and takes effect with raycluster restart-engine",
-                          strna(list));
-        }
-        char **copy = strv_copy(due);
-        if (!copy && strv_length(due) > 0)
-                (void)log_oom();
-        else
-                (void)status_set_restart_due(s, copy);
+        show_due(s, keeper_due(k), more);
 }
 
 void show_gcs(Status *s, const Addr *head, const WatchFacts *f)

@@ -5,8 +5,8 @@
 #include "role/status.h"
 #include "role/watch.h"
 
-/* Engine*, RestartDue. */
-void show_engine(Status *s, const Keeper *k);
+/* Engine*, RestartDue. more: one more key that is due, or NULL. */
+void show_engine(Status *s, const Keeper *k, const char *more);
 /* ClusterId, RayVersion, PythonVersion, HeadAddress; f may be NULL: nothing is known. */
 void show_gcs(Status *s, const Addr *head, const WatchFacts *f);
 /* Auth; says loudly, once a change, that it is off. */

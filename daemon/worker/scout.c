@@ -368,6 +368,17 @@ const char *scout_ladder(const Scout *s)
         return serves(s) && !scout_is_ambiguous(s) ? NULL : strempty(s->ladder);
 }
 
+bool scout_is_busy(const Scout *s)
+{
+        DiscoReport reports[_DISCO_SOURCE_MAX];
+        size_t n = s->disco ? disco_reports(s->disco, reports) : 0;
+
+        for (size_t i = 0; !s->candidate && i < n; i++)
+                if (reports[i].state == SOURCE_ASKING)
+                        return true;
+        return s->probe && isempty(s->why);
+}
+
 bool scout_is_asking(const Scout *s)
 {
         return s->watch && !serves(s) && !scout_is_ambiguous(s) && isempty(s->refusal) &&

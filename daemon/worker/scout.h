@@ -38,6 +38,9 @@ const Candidate *scout_candidate(const Scout *s);
 bool scout_is_ambiguous(const Scout *s);
 /* Why there is nothing to join, "waiting: …"; NULL: scout_facts() are of a GCS that serves. */
 const char *scout_ladder(const Scout *s);
+/* A source is being asked, or a probe looks for the reason: what the ladder says is for the moment.
+ */
+bool scout_is_busy(const Scout *s);
 /* There is a head to knock at, and no answer or refusal yet. */
 bool scout_is_asking(const Scout *s);
 /* Of the address knocked at; NULL: none. */

@@ -39,6 +39,7 @@ struct Worker {
         usec_t lost_since;    /* the GCS that Ray runs for does not answer; 0 = it does */
         usec_t missing_since; /* its node tables have no living node of ours; 0 = they do */
         bool found;           /* MSG_HEAD_FOUND was told for the present head */
+        char *told;           /* the last reason of waiting in the journal */
         RateLimit waiting;    /* lines about changed reasons of waiting */
         sd_event_source *work;
 };
@@ -59,6 +60,24 @@ static bool is_up(const Worker *w)
         return s == ENGINE_STARTING || s == ENGINE_RUNNING;
 }
 
+static bool has_addr(const Candidate *c, const Addr *a)
+{
+        for (size_t i = 0; c && i < c->n_addrs; i++)
+                if (addr_equal(&c->addrs[i], a))
+                        return true;
+        return false;
+}
+
+/* The configuration names another head than the one that Ray runs for. */
+static bool head_is_due(const Worker *w)
+{
+        const EngineArgs *args = keeper_running(w->keeper);
+        const Candidate *c = scout_candidate(w->scout);
+
+        return is_up(w) && args && c && c->source == DISCO_STATIC &&
+               !has_addr(c, &args->head_address);
+}
+
 /* "compute04 (10.0.0.1:6379)", or the address alone while nobody said the name. */
 static char *name_head(const Worker *w, const Addr *addr)
 {
@@ -66,9 +85,8 @@ static char *name_head(const Worker *w, const Addr *addr)
         char text[ADDR_PORT_MAX];
 
         addr_format_port(text, addr);
-        for (size_t i = 0; c && i < c->n_addrs; i++)
-                if (addr_equal(&c->addrs[i], addr) && !startswith(text, c->name))
-                        return str_printf("%s (%s)", c->name, text);
+        if (has_addr(c, addr) && !startswith(text, c->name))
+                return str_printf("%s (%s)", c->name, text);
         return strdup(text);
 }
 
@@ -242,8 +260,11 @@ static void tell_waiting(Worker *w, const char *reason)
 {
         _cleanup_strv_free_ char **fields = fields_of(w);
 
-        if (!ratelimit_below(&w->waiting, now_mono()))
+        /* a round of discovery says what it found when it is over, and once */
+        if (scout_is_busy(w->scout) || streq_ptr(w->told, reason) ||
+            !ratelimit_below(&w->waiting, now_mono()))
                 return;
+        (void)free_and_strdup(&w->told, reason);
         log_event(LOG_NOTICE,
                   scout_is_ambiguous(w->scout) ? MSG_HEADS_AMBIGUOUS : MSG_WORKER_WAITING, fields,
                   "%s", reason);
@@ -268,6 +289,8 @@ static void tell_move(Worker *w, WorkerState before, const char *reason)
         _cleanup_strv_free_ char **fields = fields_of(w);
 
         tell_found(w, fields);
+        if (w->state != WORKER_LOOKING && w->state != WORKER_CHECKING)
+                free(TAKE_PTR(w->told)); /* the next waiting is a new story */
         if (w->state == WORKER_JOINED)
                 log_event(LOG_INFO, MSG_WORKER_JOINED, fields, "%s", reason);
         else if (w->state == WORKER_LOST_HEAD)
@@ -287,12 +310,11 @@ static void worker_set_state(Worker *w, WorkerState state, const char *reason)
                           worker_state_to_string(state));
                 return;
         }
-        bool said = streq(daemon_status(w->daemon)->text[STATUS_REASON], reason);
         w->state = state;
         daemon_set_state(w->daemon, worker_state_to_string(state), reason);
         if (state != before)
                 tell_move(w, before, reason);
-        if (state == WORKER_LOOKING && !said)
+        if (state == WORKER_LOOKING)
                 tell_waiting(w, reason);
         if (state == WORKER_JOINED && before != WORKER_JOINED)
                 scout_remember(w->scout);
@@ -341,7 +363,7 @@ static void show(Worker *w)
 
         (void)status_set(s, STATUS_ADDRESS,
                          addr_is_set(&w->address) ? addr_format(own, &w->address) : "");
-        show_engine(s, w->keeper);
+        show_engine(s, w->keeper, head_is_due(w) ? "cluster.head" : NULL);
         if (w->watch)
                 show_gcs(s, watch_addr(w->watch), watch_facts(w->watch));
         else
@@ -555,6 +577,7 @@ Worker *worker_free(Worker *w)
         keeper_free(w->keeper);
         sd_event_source_disable_unref(w->work);
         free(w->no_address);
+        free(w->told);
         free(w->token);
         daemon_free(w->daemon);
         free(w);

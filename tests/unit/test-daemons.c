@@ -29,6 +29,7 @@ typedef struct World {
         char *conf, *gcs_control;
         int port; /* the first of a block of 40 */
         pid_t broker, systemd, daemon, gcs;
+        const char *gcs_address;
         sd_bus *bus;
         const char *role; /* "Head" or "Worker" */
 } World;
@@ -100,7 +101,11 @@ static void start_daemon(World *w)
         _cleanup_free_ char *log = in_dir(w, "log");
         char *argv[] = {streq(w->role, "Head") ? TEST_BUILD "/bin/ray-headd"
                                                : TEST_BUILD "/bin/ray-workerd",
-                        "--config", w->conf, "--log-target=stderr", NULL};
+                        "--config",
+                        w->conf,
+                        "--log-target=stderr",
+                        getenv("DAEMON_DEBUG"),
+                        NULL};
         w->daemon = run(w, argv, log);
 }
 
@@ -115,6 +120,8 @@ static void start_gcs(World *w, const char *cluster)
         char *argv[] = {TEST_BUILD "/tests/fake/fake-gcs",
                         "--port",
                         port,
+                        "--address",
+                        (char *)w->gcs_address,
                         "--cluster",
                         (char *)cluster,
                         "--control",
@@ -223,11 +230,11 @@ static void write_text(const World *w, const char *name, const char *text)
         assert_int_equal(write_file_atomic(path, text, strlen(text), 0755, (gid_t)-1), 0);
 }
 
-static void write_conf(World *w, const char *more)
+static void write_conf_full(World *w, const char *head, const char *more)
 {
         int p = w->port;
         _cleanup_free_ char *text = str_printf(
-                "cluster: { name = \"lab1\"; head = \"127.0.0.1\"; };\n"
+                "cluster: { name = \"lab1\"; head = \"%s\"; };\n"
                 "node: { address = \"127.0.0.1\"; };\n"
                 "ports: { gcs = %d; node_manager = %d; object_manager = %d; runtime_env_agent = "
                 "%d; dashboard_agent_grpc = %d; metrics_export = %d; dashboard_agent = %d; "
@@ -235,9 +242,19 @@ static void write_conf(World *w, const char *more)
                 "client = %d; workers = \"%d-%d\"; };\n"
                 "engine: { venv = \"%s/venv\"; temp_dir = \"%s\"; };\nauth: { mode = \"off\"; };\n"
                 "%s",
-                p, p + 1, p + 2, p + 3, p + 4, p + 5, p + 6, p + 7, p + 8, p + 9, p + 10, p + 11,
-                p + 15, p + 39, w->dir, w->dir, more);
+                head, p, p + 1, p + 2, p + 3, p + 4, p + 5, p + 6, p + 7, p + 8, p + 9, p + 10,
+                p + 11, p + 15, p + 39, w->dir, w->dir, more);
         write_text(w, "conf", text);
+}
+
+static void write_conf(World *w, const char *more)
+{
+        write_conf_full(w, "127.0.0.1", more);
+}
+
+static void write_conf_head(World *w, const char *head)
+{
+        write_conf_full(w, head, "");
 }
 
 static void start_systemd(World *w)
@@ -272,6 +289,7 @@ static World *world_new(const char *role)
         strcpy(w->dir, "/tmp/test-daemons.XXXXXX");
         assert_non_null(mkdtemp(w->dir));
         w->role = role;
+        w->gcs_address = "127.0.0.1";
         w->port = 20000 + ((getpid() + n++) % 250) * 40;
         w->conf = in_dir(w, "conf");
         w->gcs_control = in_dir(w, "gcs");
@@ -405,6 +423,25 @@ static int call(World *w, const char *method, sd_bus_error *error)
         return sd_bus_call_method(w->bus, name, path, name, method, error, NULL, "");
 }
 
+/* Until exactly this key waits for a restart. */
+static void wait_due(World *w, const char *key)
+{
+        _cleanup_free_ char *name = name_of(w), *path = path_of(w);
+        usec_t deadline = usec_add(now_mono(), DEADLINE);
+
+        for (;;) {
+                _cleanup_strv_free_ char **due = NULL;
+                assert_true(sd_bus_get_property_strv(w->bus, name, path, name, "RestartDue", NULL,
+                                                     &due) >= 0);
+                if (strv_equal(due, (char *[]){(char *)key, NULL}))
+                        return;
+                assert_true(now_mono() < deadline);
+                while (sd_bus_process(w->bus, NULL) > 0)
+                        ;
+                (void)sd_bus_wait(w->bus, 100 * USEC_PER_MSEC);
+        }
+}
+
 static void check_nodes(World *w, size_t want)
 {
         _cleanup_free_ char *name = name_of(w), *path = path_of(w);
@@ -487,21 +524,10 @@ static void test_reload(void **state)
 
         write_conf(w, "resources: { cpus = 3; };\n");
         assert_true(call(w, "Reload", NULL) >= 0);
-        char **due = NULL;
-        _cleanup_free_ char *name = name_of(w), *path = path_of(w);
-        usec_t deadline = usec_add(now_mono(), DEADLINE);
-        do {
-                strv_free(due);
-                assert_true(sd_bus_get_property_strv(w->bus, name, path, name, "RestartDue", NULL,
-                                                     &due) >= 0);
-                (void)sd_bus_process(w->bus, NULL);
-                (void)sd_bus_wait(w->bus, 20 * USEC_PER_MSEC);
-        } while (strv_length(due) == 0 && now_mono() < deadline);
-        assert_true(strv_equal(due, (char *[]){"resources.cpus", NULL}));
-        strv_free(due);
+        wait_due(w, "resources.cpus");
         assert_int_equal(starts(w), 1); /* never applied silently */
         assert_true(call(w, "RestartEngine", NULL) >= 0);
-        deadline = usec_add(now_mono(), DEADLINE);
+        usec_t deadline = usec_add(now_mono(), DEADLINE);
         while (starts(w) < 2 && now_mono() < deadline)
                 (void)sd_bus_wait(w->bus, 100 * USEC_PER_MSEC);
         assert_int_equal(starts(w), 2);
@@ -648,6 +674,27 @@ static void test_damaged_args(void **state)
         world_free(w);
 }
 
+/* The head serves at another address, the same cluster: Ray follows. */
+static void test_head_moves(void **state)
+{
+        World *w = world_new("Worker");
+
+        start_gcs(w, "aa");
+        start_daemon(w);
+        wait_for(w, "State", "joined");
+        write_conf_head(w, "127.0.0.2");
+        assert_true(call(w, "Reload", NULL) >= 0);
+        wait_due(w, "cluster.head"); /* the old one still serves: nothing is done unasked */
+        assert_int_equal(starts(w), 1);
+        (void)end(&w->gcs, SIGTERM);
+        w->gcs_address = "127.0.0.2";
+        start_gcs(w, "aa");
+        wait_for(w, "HeadAddress", "127.0.0.2");
+        wait_for(w, "State", "joined");
+        assert_int_equal(starts(w), 2);
+        world_free(w);
+}
+
 /* The second role is refused, and the first does not notice. */
 static void test_second_role(void **state)
 {
@@ -719,12 +766,12 @@ static void test_broker_restart(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_head),           cmocka_unit_test(test_head_repair),
-                cmocka_unit_test(test_reload),         cmocka_unit_test(test_worker),
-                cmocka_unit_test(test_blocked),        cmocka_unit_test(test_blocked_by_unit),
-                cmocka_unit_test(test_many_callers),   cmocka_unit_test(test_damaged_args),
-                cmocka_unit_test(test_second_role),    cmocka_unit_test(test_wrong_conf),
-                cmocka_unit_test(test_broker_restart),
+                cmocka_unit_test(test_head),         cmocka_unit_test(test_head_repair),
+                cmocka_unit_test(test_reload),       cmocka_unit_test(test_worker),
+                cmocka_unit_test(test_blocked),      cmocka_unit_test(test_blocked_by_unit),
+                cmocka_unit_test(test_many_callers), cmocka_unit_test(test_damaged_args),
+                cmocka_unit_test(test_head_moves),   cmocka_unit_test(test_second_role),
+                cmocka_unit_test(test_wrong_conf),   cmocka_unit_test(test_broker_restart),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -123,10 +123,11 @@ static void test_due(void **state)
         _cleanup_strv_free_ char **worker = NULL, **head = NULL, **none = NULL;
 
         assert_int_equal(due_keys(ROLE_WORKER, running, wanted, &worker), 0);
-        assert_true(strv_equal(worker, (char *[]){"engine.env", "resources.cpus", NULL}));
+        assert_true(strv_equal(worker,
+                               (char *[]){"engine.env", "node.address", "resources.cpus", NULL}));
         assert_int_equal(due_keys(ROLE_HEAD, running, wanted, &head), 0);
-        assert_true(
-                strv_equal(head, (char *[]){"engine.env", "ports.gcs", "resources.cpus", NULL}));
+        assert_true(strv_equal(head, (char *[]){"engine.env", "node.address", "ports.gcs",
+                                                "resources.cpus", NULL}));
         assert_int_equal(due_keys(ROLE_HEAD, running, running, &none), 0);
         assert_int_equal(strv_length(none), 0);
 }
