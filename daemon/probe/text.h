@@ -14,3 +14,8 @@ char *text_hint(const Evidence *e, const Judgement *j);
 int text_facts(const Evidence *e, char ***ret);
 /* "fact: what would be needed to know it" */
 int text_missing(const Evidence *e, const Judgement *j, char ***ret);
+
+/* Of the interface that is down, and of the route that a connect failed by: for sentence and hint.
+ */
+const char *text_down_link(const Evidence *e);
+const char *text_route_kind(int error);

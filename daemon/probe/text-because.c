@@ -1,0 +1,154 @@
+/* What a judgement rests on. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "probe/text.h"
+
+static const char *icmp_text(const Evidence *e, char buf[64])
+{
+        const IcmpNote *n = &e->tcp.icmp;
+        const char *name = icmp_name(e->addr.family, n->type, n->code);
+        if (name)
+                (void)snprintf(buf, 64, "ICMP %s", name);
+        else
+                (void)snprintf(buf, 64, "ICMP type %u code %u", n->type, n->code);
+        return buf;
+}
+
+/* Times of the network: "0.2 ms", "3.1 s". */
+static const char *took_text(usec_t t, char buf[DURATION_MAX])
+{
+        if (t < USEC_PER_SEC)
+                (void)snprintf(buf, DURATION_MAX, "%.1f ms", (double)t / (double)USEC_PER_MSEC);
+        else
+                (void)snprintf(buf, DURATION_MAX, "%.1f s", (double)t / (double)USEC_PER_SEC);
+        return buf;
+}
+
+static int because_way(const Evidence *e, char ***l)
+{
+        const LocalFacts *f = &e->local;
+        char from[ADDR_MAX] = "", gw[ADDR_MAX] = "";
+
+        if (f->route_error)
+                return strv_extendf(l, "route look-up: %s", strerror(f->route_error));
+        if (isempty(f->route.ifname))
+                return 0;
+        if (addr_is_set(&f->route.source))
+                addr_format(from, &f->route.source);
+        if (addr_is_set(&f->route.gateway))
+                addr_format(gw, &f->route.gateway);
+        return strv_extendf(l, "the route goes through %s%s%s%s%s", f->route.ifname,
+                            *from ? " from " : "", from, *gw ? " by gateway " : "", gw);
+}
+
+static int because_tcp(const Evidence *e, char ***l)
+{
+        char took[DURATION_MAX], icmp[64], from[ADDR_MAX] = "";
+        const ConnectFacts *t = &e->tcp;
+
+        if (!e->connected)
+                return 0;
+        took_text(t->took, took);
+        if (t->outcome == CONNECT_ESTABLISHED)
+                return strv_extendf(l, "connected after %s", took);
+        if (t->outcome == CONNECT_PENDING)
+                return strv_extendf(l, "%u SYNs and %u retransmissions without an answer in %s",
+                                    t->n_sockets, t->total_retrans, took);
+        if (t->at_once)
+                return strv_extendf(l, "connect() fails at once: %s", strerror(t->error));
+        if (!t->icmp.seen)
+                return strv_extendf(l,
+                                    t->error == ECONNREFUSED
+                                            ? "a TCP reset came after %s, without ICMP"
+                                    : t->error == ECONNRESET ? "it was accepted and reset within %s"
+                                                             : "connect failed after %s",
+                                    took);
+        if (addr_is_set(&t->icmp.from))
+                addr_format(from, &t->icmp.from);
+        return strv_extendf(l, "%s from %s%s after %s", icmp_text(e, icmp), from,
+                            e->icmp_own ? " (this machine)" : "", took);
+}
+
+static int because_silence(const Evidence *e, char ***l)
+{
+        int r = 0;
+        const LocalFacts *f = &e->local;
+
+        if (f->udp_forbidden)
+                r = strv_extend(l, "a datagram to it is forbidden by this machine (EPERM)");
+        if (r >= 0 && f->tx_known && f->tx_silent)
+                r = strv_extendf(l, "%s sent nothing meanwhile", f->route.ifname);
+        if (r >= 0 && f->retrans_fail_known && e->tcp.total_retrans > 0 &&
+            f->retrans_fail >= e->tcp.total_retrans)
+                r = strv_extendf(l, "all %u retransmissions failed inside this machine",
+                                 e->tcp.total_retrans);
+        if (r >= 0 && f->has_neigh &&
+            (f->neigh == NEIGH_INCOMPLETE || f->neigh == NEIGH_FAILED || f->neigh == NEIGH_PROBE)) {
+                char hop[ADDR_MAX];
+                r = strv_extendf(l, "neighbour %s is %s", addr_format(hop, &f->nexthop),
+                                 neigh_state_to_string(f->neigh));
+        }
+        if (r >= 0 && e->life.alive)
+                r = strv_extend(l, e->life.how);
+        else if (r >= 0 && e->life.asked && e->tcp.outcome == CONNECT_PENDING)
+                r = strv_extend(l, "no other port tried answers either");
+        return r;
+}
+
+static int because_hello(const Evidence *e, char ***l)
+{
+        char took[DURATION_MAX];
+        const HelloFacts *h = &e->hello;
+
+        if (!h->asked)
+                return 0;
+        took_text(h->took, took);
+        switch (h->kind) {
+        case SERVICE_UNKNOWN:
+                if (h->began)
+                        return strv_extendf(
+                                l, "it began to speak and did not end its greeting in %s", took);
+                return strv_extendf(l, "%s, and nothing came back in %s",
+                                    !h->stream_known       ? "a greeting was sent"
+                                    : h->stream.unsent > 0 ? "the greeting was never acknowledged"
+                                                           : "its kernel took the greeting",
+                                    took);
+        case SERVICE_CLOSED:
+                return strv_extendf(l, "%s after %s without a byte%s",
+                                    h->closed ? "reset" : "closed", took,
+                                    h->tls ? "; a TLS greeting was answered" : "");
+        case SERVICE_GRPC:
+        case SERVICE_HTTP2:
+                return strv_extendf(l, "it greets as %s", service_kind_to_string(h->kind));
+        default:
+                return strv_extendf(l, "it says \"%s\"", h->text);
+        }
+}
+
+char *text_because(const Evidence *e, const Judgement *j)
+{
+        _cleanup_strv_free_ char **l = NULL;
+        char took[DURATION_MAX];
+        int r = 0;
+
+        if (!addr_is_set(&e->addr))
+                return strdup(e->name_text);
+        if (e->name == NAME_RESOLVED && !isempty(e->name_text))
+                r = strv_extend(&l, e->name_text);
+        if (r >= 0)
+                r = because_tcp(e, &l);
+        if (r >= 0)
+                r = because_silence(e, &l);
+        if (r >= 0)
+                r = because_hello(e, &l);
+        if (r >= 0 && e->alive.outcome != ALIVE_NOT_ASKED)
+                r = strv_extendf(&l, "CheckAlive: %s after %s",
+                                 isempty(e->alive.text) ? "answered" : e->alive.text,
+                                 took_text(e->alive.took, took));
+        if (r >= 0)
+                r = because_way(e, &l);
+        if (r >= 0 && j->verdict == VERDICT_PORT_CLOSED)
+                r = strv_extend(&l, "a firewall that answers with resets looks the same");
+        return r < 0 ? NULL : strv_join(l, "; ");
+}
