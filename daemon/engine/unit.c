@@ -393,6 +393,17 @@ const char *engine_unit_result(const EngineUnit *u)
         return u->result;
 }
 
+char *engine_status_node(const char *status, char ret[ENGINE_NODE_MAX])
+{
+        const char *s = strstr(status, ", node ");
+        size_t n = s ? strspn(s + strlen(", node "), "0123456789abcdef") : 0;
+
+        *ret = 0;
+        if (n > 0 && n < ENGINE_NODE_MAX)
+                (void)snprintf(ret, ENGINE_NODE_MAX, "%.*s", (int)n, s + strlen(", node "));
+        return ret;
+}
+
 int engine_unit_exit_status(const EngineUnit *u)
 {
         return u->exit_status;

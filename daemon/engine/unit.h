@@ -48,6 +48,11 @@ int engine_unit_restart(EngineUnit *u);
 EngineState engine_unit_state(const EngineUnit *u);
 /* StatusText of the supervisor ("waiting for the GCS"), "" if none. */
 const char *engine_unit_status(const EngineUnit *u);
+/* The beginning of Ray's node id, as the supervisor's status says once the raylet serves ("running:
+ * …, node 046048c91135, …"): which of several rows with our instance id is the raylet that runs. ""
+ * when it says none. */
+#define ENGINE_NODE_MAX 64
+char *engine_status_node(const char *status, char ret[ENGINE_NODE_MAX]);
 /* How it ended: "exit-code 1: gcs_server (pid 123) was killed by signal KILL", "timeout"; valid
  * until the next on_state. */
 const char *engine_unit_result(const EngineUnit *u);

@@ -82,7 +82,7 @@ HeadPlan head_decide(const HeadFacts *f, HeadState now)
         case KEEP_RUNNING:
                 return decide_running(f, now);
         case KEEP_STARTING:
-                if (f->serving)
+                if (f->serving || (now == HEAD_SERVING && f->failures < HEAD_FAILURES_MAX))
                         return (HeadPlan){.state = HEAD_SERVING, .reason = say_serving(f)};
                 return (HeadPlan){.state = HEAD_ENGINE_STARTING, .reason = strdup(f->keep_text)};
         case KEEP_BLOCKED:

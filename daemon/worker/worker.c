@@ -90,6 +90,23 @@ static char *name_head(const Worker *w, const Addr *addr)
         return strdup(text);
 }
 
+/* Whether the raylet that runs here is among the living. A row of its predecessor stays ALIVE for
+ * up to a minute when that one froze or the machine lost power (ray-facts 4): it is told apart by
+ * the node id, as far as the supervisor has said it. */
+static bool node_is_alive(const Worker *w, const WatchFacts *f)
+{
+        char want[ENGINE_NODE_MAX], id[RAY_ID_STR_MAX];
+
+        engine_status_node(keeper_unit_status(w->keeper), want);
+        for (size_t i = 0; f->own && i < f->own->n; i++) {
+                const Node *n = &f->own->nodes[i];
+                if (n->state != NODE_DEAD && streq_ptr(n->instance_id, daemon_node_id(w->daemon)) &&
+                    startswith(ray_id_format(id, &n->id), want))
+                        return true;
+        }
+        return false;
+}
+
 /* --- the GCS that Ray runs for ------------------------------------------------------------------
  */
 
@@ -105,7 +122,7 @@ static void note_round(Worker *w)
                 return;
         }
         w->lost_since = 0;
-        if (!f->own || node_set_find_instance(f->own, daemon_node_id(w->daemon)))
+        if (!f->own || node_is_alive(w, f))
                 w->missing_since = 0;
         else if (w->missing_since == 0)
                 w->missing_since = now;
@@ -349,8 +366,7 @@ static WorkerFacts facts_of(Worker *w, const char *head, const char *moved)
                 .other_cluster =
                         *id && args && !isempty(args->cluster_id) && !streq(args->cluster_id, id),
                 .moved = moved,
-                .node_alive =
-                        f && f->own && node_set_find_instance(f->own, daemon_node_id(w->daemon)),
+                .node_alive = f && node_is_alive(w, f),
                 .node_missing = w->missing_since != 0 ? usec_sub(now, w->missing_since) : 0,
                 .running_for = since != 0 ? usec_sub(now, since) : 0,
         };

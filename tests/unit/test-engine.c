@@ -200,9 +200,23 @@ static void test_states(void **state)
         assert_null(engine_state_to_string(_ENGINE_STATE_MAX));
 }
 
+static void test_status_node(void **state)
+{
+        char node[ENGINE_NODE_MAX];
+
+        assert_string_equal(engine_status_node("running: Ray 2.60.0, node 046048c91135, GCS at "
+                                               "10.0.0.1:6379",
+                                               node),
+                            "046048c91135");
+        assert_string_equal(engine_status_node("starting: waiting for the GCS", node), "");
+        assert_string_equal(engine_status_node("", node), "");
+        assert_string_equal(engine_status_node("x, node ", node), "");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_status_node),
                 cmocka_unit_test_setup_teardown(test_select, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_select_venv, setup, teardown),
                 cmocka_unit_test(test_repair),

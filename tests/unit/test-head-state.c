@@ -66,6 +66,9 @@ static void test_lost_answers(void **state)
         f.failures = 1; /* one lost answer is not the end */
         check(f, HEAD_SERVING, HEAD_SERVING, NULL, false);
         check(f, HEAD_STARTING, HEAD_ENGINE_STARTING, NULL, false);
+        f.phase = KEEP_STARTING;
+        check(f, HEAD_SERVING, HEAD_SERVING, NULL, false);
+        f.phase = KEEP_RUNNING;
         f.failures = HEAD_FAILURES_MAX;
         check(f, HEAD_SERVING, HEAD_DEGRADED,
               "Ray's unit runs, but its GCS does not serve: connection refused", false);
