@@ -54,8 +54,11 @@ static int check_from(const char *s)
 
 static int check_host(const char *s)
 {
+        Addr a;
         if (!*s)
                 return mistake("HOST is empty");
+        if (addr_parse(s, &a) >= 0 && (addr_is_any(&a) || addr_is_multicast(&a)))
+                return mistake("HOST %s: is the address of no machine", s);
         if (strlen(s) > 253)
                 return mistake("HOST is longer than a name can be (253 characters)");
         return 0;

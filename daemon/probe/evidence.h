@@ -107,9 +107,13 @@ typedef struct Evidence {
         LocalFacts local;
         bool connected; /* a connect was tried */
         ConnectFacts tcp;
-        bool icmp_own;      /* tcp.icmp.from is one of our addresses */
-        bool repeated;      /* a second attempt was made after a quick "unreachable" */
-        usec_t repeat_took; /* how soon it was refused again */
+        bool icmp_own; /* tcp.icmp.from is one of our addresses */
+        /* A router's "unreachable" is followed by an attempt at another port: a route is missing
+         * for all of them, a filter knows ports. */
+        bool repeated;        /* it was made */
+        bool repeat_answered; /* something came back */
+        bool repeat_same;     /* the same refusal by the same router */
+        usec_t repeat_took;   /* until then */
         LifeFacts life;
         HelloFacts hello;
         AliveFacts alive;

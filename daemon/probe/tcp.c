@@ -21,6 +21,8 @@
 #define NO_CARRIER    (100 * USEC_PER_MSEC)
 #define GIVE_UP       (3600 * USEC_PER_MSEC)
 #define REPEAT_WAIT   USEC_PER_SEC
+/* a router that asks for a dead neighbour says so after 3 s */
+#define REPEAT_WAIT_ARP (3400 * USEC_PER_MSEC)
 
 /* Ports that are either open or answered by a reset on most machines. */
 static const uint16_t control_ports[] = {22, 443, 9};
@@ -169,9 +171,9 @@ static int on_tick_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
         TcpStage *t = userdata;
         if (t->state == TCP_STAGE_REPEATING) {
-                /* not refused again in this time: somebody asks the neighbour in between */
+                /* not refused again in this time: the router asks the neighbour, or rations its
+                 * ICMP */
                 t->e->repeated = true;
-                t->e->repeat_took = REPEAT_WAIT;
                 end(t);
                 return 0;
         }
@@ -189,12 +191,14 @@ static int on_tick_timer(sd_event_source *s, uint64_t usec, void *userdata)
 
 /* Starts an attempt and watches whether the interface sends anything in that moment. An answer that
  * is there when connect() returns, while nothing was sent, was made by this machine itself. */
-static int attempt(TcpStage *t, unsigned n_sockets, probe_sock_cb cb, ProbeSock **ret)
+static int attempt(TcpStage *t, uint16_t port, unsigned n_sockets, probe_sock_cb cb,
+                   ProbeSock **ret)
 {
         uint64_t before = 0, after = 0;
         const char *ifname = t->e->local.route.ifname;
         ConnectPolicy policy = {.addr = t->e->addr, .n_sockets = n_sockets};
 
+        policy.addr.port = port;
         facts_source(t->e, &policy);
         t->tx_known = !t->e->local.own && facts_tx_packets(ifname, &before) >= 0;
         int r = probe_sock_new(t->event, &policy, cb, t, ret);
@@ -209,24 +213,47 @@ static bool made_here(const TcpStage *t, const ConnectFacts *f)
                f->instant && t->tx_still;
 }
 
+static bool same_icmp(const IcmpNote *a, const IcmpNote *b)
+{
+        return a->seen && b->seen && a->type == b->type && a->code == b->code &&
+               addr_equal(&a->from, &b->from);
+}
+
 static void on_repeat_answer(ProbeSock *p, const ConnectFacts *f, void *userdata)
 {
         TcpStage *t = userdata;
-        t->e->repeated = true;
-        t->e->repeat_took = f->took;
-        t->e->local.tx_known = t->tx_known;
-        t->e->local.tx_silent = made_here(t, f) && made_here(t, &t->e->tcp);
+        Evidence *e = t->e;
+
+        e->repeated = e->repeat_answered = true;
+        e->repeat_same = same_icmp(&e->tcp.icmp, &f->icmp);
+        e->repeat_took = f->took;
+        e->local.tx_known = t->tx_known;
+        e->local.tx_silent = made_here(t, f) && made_here(t, &e->tcp);
         end(t);
 }
 
-/* "Host unreachable" sooner than a router can have asked the neighbour; a reset that nobody else
- * can have sent. */
-static bool wants_repeat(const TcpStage *t)
+/* An answer that one more attempt would tell apart: a reset that nobody else can have sent (the
+ * same port again), or a router's "unreachable", unless it came as late as a dead neighbour's
+ * (another port). */
+static bool wants_repeat(const TcpStage *t, uint16_t *ret_port)
+{
+        const Evidence *e = t->e;
+        Judgement j;
+
+        *ret_port = e->addr.port;
+        if (made_here(t, &e->tcp))
+                return true;
+        *ret_port = e->addr.port == control_ports[0] ? control_ports[1] : control_ports[0];
+        judge(e, &j);
+        return j.verdict == VERDICT_NO_ROUTE_REMOTE ||
+               (j.verdict == VERDICT_HOST_DOWN_REMOTE && j.confidence != PROBE_PROVEN);
+}
+
+static bool waits_for_arp(const TcpStage *t)
 {
         Judgement j;
         judge(t->e, &j);
-        return made_here(t, &t->e->tcp) ||
-               (j.verdict == VERDICT_HOST_DOWN_REMOTE && j.confidence != PROBE_PROVEN);
+        return j.verdict == VERDICT_HOST_DOWN_REMOTE;
 }
 
 static void on_sock_answer(ProbeSock *p, const ConnectFacts *f, void *userdata)
@@ -238,9 +265,11 @@ static void on_sock_answer(ProbeSock *p, const ConnectFacts *f, void *userdata)
         e->icmp_own =
                 f->icmp.seen && addr_is_set(&f->icmp.from) && netlink_is_own(&f->icmp.from) > 0;
         tcp_stage_snapshot(t);
-        if (wants_repeat(t) && tcp_stage_set_state(t, TCP_STAGE_REPEATING) >= 0 &&
-            attempt(t, 1, on_repeat_answer, &t->repeat) >= 0) {
-                (void)sd_event_source_set_time_relative(t->tick_timer, REPEAT_WAIT);
+        uint16_t port;
+        if (wants_repeat(t, &port) && tcp_stage_set_state(t, TCP_STAGE_REPEATING) >= 0 &&
+            attempt(t, port, 1, on_repeat_answer, &t->repeat) >= 0) {
+                (void)sd_event_source_set_time_relative(
+                        t->tick_timer, waits_for_arp(t) ? REPEAT_WAIT_ARP : REPEAT_WAIT);
                 (void)sd_event_source_set_enabled(t->tick_timer, SD_EVENT_ONESHOT);
                 return;
         }
@@ -257,7 +286,7 @@ int tcp_stage_new(sd_event *event, Evidence *e, tcp_stage_cb cb, void *userdata,
         int r = facts_gather(e, &t->base);
         if (r < 0)
                 return r;
-        r = attempt(t, PROBE_SOCK_MAX, on_sock_answer, &t->sock);
+        r = attempt(t, e->addr.port, PROBE_SOCK_MAX, on_sock_answer, &t->sock);
         if (r < 0)
                 return r;
         e->connected = true;

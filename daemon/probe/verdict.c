@@ -206,6 +206,31 @@ static void judge_icmp_head(const Evidence *e, IcmpMeaning m, Judgement *j)
                 say_head(e, j, VERDICT_REJECTED_AT_HEAD, PROBE_PROVEN);
 }
 
+/* A router that refuses one port and not another has a route: a rule of it says "unreachable". */
+static bool knows_ports(const Evidence *e)
+{
+        return e->repeated && e->repeat_answered && !e->repeat_same;
+}
+
+/* "Host unreachable": the router got no answer to its ARP, or has a route that says so. An ARP that
+ * it began for somebody else may end just while we ask; two quick refusals in a row show that it
+ * does not ask at all. */
+static void judge_icmp_host(const Evidence *e, Verdict *v, ProbeConfidence *c)
+{
+        bool quick = e->tcp.took < JUDGE_AT_ONCE;
+        *v = VERDICT_HOST_DOWN_REMOTE;
+        *c = PROBE_PROVEN;
+        if (e->tcp.took >= JUDGE_SILENCE)
+                return;
+        if (knows_ports(e) && quick && e->repeat_took < JUDGE_AT_ONCE)
+                *v = VERDICT_REJECTED_ON_PATH;
+        else if (e->repeat_same && quick && e->repeat_took < JUDGE_AT_ONCE) {
+                *v = VERDICT_NO_ROUTE_REMOTE;
+                *c = PROBE_LIKELY; /* a rule for all ports looks the same */
+        } else if (!e->repeat_same || e->repeat_took < JUDGE_AT_ONCE)
+                *c = PROBE_LIKELY;
+}
+
 static void judge_icmp_router(const Evidence *e, IcmpMeaning m, Judgement *j)
 {
         Verdict v = VERDICT_REJECTED_ON_PATH;
@@ -219,23 +244,17 @@ static void judge_icmp_router(const Evidence *e, IcmpMeaning m, Judgement *j)
         case MEANS_PROTO:
                 break;
         case MEANS_NET:
+                if (knows_ports(e))
+                        break;
                 v = VERDICT_NO_ROUTE_REMOTE;
+                c = e->repeat_same ? PROBE_PROVEN : PROBE_LIKELY;
                 break;
         case MEANS_LOOP:
                 v = VERDICT_NO_ROUTE_REMOTE;
                 c = PROBE_LIKELY;
                 break;
         case MEANS_HOST:
-                /* an ARP that the router began for somebody else may end while we ask: only a
-                 * second quick answer shows that it does not ask at all */
-                v = VERDICT_HOST_DOWN_REMOTE;
-                if (e->tcp.took < JUDGE_AT_ONCE && e->repeated && e->repeat_took < JUDGE_AT_ONCE) {
-                        v = VERDICT_NO_ROUTE_REMOTE;
-                        /* an unreachable route and a filter that says so look alike */
-                        c = PROBE_LIKELY;
-                } else if (e->tcp.took < JUDGE_SILENCE &&
-                           !(e->repeated && e->repeat_took >= JUDGE_AT_ONCE))
-                        c = PROBE_LIKELY;
+                judge_icmp_host(e, &v, &c);
                 break;
         case MEANS_UNKNOWN:
         default:

@@ -80,6 +80,8 @@ CASES = [
     Case("A10 head rejects (protocol-unreachable)", "REJECTED_AT_HEAD", setup=reject("type prot-unreachable", "type addr-unreachable"), where="head", within=1),
     Case("A11 router has no route", "NO_ROUTE_REMOTE", target="{elsewhere}", where="router", within=1),
     Case("A12 router has an unreachable route", "NO_ROUTE_REMOTE", "likely proven", setup=ip("router", "route add unreachable {head}"), where="router", within=1.5),
+    Case("A12 router has no route, says a rule (net-unreachable)", "REJECTED_ON_PATH", setup=reject_router("type net-unreachable", "type no-route"), where="router", within=1.5),
+    Case("A12 router has no neighbour, says a rule (host-unreachable)", "REJECTED_ON_PATH", setup=reject_router("type host-unreachable", "type addr-unreachable"), where="router", within=1.5),
     Case("A13 no route here", "NO_ROUTE_LOCAL", setup=ip("worker", "route del default"), within=1),
     Case("A13 link switched off", "LINK_DOWN", setup=link("worker", "w0", "down"), within=1, says="w0"),
     Case("A14 blackhole route here", "ROUTE_FORBIDS", setup=ip("worker", "route add blackhole {head}"), within=1, says="blackhole"),

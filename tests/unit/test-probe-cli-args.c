@@ -66,6 +66,8 @@ static void test_mistakes(void **state)
         } rows[] = {
                 {{NULL}, "HOST"},
                 {{"", NULL}, "HOST"},
+                {{"0.0.0.0", NULL}, "HOST 0.0.0.0"},
+                {{"ff02::1", NULL}, "HOST ff02::1"},
                 {{"a", "0", NULL}, "PORT 0"},
                 {{"a", "65536", NULL}, "PORT 65536"},
                 {{"a", "gcs", NULL}, "PORT gcs"},

@@ -216,7 +216,7 @@ static void test_refusals(void **state)
                 {ENETUNREACH, 200, 3, 0, "10.77.2.2", VERDICT_REJECTED_AT_HEAD, PROBE_PROVEN},
                 {ENOPROTOOPT, 200, 3, 2, "10.77.2.2", VERDICT_REJECTED_AT_HEAD, PROBE_PROVEN},
                 {ENETUNREACH, 1 * MS, 3, 0, "10.77.1.1", VERDICT_NO_ROUTE_REMOTE,
-                 PROBE_PROVEN}, /* A11 */
+                 PROBE_LIKELY}, /* A11 */
                 {EHOSTUNREACH, 3060 * MS, 3, 1, "10.77.1.1", VERDICT_HOST_DOWN_REMOTE,
                  PROBE_PROVEN}, /* A15 */
                 {EHOSTUNREACH, 500 * MS, 3, 1, "10.77.1.1", VERDICT_HOST_DOWN_REMOTE, PROBE_LIKELY},
@@ -233,11 +233,25 @@ static void test_refusals(void **state)
         e = far();
         icmp(&e, EHOSTUNREACH, 1 * MS, 3, 1, "10.77.1.1");
         CHECK(e, VERDICT_HOST_DOWN_REMOTE, PROBE_LIKELY);
-        e.repeated = true;
+        e.repeated = e.repeat_answered = e.repeat_same = true;
         e.repeat_took = 1 * MS;
         CHECK(e, VERDICT_NO_ROUTE_REMOTE, PROBE_LIKELY);
-        e.repeat_took = 1000 * MS;
+        e.repeat_took = 2900 * MS;
         CHECK(e, VERDICT_HOST_DOWN_REMOTE, PROBE_PROVEN);
+        e.repeat_same = e.repeat_answered = false; /* nothing in a second: no proof of anything */
+        e.repeat_took = 1000 * MS;
+        CHECK(e, VERDICT_HOST_DOWN_REMOTE, PROBE_LIKELY);
+        e.repeat_answered = true; /* another port is answered otherwise: a rule, not a route */
+        e.repeat_took = 1 * MS;
+        CHECK(e, VERDICT_REJECTED_ON_PATH, PROBE_PROVEN);
+
+        /* A11, and a rule that says the same */
+        icmp(&e, ENETUNREACH, 1 * MS, 3, 0, "10.77.1.1");
+        CHECK(e, VERDICT_REJECTED_ON_PATH, PROBE_PROVEN);
+        e.repeat_same = true;
+        CHECK(e, VERDICT_NO_ROUTE_REMOTE, PROBE_PROVEN);
+        e.repeat_same = e.repeat_answered = false;
+        CHECK(e, VERDICT_NO_ROUTE_REMOTE, PROBE_LIKELY);
 }
 
 static void test_refusals_v6(void **state)
@@ -255,7 +269,6 @@ static void test_refusals_v6(void **state)
                 {EACCES, 6, "fd77:1::1", VERDICT_REJECTED_ON_PATH},
                 {ECONNREFUSED, 4, "fd77:2::2", VERDICT_REFUSED_BY_FIREWALL},
                 {ECONNREFUSED, 4, "fd77:1::1", VERDICT_REFUSED_BY_FIREWALL},
-                {ENETUNREACH, 0, "fd77:1::1", VERDICT_NO_ROUTE_REMOTE},
                 {EACCES, 1, "fd77:1::2", VERDICT_LOCAL_FIREWALL},
         };
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
