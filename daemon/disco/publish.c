@@ -91,7 +91,6 @@ static bool publisher_set_state(Publisher *p, PublishState state)
         return changed;
 }
 
-/* From the loop only. */
 static void publisher_move(Publisher *p, PublishState state)
 {
         if (publisher_set_state(p, state) && p->ops && p->ops->on_change)
@@ -382,12 +381,12 @@ int publisher_set(Publisher *p, const char *instance, uint16_t port, char *const
         if (same && p->state == PUBLISH_PUBLISHED && update_txt(p) >= 0)
                 return 0;
         if (!avahi_is_up(p->avahi)) {
-                (void)publisher_set_state(p, PUBLISH_DOWN);
+                publisher_move(p, PUBLISH_DOWN);
                 return 0;
         }
         r = publish(p);
         if (r >= 0)
-                (void)publisher_set_state(p, PUBLISH_WAITING);
+                publisher_move(p, PUBLISH_WAITING);
         return r;
 }
 
@@ -395,7 +394,7 @@ void publisher_withdraw(Publisher *p)
 {
         p->wanted = false;
         group_drop(p);
-        (void)publisher_set_state(p, PUBLISH_IDLE);
+        publisher_move(p, PUBLISH_IDLE);
 }
 
 bool publisher_is_published(const Publisher *p)

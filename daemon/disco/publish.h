@@ -9,7 +9,9 @@
 typedef struct Publisher Publisher;
 
 typedef struct PublisherOps {
-        void (*on_change)(Publisher *p, void *userdata); /* publisher_text() changed */
+        /* publisher_text() changed. Also from inside publisher_set() and publisher_withdraw(). May
+         * not free the publisher. */
+        void (*on_change)(Publisher *p, void *userdata);
 } PublisherOps;
 
 int publisher_new(Bus *bus, const PublisherOps *ops, void *userdata, Publisher **ret);

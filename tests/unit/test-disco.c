@@ -447,8 +447,10 @@ static void test_publish(void **state)
         /* what is asked for again is there already */
         assert_int_equal(publisher_set(w->publisher, "lab1 head", 6388, txt), 0);
         assert_true(publisher_is_published(w->publisher));
+        unsigned before = w->changes;
         publisher_withdraw(w->publisher);
         assert_false(publisher_is_published(w->publisher));
+        assert_int_equal(w->changes, before + 1);
         UNTIL(w, w->avahi.n_freed == 1);
 }
 
