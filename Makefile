@@ -79,6 +79,8 @@ $(BUILD)/obj/gen/%.o: $(BUILD)/gen/wire/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -Wno-shadow -Wno-missing-braces -MMD -MP -c -o $@ $<
 
+# Else make removes the header when it is done, and the next run builds all that includes it again.
+.SECONDARY: $(PROTO_C) $(PROTO_H)
 $(BUILD)/gen/wire/%.pb-c.c $(BUILD)/gen/wire/%.pb-c.h &: daemon/wire/%.proto
 	$(say) PROTOC $@
 	@mkdir -p $(BUILD)/gen/wire
