@@ -332,7 +332,11 @@ static int find_due(const Keeper *k, char ***ret)
         if (!k->args || !k->settings || (s != ENGINE_RUNNING && s != ENGINE_STARTING))
                 return 0;
         Engine running = {.venv = k->args->venv};
-        int r = engine_select(&k->settings->engine, NULL, k->want.head_ray, &e, &why);
+        const EngineSettings *engine = &k->settings->engine;
+        /* a worker's engine is the head's choice, unless it is written down */
+        bool fixed = k->role == ROLE_HEAD || !isempty(engine->venv) ||
+                     !streq(engine->version, "auto");
+        int r = fixed ? engine_select(engine, NULL, NULL, &e, &why) : 0;
         if (r < 0)
                 return r;
         EnginePlan plan = plan_of(k, r > 0 ? &e : &running);
