@@ -334,8 +334,8 @@ static int find_due(const Keeper *k, char ***ret)
         Engine running = {.venv = k->args->venv};
         const EngineSettings *engine = &k->settings->engine;
         /* a worker's engine is the head's choice, unless it is written down */
-        bool fixed = k->role == ROLE_HEAD || !isempty(engine->venv) ||
-                     !streq(engine->version, "auto");
+        bool fixed =
+                k->role == ROLE_HEAD || !isempty(engine->venv) || !streq(engine->version, "auto");
         int r = fixed ? engine_select(engine, NULL, NULL, &e, &why) : 0;
         if (r < 0)
                 return r;

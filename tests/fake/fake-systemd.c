@@ -33,6 +33,7 @@ typedef struct Fake {
         const char *active, *result;
         char *status;
         char *job;     /* of our own unit, "" = none */
+        char *said;    /* status text of the running unit */
         char *refusal; /* the next start ends with this */
         uint32_t starts;
         int32_t code, exit_status;
@@ -98,7 +99,7 @@ static void start(Fake *f)
                 (void)sd_event_add_child(f->event, &f->child, f->pid, WEXITED, on_child, f);
         } else
                 f->pid = 4242;
-        set(f, "active", "success", "Ray serves");
+        set(f, "active", "success", f->said ? f->said : "Ray serves");
 }
 
 static void stop(Fake *f)
@@ -224,6 +225,17 @@ static int on_refuse(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return sd_bus_reply_method_return(m, "");
 }
 
+static int on_say(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Fake *f = userdata;
+        const char *text;
+
+        int r = sd_bus_message_read(m, "s", &text);
+        if (r >= 0)
+                r = free_and_strdup(&f->said, text);
+        return r < 0 ? r : sd_bus_reply_method_return(m, "");
+}
+
 static int on_set_job(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         Fake *f = userdata;
@@ -282,6 +294,7 @@ static const sd_bus_vtable job[] = {
 static const sd_bus_vtable control[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD("Fail", "s", "", on_fail, FREE),
+        SD_BUS_METHOD("Say", "s", "", on_say, FREE),
         SD_BUS_METHOD("Refuse", "s", "", on_refuse, FREE),
         SD_BUS_METHOD("Job", "s", "", on_set_job, FREE),
         SD_BUS_METHOD("Count", "", "u", on_count, FREE),
@@ -354,5 +367,6 @@ int main(int argc, char **argv)
         free(f.status);
         free(f.job);
         free(f.refusal);
+        free(f.said);
         return 0;
 }

@@ -695,6 +695,26 @@ static void test_head_moves(void **state)
         world_free(w);
 }
 
+/* A row of the raylet before this one is ALIVE still, as after a power cut: that is not joined. */
+static void test_predecessor(void **state)
+{
+        World *w = world_new("Worker");
+        char id[MACHINE_ID_STR_MAX];
+
+        steer(w, "Say", "running: Ray 2.60.0, node 030000000000, GCS at 127.0.0.1:1");
+        start_gcs(w, "aa"); /* with node 02… of this machine */
+        start_daemon(w);
+        wait_for(w, "Reason", "Ray runs; head 127.0.0.1:");
+        wait_for(w, "State", "engine-starting");
+        assert_int_equal(machine_id_for_app(id), 0);
+        _cleanup_free_ char *more =
+                str_printf("node id=03,hostname=w1,address=127.0.0.1,instance=%s\n", id);
+        write_text(w, "gcs", more);
+        wait_for(w, "State", "joined");
+        assert_int_equal(starts(w), 1);
+        world_free(w);
+}
+
 /* The second role is refused, and the first does not notice. */
 static void test_second_role(void **state)
 {
@@ -766,12 +786,13 @@ static void test_broker_restart(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_head),         cmocka_unit_test(test_head_repair),
-                cmocka_unit_test(test_reload),       cmocka_unit_test(test_worker),
-                cmocka_unit_test(test_blocked),      cmocka_unit_test(test_blocked_by_unit),
-                cmocka_unit_test(test_many_callers), cmocka_unit_test(test_damaged_args),
-                cmocka_unit_test(test_head_moves),   cmocka_unit_test(test_second_role),
-                cmocka_unit_test(test_wrong_conf),   cmocka_unit_test(test_broker_restart),
+                cmocka_unit_test(test_head),           cmocka_unit_test(test_head_repair),
+                cmocka_unit_test(test_reload),         cmocka_unit_test(test_worker),
+                cmocka_unit_test(test_blocked),        cmocka_unit_test(test_blocked_by_unit),
+                cmocka_unit_test(test_many_callers),   cmocka_unit_test(test_damaged_args),
+                cmocka_unit_test(test_predecessor),    cmocka_unit_test(test_head_moves),
+                cmocka_unit_test(test_second_role),    cmocka_unit_test(test_wrong_conf),
+                cmocka_unit_test(test_broker_restart),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
