@@ -11,8 +11,8 @@
 #define CARRY_INTERVAL (10 * USEC_PER_SEC)
 /* What is kept of a warning's or error's further lines (a traceback); of other dumps only their
  * number is. */
-#define FOLD_LINES 40
-#define FOLD_BYTES ((size_t)6 << 10)
+#define FOLD_LINES 20
+#define FOLD_BYTES ((size_t)4 << 10)
 /* One entry in all: a line (LINES_MAX) and its fold. */
 #define LINES_TEXT_MAX ((size_t)16 << 10)
 

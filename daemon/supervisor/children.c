@@ -9,6 +9,9 @@
 static const char *const child_kind_table[_CHILD_KIND_MAX] = {
         [CHILD_RAY_START] = "ray start",
         [CHILD_GCS_SERVER] = "gcs_server",
+        [CHILD_DASHBOARD] = "dashboard",
+        [CHILD_CLIENT_SERVER] = "Ray Client server",
+        [CHILD_LOG_MONITOR] = "log monitor",
         [CHILD_RAYLET] = "raylet",
         [CHILD_DASHBOARD_AGENT] = "dashboard agent",
         [CHILD_RUNTIME_ENV_AGENT] = "runtime environment agent",
@@ -111,6 +114,28 @@ static void learn_node_id(Children *c, char *const *cmdline)
         }
 }
 
+/* How the children of `ray start` are told apart. */
+static const struct {
+        ChildKind kind;
+        bool head_only;
+        const char *program; /* argv[0] without its folder */
+        const char *word;    /* the end of one of python's arguments */
+} signs[] = {
+        {CHILD_GCS_SERVER, true, "gcs_server", NULL},
+        {CHILD_DASHBOARD, true, NULL, "/dashboard/dashboard.py"},
+        {CHILD_CLIENT_SERVER, true, NULL, "ray.util.client.server"},
+        {CHILD_LOG_MONITOR, false, NULL, "/log_monitor.py"},
+        {CHILD_RAYLET, false, "raylet", NULL},
+};
+
+static bool has_word(char *const *cmdline, const char *word)
+{
+        STRV_FOREACH (s, cmdline)
+                if (endswith(*s, word))
+                        return true;
+        return false;
+}
+
 /* A zombie has no command line left; its short name must do. */
 static bool is_program(const Proc *p, char *const *cmdline, const char *name)
 {
@@ -120,29 +145,43 @@ static bool is_program(const Proc *p, char *const *cmdline, const char *name)
         return slash && streq(slash + 1, name);
 }
 
-int children_scan(Children *c, bool want_gcs)
+static int look_at(Children *c, const Proc *p)
+{
+        _cleanup_strv_free_ char **cmdline = NULL;
+
+        (void)proc_cmdline(NULL, p->pid, &cmdline);
+        for (size_t i = 0; i < ELEMENTSOF(signs); i++) {
+                if (signs[i].program ? !is_program(p, cmdline, signs[i].program)
+                                     : !has_word(cmdline, signs[i].word))
+                        continue;
+                if (signs[i].kind == CHILD_RAYLET)
+                        learn_node_id(c, cmdline);
+                int r = know(c, signs[i].kind, p->pid, p->ppid);
+                return r == -ESRCH ? 0 : r; /* gone since */
+        }
+        return 0;
+}
+
+static bool all_known(const Children *c, bool head)
+{
+        for (size_t i = 0; i < ELEMENTSOF(signs); i++)
+                if (c->known[signs[i].kind].pid == 0 && (head || !signs[i].head_only))
+                        return false;
+        return true;
+}
+
+int children_scan(Children *c, bool head)
 {
         _cleanup_free_ Proc *l = NULL;
         pid_t root = c->known[CHILD_RAY_START].pid;
         size_t n = 0;
 
-        if (c->known[CHILD_RAYLET].pid && (!want_gcs || c->known[CHILD_GCS_SERVER].pid))
+        if (all_known(c, head))
                 return 0;
         int r = procs_descendants(NULL, root, &l, &n);
-        for (size_t i = 0; i < n && r >= 0; i++) {
-                _cleanup_strv_free_ char **cmdline = NULL;
-                if (l[i].ppid != root)
-                        continue;
-                (void)proc_cmdline(NULL, l[i].pid, &cmdline);
-                if (is_program(&l[i], cmdline, "gcs_server"))
-                        r = know(c, CHILD_GCS_SERVER, l[i].pid, root);
-                else if (is_program(&l[i], cmdline, "raylet")) {
-                        learn_node_id(c, cmdline);
-                        r = know(c, CHILD_RAYLET, l[i].pid, root);
-                }
-                if (r == -ESRCH) /* gone since */
-                        r = 0;
-        }
+        for (size_t i = 0; i < n && r >= 0; i++)
+                if (l[i].ppid == root)
+                        r = look_at(c, &l[i]);
         return MIN(r, 0);
 }
 

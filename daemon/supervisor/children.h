@@ -12,8 +12,12 @@
 #include "model/node.h"
 
 typedef enum ChildKind {
+        /* in the order in which one takes the others along */
         CHILD_RAY_START,
         CHILD_GCS_SERVER,
+        CHILD_DASHBOARD,     /* head; `ray start` ends all when one of these helpers dies */
+        CHILD_CLIENT_SERVER, /* head */
+        CHILD_LOG_MONITOR,
         CHILD_RAYLET,
         CHILD_DASHBOARD_AGENT,   /* the raylet ends with it */
         CHILD_RUNTIME_ENV_AGENT, /* the same */
@@ -34,8 +38,8 @@ int children_new(sd_event *event, pid_t ray_start, child_lost_cb cb, void *userd
 Children *children_free(Children *c);
 DEFINE_CLEANUP(Children *, children_free);
 
-/* Looks for gcs_server and raylet; quick to return once both of `want_gcs` and raylet are known. */
-int children_scan(Children *c, bool want_gcs);
+/* Looks for the children of `ray start`; quick to return once all of the role are known. */
+int children_scan(Children *c, bool head);
 /* The agents, as the raylet names them; what is not the raylet's child is not believed. */
 int children_set_agents(Children *c, pid_t dashboard_agent, pid_t runtime_env_agent);
 

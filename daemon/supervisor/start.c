@@ -15,6 +15,9 @@
 #define ASK_FIRST (100 * USEC_PER_MSEC)
 #define ASK_MAX   (2 * USEC_PER_SEC)
 
+/* Ray's last helpers come a moment after the node is ALIVE, and some may be switched off. */
+#define SCAN_MORE (30 * USEC_PER_SEC)
+
 static void launch(Supervisor *s);
 
 /* Marks a call as under way; false: one is, or it is too early. */
@@ -304,6 +307,7 @@ static void running(Supervisor *s)
 
         if (supervisor_set_stage(s, STAGE_RUNNING, USEC_INFINITY) < 0)
                 return;
+        s->scan_until = now_mono() + SCAN_MORE;
         int r = watch_health(s);
         if (r < 0) {
                 supervisor_fail_errno(s, r, "watch the raylet");
@@ -408,6 +412,8 @@ void start_tick(Supervisor *s)
                 ask_node(s);
                 break;
         case STAGE_RUNNING:
+                if (now_mono() < s->scan_until)
+                        (void)children_scan(s->children, head);
                 ask_agents(s);
                 supervisor_prune(s);
                 break;

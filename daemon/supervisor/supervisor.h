@@ -24,8 +24,8 @@
 #define REGISTERING_MAX (60 * USEC_PER_SEC)
 /* What a stop may take beyond the drain. */
 #define STOPPING_EXTRA (15 * USEC_PER_SEC)
-/* From SIGINT, when there is no GCS and so nothing to drain, to the end; Ray takes 1 to 3 s, and for
- * ever while it still starts and asks a GCS that is gone. */
+/* From SIGINT, when there is no GCS and so nothing to drain, to the end; Ray takes 1 to 3 s, and
+ * for ever while it still starts and asks a GCS that is gone. */
 #define INTERRUPT_MAX (5 * USEC_PER_SEC)
 /* From the verdict to the end of the unit; systemd kills what is left then. */
 #define ENDING_MAX (3 * USEC_PER_SEC)
@@ -56,6 +56,7 @@ typedef struct Supervisor {
         Logs *logs;
         Output *output;
         Children *children;
+        usec_t scan_until; /* more of them are looked for */
         Health *health[2]; /* raylet; head: GCS */
         Child pruning;
         usec_t prune_next;

@@ -165,7 +165,7 @@ static bool file_read(File *f, int fd, uint64_t max)
 
 static bool file_look(File *f, uint64_t max)
 {
-        struct stat st;
+        struct stat st = {};
 
         _cleanup_close_ int fd = file_open(f, f->name, &st);
         if (fd < 0)
@@ -181,7 +181,7 @@ static bool file_look(File *f, uint64_t max)
  * file. to: NULL when files of the new name are not followed. */
 static void file_rotated(File *f, File *to, const char *name)
 {
-        struct stat st;
+        struct stat st = {};
 
         _cleanup_close_ int fd = file_open(f, name, &st);
         if (fd >= 0 && st.st_ino == f->ino) {

@@ -130,6 +130,15 @@ def test_dashboard_agent_killed():
     lost("agent", "dashboard agent")
 
 
+def test_log_monitor_killed():
+    with engine("head") as e:
+        e.start().ready()
+        pid = next(p for p, line in descendants(e.process.pid).items() if "log_monitor.py" in line)
+        os.kill(pid, signal.SIGKILL)
+        e.exit(LOST)
+        check(e.status() == f"log monitor (pid {pid}) was killed by SIGKILL", e.status())
+
+
 def test_ray_start_killed():
     with engine("head") as e:
         e.start().ready()

@@ -71,6 +71,14 @@ def test_raylet_killed():
         lost(e, below(e, "/raylet/raylet "), "raylet")
 
 
+def test_helpers_killed():
+    for what, title in (("log_monitor.py", "log monitor"), ("dashboard/dashboard.py", "dashboard")):
+        with engine("head") as e:
+            e.start().ready(60)
+            time.sleep(1.5)
+            lost(e, below(e, what), title)
+
+
 def test_gcs_server_killed_and_taken_up():
     """With a store the second start has the first one's cluster and session."""
     with engine("head", GCS_STORE="rocksdb") as e:
