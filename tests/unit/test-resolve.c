@@ -249,16 +249,26 @@ static int setup(void **state)
         socklen_t len = sizeof(in);
 
         assert_int_equal(sd_event_new(&w->event), 0);
-        w->server.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        assert_int_equal(bind(w->server.fd, (struct sockaddr *)&in, len), 0);
-        assert_int_equal(getsockname(w->server.fd, (struct sockaddr *)&in, &len), 0);
+        int tcp = -EBADF;
+        /* one number for both: the kernel chooses it for UDP, and TCP may have it in use */
+        for (int i = 0; i < 100; i++) {
+                len = sizeof(in);
+                in.sin_port = 0;
+                w->server.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+                tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+                assert_int_equal(bind(w->server.fd, (struct sockaddr *)&in, len), 0);
+                assert_int_equal(getsockname(w->server.fd, (struct sockaddr *)&in, &len), 0);
+                if (bind(tcp, (struct sockaddr *)&in, len) == 0 && listen(tcp, 8) == 0)
+                        break;
+                close(w->server.fd);
+                close(tcp);
+                tcp = -EBADF;
+        }
+        assert_true(tcp >= 0);
         (void)snprintf(w->server.address, sizeof(w->server.address), "127.0.0.1:%u",
                        ntohs(in.sin_port));
         assert_true(sd_event_add_io(w->event, &w->io, w->server.fd, EPOLLIN, on_question,
                                     &w->server) >= 0);
-        int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        assert_int_equal(bind(tcp, (struct sockaddr *)&in, len), 0);
-        assert_int_equal(listen(tcp, 8), 0);
         assert_true(sd_event_add_io(w->event, &w->tcp, tcp, EPOLLIN, on_tcp, &w->server) >= 0);
         assert_true(sd_event_source_set_io_fd_own(w->tcp, true) >= 0);
         assert_int_equal(resolver_new(w->event, &w->resolver), 0);
