@@ -23,7 +23,8 @@ static int parse_address(const char *s, Addr *ret)
         host[n] = 0;
         if (host[0] != '[' && strchr(host, ':'))
                 return -EBADMSG;
-        if (addr_parse(host, &a) < 0 || parse_port(colon + 1, &a.port) < 0 || !addr_is_usable(&a))
+        if (addr_parse(host, &a) < 0 || parse_port(colon + 1, &a.port) < 0 || a.scope != 0 ||
+            !addr_is_usable(&a))
                 return -EBADMSG;
         *ret = a;
         return 0;
