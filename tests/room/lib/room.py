@@ -365,9 +365,9 @@ END
 
         With message_id only entries of that MESSAGE_ID count (hex, no dashes).
         """
+        # No match on the command line: with one, --after-cursor of systemd 252 skips the first
+        # entry that matches, even when it is not the cursor's.
         args = ["journalctl", "-f", "--no-tail", "-q", "-a", "-o", "json", "--after-cursor", after]
-        args += ["-u", unit] if unit else []
-        args += [f"MESSAGE_ID={message_id}"] if message_id else []
         wanted = re.compile(pattern)
         end = time.monotonic() + timeout
         p = self.spawn(args, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -384,6 +384,10 @@ END
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     entry = json.loads(line)
+                    if message_id and entry.get("MESSAGE_ID") != message_id:
+                        continue
+                    if unit and unit not in (entry.get("_SYSTEMD_UNIT"), entry.get("UNIT")):
+                        continue
                     text = entry.get("MESSAGE")
                     if isinstance(text, list):
                         text = bytes(text).decode(errors="replace")
@@ -410,9 +414,9 @@ END
 
     def count_messages(self, name, after):
         """How many entries with this MESSAGE_ID came after the cursor."""
-        out = self.run(["journalctl", "-q", "--no-pager", "-o", "cat", "--after-cursor", after,
-                        f"MESSAGE_ID={message_id(name)}"], check=False, quiet=True).out
-        return len(out.splitlines())
+        out = self.journal(after, output="json")
+        return sum(json.loads(line).get("MESSAGE_ID") == message_id(name)
+                   for line in out.splitlines())
 
     # raycluster's own interface ---------------------------------------------------------------
 

@@ -23,6 +23,8 @@ def worker_recovers(room, deed, message, bound, pattern):
     took = stamp(joined) - began
     expect(took <= bound, f"back in the cluster after {took:.1f} s, bound {bound} s")
     room.timeline.say("w1", f"back after {took:.1f} s")
+    # The GCS needs its own time to see that the old node is gone; then it is there once.
+    story.wait_alive(room, room.guests, 90)
     for p in others:
         p.expect_same("the fault on w1")
 
