@@ -118,7 +118,7 @@ class Pids:
                                 f"they were {self.now}")
 
 
-# A task on the machine that argv names runs until a line comes on stdin; then its result is shown.
+# A task on the node whose id argv gives runs until a line comes on stdin; then its result is shown.
 LONG_TASK = '''\
 import asyncio
 import os
@@ -128,8 +128,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
 
 ray.init(log_to_driver=False)
-node = [n["NodeID"] for n in ray.nodes() if n["Alive"] and n["NodeManagerHostname"] == sys.argv[1]]
-there = On(node[0], soft=False)
+there = On(sys.argv[1], soft=False)
 
 
 @ray.remote(num_cpus=0, max_restarts=0)
@@ -164,6 +163,13 @@ print("RESULT", ray.get(result, timeout=60), flush=True)
 '''
 
 
+def node_of(room, name, on="head"):
+    """Ray's id of the machine's newest node: after a fault the GCS may still count the old one."""
+    nodes = [n for n in room[on].nodes() if n["hostname"] == name and n["state"] == "alive"]
+    expect(nodes, f"{name} is not ALIVE")
+    return max(nodes, key=lambda n: n["started_ms"])["id"]
+
+
 class LongTask:
     """A task on one machine that runs until finish(); lost means that Ray lost it."""
 
@@ -172,9 +178,10 @@ class LongTask:
         self.on = on
         self.guest.write("/tmp/long-task.py", LONG_TASK)
         self.guest.say(f"starts a long task on {on}")
+        node = node_of(room, on)
         self.process = self.guest.spawn(
             f'eval "$(raycluster env)"; exec {engine(self.guest)}/bin/python '
-            f"/tmp/long-task.py {on}", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            f"/tmp/long-task.py {node}", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         if line.strip() != "RUNNING":
