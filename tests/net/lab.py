@@ -12,6 +12,8 @@ NET = {4: {"worker": "10.77.1.2", "router": "10.77.1.1", "router2": "10.77.2.1",
        6: {"worker": "fd77:1::2", "router": "fd77:1::1", "router2": "fd77:2::1", "head": "fd77:2::2",
            "near": "fd77:1::9", "far": "fd77:2::9", "elsewhere": "fd88::1"}}
 SLACK = float(os.environ.get("SLACK", "2"))  # seconds beyond a case's budget, for busy machines; 0 to measure
+MEMBERS = {"schema", "verdict", "code", "confidence", "direction", "where", "sentence", "because", "hint", "address",
+           "ray_version", "python_version", "facts", "missing_facts", "steps"}
 _count = itertools.count()
 _open = set()
 _lock = threading.Lock()
@@ -146,10 +148,11 @@ class Lab:
 
 class Case:
     """setup(lab, f) prepares; target and args may hold {head}, {near}, … of the family; expected is a
-    verdict, or a set of them; confidence a word or several; where an address name or None (not checked)."""
+    verdict, or a set of them; confidence a word or several; where an address name or None (not checked).
+    after(lab, f) looks at what the probe left behind and returns what is wrong, or nothing."""
 
     def __init__(self, name, verdict, confidence="proven", setup=None, target="{head}", port="6379", args=(),
-                 where=None, families=(4, 6), within=6.5, root=False, who="worker", says=None):
+                 where=None, families=(4, 6), within=6.5, root=False, who="worker", says=None, after=None):
         self.__dict__.update(locals())
         del self.__dict__["self"]
 
@@ -165,6 +168,7 @@ class Case:
             target = self.target.format(**names)
             args = [a.format(**names, **lab.files) for a in self.args]
             code, out, err, took = lab.probe("--json", *args, target, self.port, who=self.who, root=self.root)
+            left = self.after(lab, f) if self.after else ""
         try:
             r = json.loads(out)
         except ValueError:
@@ -184,6 +188,10 @@ class Case:
             wrong.append("time")
         if self.says and self.says.format(**names) not in r["sentence"]:
             wrong.append("sentence")
+        if set(r) != MEMBERS or r["schema"] != 1 or False in r.values():
+            wrong.append("JSON schema")
+        if left:
+            wrong.append(left)
         proven_wrong = "verdict" in wrong and r["confidence"] == "proven"
         return not wrong, proven_wrong, said if not wrong else f"{', '.join(wrong)}: got {said}; expected {self.verdict} {self.confidence}"
 

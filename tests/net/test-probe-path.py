@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """ray-probe against every way that a network can keep a worker from its head (probe.md tables A and B)."""
-import sys
+import re, sys
 
 from lab import Case, main
 
@@ -58,6 +58,17 @@ def router_gone(lab, f):
     lab.ip("router", "addr flush dev r0", "-6 addr flush dev r0")
 
 
+def few_syns(lab, f):
+    text = lab.run("head", "nft", "list", "table", "inet", "t").stdout
+    n = int(re.search(r"counter packets (\d+)", text)[1])
+    return "" if 0 < n <= 40 else f"{n} SYNs at the head"
+
+
+def nothing_left(lab, f):
+    sockets = lab.run("worker", "ss", "-Htuan").stdout.strip()
+    return f"sockets left: {sockets}" if "LISTEN" in sockets or "SYN-SENT" in sockets else ""
+
+
 FILTERED = dict(verdict="FILTERED_SILENTLY", confidence="likely", where="head")
 LIKELY_SILENT = dict(verdict="HOST_SILENT", confidence="likely", where="head")
 
@@ -112,6 +123,9 @@ CASES = [
          lab.ip("head", "route add 10.77.1.0/24 dev lo"))), families=(4,), within=5, **LIKELY_SILENT),
     Case("B9 accept queue full", {"FILTERED_SILENTLY"}, "likely", setup=lambda lab, f: lab.serve("head", "full", "6379"), within=4),
     Case("B10 router has a blackhole route", setup=ip("router", "route add blackhole {head}"), within=5, **LIKELY_SILENT),
+    # --- what it leaves behind
+    Case("at most 40 SYNs to a silent head", "HOST_SILENT", "likely", setup=nft("head", "input", "tcp flags & (syn|ack) == syn counter drop", "meta l4proto udp drop"), after=few_syns, within=5),
+    Case("no socket is left", "PORT_CLOSED", after=nothing_left, within=1),
     # --- what is asked for
     Case("--from an interface", "PORT_CLOSED", args=("--from", "w0"), within=1),
     Case("--from an address", "PORT_CLOSED", args=("--from", "{worker}"), within=1),
