@@ -393,15 +393,28 @@ const char *engine_unit_result(const EngineUnit *u)
         return u->result;
 }
 
-char *engine_status_node(const char *status, char ret[ENGINE_NODE_MAX])
+/* The word behind `mark`, made of `set`; "" when there is none, or one that does not fit. */
+static char *status_word(const char *status, const char *mark, const char *set, char *ret,
+                         size_t size)
 {
-        const char *s = strstr(status, ", node ");
-        size_t n = s ? strspn(s + strlen(", node "), "0123456789abcdef") : 0;
+        const char *s = strstr(status, mark);
+        size_t n = s ? strspn(s + strlen(mark), set) : 0;
 
         *ret = 0;
-        if (n > 0 && n < ENGINE_NODE_MAX)
-                (void)snprintf(ret, ENGINE_NODE_MAX, "%.*s", (int)n, s + strlen(", node "));
+        if (n > 0 && n < size)
+                (void)snprintf(ret, size, "%.*s", (int)n, s + strlen(mark));
         return ret;
+}
+
+char *engine_status_node(const char *status, char ret[ENGINE_NODE_MAX])
+{
+        return status_word(status, ", node ", "0123456789abcdef", ret, ENGINE_NODE_MAX);
+}
+
+char *engine_status_ray(const char *status, char ret[32])
+{
+        return status_word(status, "running: Ray ", "0123456789.abcdefghijklmnopqrstuvwxyz+", ret,
+                           32);
 }
 
 int engine_unit_exit_status(const EngineUnit *u)

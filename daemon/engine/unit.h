@@ -53,6 +53,8 @@ const char *engine_unit_status(const EngineUnit *u);
  * when it says none. */
 #define ENGINE_NODE_MAX 64
 char *engine_status_node(const char *status, char ret[ENGINE_NODE_MAX]);
+/* Likewise the version of the Ray that runs. */
+char *engine_status_ray(const char *status, char ret[32]);
 /* How it ended: "exit-code 1: gcs_server (pid 123) was killed by signal KILL", "timeout"; valid
  * until the next on_state. */
 const char *engine_unit_result(const EngineUnit *u);

@@ -149,6 +149,8 @@ static void on_alive(GcsClient *c, const GcsResult *result, const char *ray_vers
         w->facts.served_at = now_mono();
         if (w->facts.serving_since == 0)
                 w->facts.serving_since = w->facts.served_at;
+        if (!isempty(ray_version) && !streq(w->facts.versions.ray, ray_version))
+                w->facts.versions = (Versions){}; /* another Ray on the old tables: asked anew */
         (void)free_and_strdup(&w->facts.text, "");
         if (gcs_client_get_cluster_id(w->client, on_cluster_id, w) < 0)
                 call_failed(w);

@@ -81,6 +81,10 @@ static WorkerPlan decide_served(const WorkerFacts *f, WorkerState now)
                                           f->head));
         if (f->phase == KEEP_STARTING)
                 return plan(WORKER_ENGINE_STARTING, strdup(f->keep_text));
+        if (f->other_ray)
+                return restart(WORKER_RESTART_RAY,
+                               str_printf("head %s runs Ray %s now: Ray is started anew with it",
+                                          f->head, f->ray));
         if (f->node_alive)
                 return plan(WORKER_JOINED, say_joined(f));
         if (f->running_for >= WORKER_NODE_MAX && f->node_missing >= WORKER_MISSING_MAX)

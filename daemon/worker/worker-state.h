@@ -58,6 +58,7 @@ typedef struct WorkerFacts {
         unsigned failures;    /* unanswered rounds in a row */
         const char *gcs_text; /* what the last unanswered round said */
         bool other_cluster;   /* it is another cluster than Ray was started for */
+        bool other_ray;       /* it runs another version of Ray than we do */
         const char *moved;    /* where a head of ours serves now instead, or NULL */
         bool node_alive;      /* our node is among the living */
         usec_t node_missing;  /* for so long it is not, by lists of a GCS that serves */
@@ -67,6 +68,7 @@ typedef struct WorkerFacts {
 typedef enum WorkerRestart {
         WORKER_RESTART_NO,
         WORKER_RESTART_CLUSTER, /* the head has a new cluster id */
+        WORKER_RESTART_RAY,     /* the head runs another version of Ray now */
         WORKER_RESTART_MOVED,   /* the head is at another address now */
         WORKER_RESTART_DEAD,    /* the GCS calls our node dead */
 } WorkerRestart;

@@ -344,10 +344,11 @@ static WorkerFacts facts_of(Worker *w, const char *head, const char *moved)
         const WatchFacts *s = scout_facts(w->scout);
         const EngineArgs *args = keeper_running(w->keeper);
         usec_t now = now_mono(), since = keeper_running_since(w->keeper);
-        char id[RAY_ID_STR_MAX] = "";
+        char id[RAY_ID_STR_MAX] = "", ray[32];
 
         if (f && watch_is_known(f))
                 ray_id_format(id, &f->cluster_id);
+        engine_status_ray(keeper_unit_status(w->keeper), ray);
         return (WorkerFacts){
                 .stopping = daemon_is_stopping(w->daemon),
                 .phase = keeper_phase(w->keeper),
@@ -365,6 +366,7 @@ static WorkerFacts facts_of(Worker *w, const char *head, const char *moved)
                 .gcs_text = f ? f->text : "",
                 .other_cluster =
                         *id && args && !isempty(args->cluster_id) && !streq(args->cluster_id, id),
+                .other_ray = *id && *ray && !streq(f->versions.ray, ray),
                 .moved = moved,
                 .node_alive = f && node_is_alive(w, f),
                 .node_missing = w->missing_since != 0 ? usec_sub(now, w->missing_since) : 0,
@@ -394,6 +396,8 @@ static void carry_out(Worker *w, const WorkerPlan *plan)
                 const char *why;
         } restarts[] = {
                 [WORKER_RESTART_CLUSTER] = {MSG_CLUSTER_CHANGED, "the head has a new cluster"},
+                [WORKER_RESTART_RAY] = {MSG_VERSION_MISMATCH,
+                                        "the head runs another version of Ray"},
                 [WORKER_RESTART_MOVED] = {MSG_CLUSTER_CHANGED, "the head is at another address"},
                 [WORKER_RESTART_DEAD] = {MSG_NODE_DEAD, "the head calls this node dead"},
         };

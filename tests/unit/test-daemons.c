@@ -715,6 +715,24 @@ static void test_predecessor(void **state)
         world_free(w);
 }
 
+/* The head comes back with its tables and another version of Ray. */
+static void test_other_ray(void **state)
+{
+        World *w = world_new("Worker");
+
+        steer(w, "Say", "running: Ray 2.60.0, node 02, GCS at 127.0.0.1:1");
+        start_gcs(w, "aa");
+        start_daemon(w);
+        wait_for(w, "State", "joined");
+        steer(w, "Say", "running: Ray 2.61.0, node 02, GCS at 127.0.0.1:1");
+        write_text(w, "gcs", "version 2.61.0\n");
+        wait_for(w, "RayVersion", "2.61.0");
+        wait_for(w, "Reason", "joined head 127.0.0.1:");
+        wait_for(w, "EngineStatus", "running: Ray 2.61.0");
+        assert_int_equal(starts(w), 2);
+        world_free(w);
+}
+
 /* The second role is refused, and the first does not notice. */
 static void test_second_role(void **state)
 {
@@ -786,13 +804,13 @@ static void test_broker_restart(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_head),           cmocka_unit_test(test_head_repair),
-                cmocka_unit_test(test_reload),         cmocka_unit_test(test_worker),
-                cmocka_unit_test(test_blocked),        cmocka_unit_test(test_blocked_by_unit),
-                cmocka_unit_test(test_many_callers),   cmocka_unit_test(test_damaged_args),
-                cmocka_unit_test(test_predecessor),    cmocka_unit_test(test_head_moves),
-                cmocka_unit_test(test_second_role),    cmocka_unit_test(test_wrong_conf),
-                cmocka_unit_test(test_broker_restart),
+                cmocka_unit_test(test_head),         cmocka_unit_test(test_head_repair),
+                cmocka_unit_test(test_reload),       cmocka_unit_test(test_worker),
+                cmocka_unit_test(test_blocked),      cmocka_unit_test(test_blocked_by_unit),
+                cmocka_unit_test(test_many_callers), cmocka_unit_test(test_damaged_args),
+                cmocka_unit_test(test_other_ray),    cmocka_unit_test(test_predecessor),
+                cmocka_unit_test(test_head_moves),   cmocka_unit_test(test_second_role),
+                cmocka_unit_test(test_wrong_conf),   cmocka_unit_test(test_broker_restart),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

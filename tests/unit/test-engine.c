@@ -208,6 +208,10 @@ static void test_status_node(void **state)
                                                "10.0.0.1:6379",
                                                node),
                             "046048c91135");
+        char ray[32];
+        assert_string_equal(engine_status_ray("running: Ray 2.60.0, node 04", ray), "2.60.0");
+        assert_string_equal(engine_status_ray("running: Ray 3.0.0rc1, node 04", ray), "3.0.0rc1");
+        assert_string_equal(engine_status_ray("starting: waiting for the GCS", ray), "");
         assert_string_equal(engine_status_node("starting: waiting for the GCS", node), "");
         assert_string_equal(engine_status_node("", node), "");
         assert_string_equal(engine_status_node("x, node ", node), "");

@@ -137,6 +137,12 @@ static void test_rejoin(void **state)
         check(f, WORKER_ENGINE_STARTING, WORKER_REPAIRING, NULL, false, WORKER_RESTART_CLUSTER);
 
         f = running();
+        f.other_ray = true;
+        check(f, WORKER_JOINED, WORKER_REPAIRING, NULL, false, WORKER_RESTART_RAY);
+        f.serving = false; /* what it said last does not count */
+        check(f, WORKER_LOST_HEAD, WORKER_LOST_HEAD, NULL, false, WORKER_RESTART_NO);
+
+        f = running();
         f.serving = false;
         f.moved = "compute05 (10.0.0.9:6379)";
         check(f, WORKER_LOST_HEAD, WORKER_REPAIRING, NULL, false, WORKER_RESTART_MOVED);
