@@ -88,6 +88,8 @@ static void print_cluster(const Paint *p, const View *v)
         if (v->engine_repairs > 0)
                 out_line("", "%s%u restart%s by the daemon since it started%s", p->warn,
                          v->engine_repairs, v->engine_repairs == 1 ? "" : "s", p->off);
+        if (streq(v->auth, "token"))
+                out_line("Access", "by token");
         if (*v->published)
                 out_line("Published", "%s", v->published);
 }

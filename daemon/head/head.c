@@ -170,12 +170,13 @@ static bool serves(const Head *h)
 
 static void load_token(Head *h)
 {
-        free(TAKE_PTR(h->token));
+        _cleanup_free_ char *before = TAKE_PTR(h->token);
         int r = token_load(settings(h), &h->token);
         if (r < 0)
                 (void)log_warning_errno(r, "Failed to read Ray's token: %m");
         show_auth(daemon_status(h->daemon), r != 0);
-        h->watch = watch_free(h->watch); /* comes back with the token */
+        if (!streq_ptr(before, h->token))
+                h->watch = watch_free(h->watch); /* comes back with the token */
 }
 
 /* --- the announcement ---------------------------------------------------------------------------

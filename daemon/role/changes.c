@@ -67,7 +67,7 @@ int changes_new(sd_event *event, changes_cb cb, void *userdata, Changes **ret)
         for (size_t i = 0; i < ELEMENTSOF(dirs); i++) {
                 r = sd_event_add_inotify(event, &c->watches[i], dirs[i],
                                          IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM |
-                                                 IN_ATTRIB | IN_ONLYDIR,
+                                                 IN_ATTRIB | IN_CLOSE_WRITE | IN_ONLYDIR,
                                          on_inotify, c);
                 if (r < 0)
                         log_debug_errno(r, "No watch on %s: %m", dirs[i]);

@@ -364,6 +364,13 @@ static void update_due(Keeper *k)
         k->due = due;
 }
 
+/* The unit looks once more whether what it refused for is mended: until it knows, that stands. */
+static bool looks_again(const Keeper *k, const char *status)
+{
+        return k->blocked && k->blocked_by_unit &&
+               (isempty(status) || startswith(status, "checking"));
+}
+
 static char *describe(const Keeper *k)
 {
         const char *status = engine_unit_status(k->unit), *result = engine_unit_result(k->unit);
@@ -380,6 +387,8 @@ static char *describe(const Keeper *k)
         case KEEP_STARTING:
                 if (engine_unit_state(k->unit) != ENGINE_STARTING)
                         status = ""; /* of the last run */
+                if (looks_again(k, status))
+                        return str_printf("blocked: %s", k->blocked);
                 return str_printf("starting Ray%s%s", isempty(status) ? "" : ": ", status);
         case KEEP_RUNNING:
                 return strdup(isempty(status) ? "Ray runs" : status);

@@ -99,8 +99,7 @@ static int load_args(const Options *o, EngineArgs **ret)
                 why = str_printf("it is for the %s, and this is the %s", role_to_string(a->role),
                                  role_to_string(o->role));
         if (r < 0 || why) {
-                text = str_printf("%s: %s; the daemon writes it anew when ray-%s.service is "
-                                  "restarted",
+                text = str_printf("%s: %s; ray-%s.service writes it anew and starts Ray again",
                                   path, why ? why : strerror(-r), role_to_string(o->role));
                 return refuse(EXIT_CONF, strna(text));
         }

@@ -79,12 +79,23 @@ static void update(Scout *s)
 /* --- why not ------------------------------------------------------------------------------------
  */
 
+/* A token is a mistake of this machine, so its remedy belongs into the sentence. */
+static char *explain(const ProbeReport *report)
+{
+        bool token =
+                report->verdict == VERDICT_TOKEN_REQUIRED || report->verdict == VERDICT_TOKEN_WRONG;
+
+        return token ? str_printf("%s: %s", report->sentence, report->hint)
+                     : strdup(report->sentence);
+}
+
 static void on_probe(Probe *p, const ProbeReport *report, void *userdata)
 {
         Scout *s = userdata;
 
         /* it may have begun to serve meanwhile: then there is nothing to explain */
-        (void)free_and_strdup(&s->why, report->verdict == VERDICT_OK ? "" : report->sentence);
+        free(s->why);
+        s->why = report->verdict == VERDICT_OK ? strdup("") : explain(report);
         s->probe = probe_free(s->probe);
         arm(s->probe_timer, backoff_next(&s->probing));
         update(s);
