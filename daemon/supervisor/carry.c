@@ -88,6 +88,9 @@ static void emit_held(Carrier *c, usec_t now)
         if (!c->holding)
                 return;
         c->holding = false;
+        /* every minute each of Ray's processes writes screens of statistics */
+        if (c->level == LOG_INFO && c->n_folded >= DUMP_LINES)
+                c->level = LOG_DEBUG;
         if (c->n_folded > 0)
                 (void)snprintf(more, sizeof(more), " (+%u lines)", c->n_folded);
         if (c->level <= level_limit(c) && buf_append(&c->text, more, strlen(more) + 1) >= 0)
@@ -137,6 +140,20 @@ static bool marker(Carrier *c, const char *line)
         return v;
 }
 
+/* "python-core-worker-<id>" is cut in the middle of the id. */
+static void piped(Carrier *c, const RayLog *l, usec_t now)
+{
+        const char *component = *l->component ? l->component : c->file.component;
+        int level = c->out->level;
+
+        if (startswith(component, "python-core-")) {
+                component = startswith(component, "python-core-d") ? "core-driver" : "core-worker";
+                level = MIN(level, LOG_WARNING);
+        }
+        if (l->level <= level)
+                entry(c, l->level, component, l->text, now);
+}
+
 void carrier_line(Carrier *c, const char *line, usec_t now)
 {
         RayLog l;
@@ -151,9 +168,7 @@ void carrier_line(Carrier *c, const char *line, usec_t now)
                 entry(c, l.level, c->file.component, l.text, now);
         else if (streq(c->name, CARRY_PIPE)) {
                 /* many writers, prints of tasks among them: nothing belongs together for sure */
-                if (l.level <= level_limit(c))
-                        entry(c, l.level, *l.component ? l.component : c->file.component, l.text,
-                              now);
+                piped(c, &l, now);
         } else if (l.shape == RAYLOG_PLAIN && c->holding)
                 fold(c, line);
         else

@@ -13,6 +13,8 @@
  * number is. */
 #define FOLD_LINES 20
 #define FOLD_BYTES ((size_t)4 << 10)
+/* From this many further lines on, an informational dump is a matter for debugging. */
+#define DUMP_LINES 4
 /* One entry in all: a line (LINES_MAX) and its fold. */
 #define LINES_TEXT_MAX ((size_t)16 << 10)
 

@@ -82,7 +82,7 @@ class Engine:
         lines += [f"ENV={k}={v}" for k, v in self.env.items()]
         self.args.write_text("\n".join(lines) + "\n")
 
-    def start(self, args=None, extra=None):
+    def start(self, args=None, extra=None, prefix=()):
         self.write_args()
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         name = f"\0ray-engine-test-{os.getpid()}-{time.monotonic_ns()}"
@@ -90,7 +90,7 @@ class Engine:
         env = {"PATH": os.environ["PATH"], "NOTIFY_SOCKET": "@" + name[1:], "STATE_DIRECTORY": f"{self.state}:x",
                "SECRET_OF_THE_CALLER": "1", "RAY_ADDRESS": "nowhere:1", **(extra or {})}
         self.t0 = time.monotonic()
-        self.process = subprocess.Popen([BINARY, f"--args={args or self.args}", self.role], env=env, text=True,
+        self.process = subprocess.Popen([*prefix, BINARY, f"--args={args or self.args}", self.role], env=env, text=True,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
         threading.Thread(target=self._read_lines, daemon=True).start()
         threading.Thread(target=self._read_notify, daemon=True).start()

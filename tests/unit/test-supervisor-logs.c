@@ -57,6 +57,11 @@ static void test_fold(void **state)
                                             "*** StackTrace ***",
                                             "frame 1",
                                             CXX("D") "c.cc:3: quiet",
+                                            CXX("I") "s.cc:5: Event stats:",
+                                            "1",
+                                            "2",
+                                            "3",
+                                            "4",
                                             CXX("W") "d.cc:4: end",
                                             NULL};
         Got g = {};
@@ -115,6 +120,26 @@ static void test_prints(void **state)
         assert_true(startswith(g.entries[2], "6 ray-worker :)|"));
         assert_true(endswith(g.entries[2], "RAY_TASK_NAME=A"));
         assert_null(carrier_new(&out, "debug_state.txt"));
+        strv_free(g.entries);
+}
+
+static void test_pipe(void **state)
+{
+        static const char *const lines[] = {
+                CXX("I") "a.cc:1: head", "a print",
+                "[2026-11-23 07:47:09,531 I 1 1] (python-core-worker-" ID ") quiet",
+                "[2026-11-23 07:47:09,531 W 1 1] (python-core-worker-" ID ") loud", NULL};
+        Got g = {};
+        CarryOut out = {
+                .entry = got_entry, .held_back = got_held_back, .userdata = &g, .level = LOG_INFO};
+        _cleanup_(carrier_freep) Carrier *c = carrier_new(&out, CARRY_PIPE);
+
+        feed(c, lines);
+        assert_int_equal(strv_length(g.entries), 3);
+        assert_string_equal(g.entries[0], "6 raylet a.cc:1: head|RAY_COMPONENT=raylet");
+        assert_string_equal(g.entries[1], "6 ray-start a print|RAY_COMPONENT=ray-start");
+        assert_true(startswith(g.entries[2], "4 ray-core-worker "));
+        assert_true(endswith(g.entries[2], "loud|RAY_COMPONENT=core-worker"));
         strv_free(g.entries);
 }
 
@@ -350,6 +375,7 @@ int main(void)
                 cmocka_unit_test(test_fold),
                 cmocka_unit_test(test_fold_limits),
                 cmocka_unit_test(test_prints),
+                cmocka_unit_test(test_pipe),
                 cmocka_unit_test(test_flood),
                 cmocka_unit_test_setup_teardown(test_follow, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_rotate, setup, teardown),
