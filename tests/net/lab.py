@@ -188,7 +188,7 @@ class Case:
             wrong.append("time")
         if self.says and self.says.format(**names) not in r["sentence"]:
             wrong.append("sentence")
-        if set(r) != MEMBERS or r["schema"] != 1 or False in r.values():
+        if set(r) != MEMBERS or r["schema"] != 1 or any(v is False for v in r.values()):
             wrong.append("JSON schema")
         if left:
             wrong.append(left)
