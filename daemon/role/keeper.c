@@ -215,7 +215,13 @@ static int check(Keeper *k, Engine *ret_engine, char **ret_why, MessageId *ret_i
         const char *token;
 
         int r = engine_select(&k->settings->engine, NULL, k->want.head_ray, ret_engine, ret_why);
-        *ret_id = r == 0 && !isempty(k->want.head_ray) ? MSG_VERSION_MISMATCH : MSG_BLOCKED;
+        if (r == 0 && !isempty(k->want.head_ray)) {
+                /* is it the version, or is there none at all? */
+                _cleanup_(engine_done) Engine other = {0};
+                _cleanup_free_ char *why = NULL;
+                if (engine_select(&k->settings->engine, NULL, NULL, &other, &why) > 0)
+                        *ret_id = MSG_VERSION_MISMATCH;
+        }
         if (r <= 0)
                 return r;
         if (engine_auth(k->settings, NULL, &token) == -ENOENT) {
@@ -396,8 +402,8 @@ static char *describe(const Keeper *k)
                 return str_printf("stopping Ray%s%s", isempty(status) ? "" : ": ", status);
         case KEEP_REPAIRING:
                 if (engine_unit_state(k->unit) == ENGINE_STOPPED)
-                        return strdup("Ray was stopped by somebody else and is started again");
-                return str_printf("Ray ended (%s) and is started again", result);
+                        return strdup("Ray was stopped by somebody else; starting it again");
+                return str_printf("%s ended: %s; starting it again", unit_name(k), result);
         default:
                 return strdup("Ray does not run");
         }
@@ -591,6 +597,11 @@ EngineState keeper_unit_state(const Keeper *k)
 const char *keeper_unit_status(const Keeper *k)
 {
         return engine_unit_status(k->unit);
+}
+
+const char *keeper_failure(const Keeper *k)
+{
+        return k->failed && !k->blocked ? engine_unit_result(k->unit) : NULL;
 }
 
 unsigned keeper_repairs(const Keeper *k)

@@ -53,6 +53,8 @@ KeepPhase keeper_phase(const Keeper *k);
 const char *keeper_text(const Keeper *k);
 EngineState keeper_unit_state(const Keeper *k);
 const char *keeper_unit_status(const Keeper *k);
+/* How the unit ended unasked the last time, while it has not run since; else NULL. */
+const char *keeper_failure(const Keeper *k);
 unsigned keeper_repairs(const Keeper *k);
 /* The arguments of what runs or was last started; NULL = never. Valid until the next on_change. */
 const EngineArgs *keeper_running(const Keeper *k);

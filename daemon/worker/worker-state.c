@@ -101,6 +101,10 @@ static WorkerPlan decide_served(const WorkerFacts *f, WorkerState now)
 
 static WorkerPlan decide_down(const WorkerFacts *f)
 {
+        if (f->asking && f->failure)
+                return plan(WORKER_REPAIRING,
+                            str_printf("ray-engine@worker.service ended: %s; asking head %s",
+                                       f->failure, f->head));
         if (f->asking)
                 return plan(WORKER_CHECKING, str_printf("asking head %s", f->head));
         if (f->ladder)

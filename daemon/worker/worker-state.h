@@ -48,6 +48,7 @@ typedef struct WorkerFacts {
         /* looking; only looked at while Ray does not run */
         const char *ladder;     /* what is missing to a head that serves; NULL: one serves */
         bool asking;            /* there is a head to ask, and its first answer is not here yet */
+        const char *failure;    /* how Ray ended unasked before, or NULL */
         bool checked;           /* its cluster id and versions are known */
         const char *no_address; /* why the own address is not known, or NULL */
         /* both */

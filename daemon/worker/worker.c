@@ -354,6 +354,7 @@ static WorkerFacts facts_of(Worker *w, const char *head, const char *moved)
                 .phase = keeper_phase(w->keeper),
                 .keep_text = keeper_text(w->keeper),
                 .ladder = scout_ladder(w->scout),
+                .failure = keeper_failure(w->keeper),
                 .asking = scout_is_asking(w->scout),
                 .checked = s && watch_is_known(s),
                 .no_address = w->no_address,

@@ -73,6 +73,11 @@ static void test_down(void **state)
         check(f, WORKER_STARTING, WORKER_LOOKING, "waiting: no head", false, WORKER_RESTART_NO);
         f.asking = true;
         check(f, WORKER_STARTING, WORKER_CHECKING, "asking head " HEAD, false, WORKER_RESTART_NO);
+        f.failure = "exit status 83: raylet (pid 7) was killed by SIGKILL";
+        check(f, WORKER_JOINED, WORKER_REPAIRING,
+              "ray-engine@worker.service ended: exit status 83: raylet (pid 7) was killed by "
+              "SIGKILL; asking head " HEAD,
+              false, WORKER_RESTART_NO);
         f.asking = false;
         f.ladder = NULL;
         check(f, WORKER_LOOKING, WORKER_BLOCKED, "blocked: no address", false, WORKER_RESTART_NO);
