@@ -812,5 +812,12 @@ int main(void)
                 cmocka_unit_test(test_head_moves),   cmocka_unit_test(test_second_role),
                 cmocka_unit_test(test_wrong_conf),   cmocka_unit_test(test_broker_restart),
         };
+        char id[MACHINE_ID_STR_MAX];
+
+        /* Where packages are built there may be none; systemd makes one at the first boot. */
+        if (machine_id_for_app(id) < 0) {
+                puts("1..1\nok 1 - daemons # SKIP this machine has no id, see machine-id(5)");
+                return 0;
+        }
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
