@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Discovery by the configuration's name, by DNS SRV and by memory, against dnsmasq and bad name servers."""
-import sys
+import re, sys
 
 from machines import Room, run_cases
 
@@ -126,6 +126,28 @@ def srv(tap):
     server.stop("kill")
 
 
+def limits(tap):
+    """What a name server or a search list can make us ask is bounded."""
+    many = [f"--srv-host=_raycluster._tcp.many.lab.example,t{i}.lab.example,6388,{i},0" for i in range(1, 13)]
+    server = ns.dnsmasq(*RECORDS, *many, "--host-record=t8.lab.example,10.66.0.8", "--log-queries")
+    fresh()
+    t = w.tool("find", "order=dns", "domain=many.lab.example")
+    m = best(t)
+    tap.check(m and "name=t8.lab.example" in m[2], "twelve SRV records: the eighth is still asked for", t)
+    asked = {m[1] for line in [*server.seen, *list(server.lines.queue)] if (m := re.search(r"query\[A\] (t\d+)", line or ""))}
+    tap.check("t8" in asked and not asked & {"t9", "t10", "t11", "t12"}, "and no more than eight", sorted(asked))
+    server.stop("kill")
+
+    server = ns.dnsmasq(*RECORDS, "--log-queries")
+    fresh("search " + " ".join(f"d{i}.lab.example" for i in range(1, 7)) + " plain.lab.example\nnameserver 10.66.0.99\n")
+    t = w.tool("find", "order=dns")
+    tap.check(t.wait(r"dns nothing: no SRV record .*_raycluster._tcp.d6.lab.example \(NXDOMAIN\)"),
+              "a search list of seven: six are asked", t)
+    asked = {m[1] for line in [*server.seen, *list(server.lines.queue)] if (m := re.search(r"query\[SRV\] (\S+)", line or ""))}
+    tap.check(len(asked) == 6 and "_raycluster._tcp.plain.lab.example" not in asked, "and no more than six", sorted(asked))
+    server.stop("kill")
+
+
 def bad_servers(tap):
     for behaviour, says in (("SERVFAIL", "DNS server 10.66.0.99 answered SERVFAIL"),
                             ("REFUSED", "DNS server 10.66.0.99 refused to answer"),
@@ -224,4 +246,4 @@ def own_address(tap):
     w.ip("link", "del", "mgmt")
 
 
-sys.exit(run_cases([names, srv, bad_servers, memory, own_address]))
+sys.exit(run_cases([names, srv, limits, bad_servers, memory, own_address]))
