@@ -19,7 +19,8 @@ struct Carrier {
         int level;
         char component[48];
         Buf text;
-        unsigned n_kept, n_folded;
+        unsigned n_kept, n_folded, n_repeats;
+        usec_t since;
 };
 
 Carrier *carrier_new(const CarryOut *out, const char *name)
@@ -91,7 +92,9 @@ static void emit_held(Carrier *c, usec_t now)
         /* every minute each of Ray's processes writes screens of statistics */
         if (c->level == LOG_INFO && c->n_folded >= DUMP_LINES)
                 c->level = LOG_DEBUG;
-        if (c->n_folded > 0)
+        if (c->n_repeats > 0)
+                (void)snprintf(more, sizeof(more), " (%u times)", c->n_repeats + 1);
+        else if (c->n_folded > 0)
                 (void)snprintf(more, sizeof(more), " (+%u lines)", c->n_folded);
         if (c->level <= level_limit(c) && buf_append(&c->text, more, strlen(more) + 1) >= 0)
                 entry(c, c->level, c->component, (const char *)buf_data(&c->text), now);
@@ -104,13 +107,24 @@ static void hold(Carrier *c, const RayLog *l, usec_t now)
         emit_held(c, now);
         c->holding = true;
         c->level = l->level;
-        c->n_kept = c->n_folded = 0;
+        c->n_kept = c->n_folded = c->n_repeats = 0;
+        c->since = now;
         /* raylet.err and its like hold what a dying process said last */
         if (l->shape == RAYLOG_PLAIN && endswith(c->name, ".err"))
                 c->level = LOG_WARNING;
         (void)snprintf(c->component, sizeof(c->component), "%s",
                        *l->component ? l->component : c->file.component);
         (void)buf_append(&c->text, l->text, strlen(l->text));
+}
+
+/* The same again: Ray says some things hundreds of times in a row. */
+static bool repeats(const Carrier *c, const RayLog *l, usec_t now)
+{
+        size_t n = strlen(l->text);
+
+        return c->holding && l->level == c->level && c->n_kept + c->n_folded == 0 &&
+               buf_size(&c->text) == n && memcmp(buf_data(&c->text), l->text, n) == 0 &&
+               usec_sub(now, c->since) < CARRY_INTERVAL;
 }
 
 static void fold(Carrier *c, const char *line)
@@ -171,6 +185,8 @@ void carrier_line(Carrier *c, const char *line, usec_t now)
                 piped(c, &l, now);
         } else if (l.shape == RAYLOG_PLAIN && c->holding)
                 fold(c, line);
+        else if (repeats(c, &l, now))
+                c->n_repeats++;
         else
                 hold(c, &l, now);
 }

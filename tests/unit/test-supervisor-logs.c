@@ -81,6 +81,32 @@ static void test_fold(void **state)
         strv_free(g.entries);
 }
 
+static void test_repeats(void **state)
+{
+        static const char *const lines[] = {CXX("I") "a.cc:1: wrong", CXX("I") "a.cc:1: wrong",
+                                            CXX("I") "a.cc:1: wrong", CXX("W") "a.cc:1: wrong",
+                                            CXX("W") "a.cc:1: wrong", "with more",
+                                            CXX("W") "a.cc:1: wrong", NULL};
+        Got g = {};
+        CarryOut out = {
+                .entry = got_entry, .held_back = got_held_back, .userdata = &g, .level = LOG_INFO};
+        _cleanup_(carrier_freep) Carrier *c = carrier_new(&out, "raylet.out");
+
+        feed(c, lines);
+        assert_int_equal(strv_length(g.entries), 3);
+        assert_true(startswith(g.entries[0], "6 raylet a.cc:1: wrong (3 times)|"));
+        assert_true(startswith(g.entries[1], "4 raylet a.cc:1: wrong\nwith more (2 times)|"));
+        assert_true(startswith(g.entries[2], "4 raylet a.cc:1: wrong|"));
+        strv_free(g.entries);
+        g.entries = NULL;
+        /* a flood without a pause is told now and then */
+        for (usec_t t = 0; t <= 2 * CARRY_INTERVAL; t += CARRY_INTERVAL / 4)
+                carrier_line(c, lines[0], 1 + t);
+        assert_int_equal(strv_length(g.entries), 2);
+        assert_true(startswith(g.entries[1], "6 raylet a.cc:1: wrong (4 times)|"));
+        strv_free(g.entries);
+}
+
 static void test_fold_limits(void **state)
 {
         Got g = {};
@@ -373,6 +399,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_fold),
+                cmocka_unit_test(test_repeats),
                 cmocka_unit_test(test_fold_limits),
                 cmocka_unit_test(test_prints),
                 cmocka_unit_test(test_pipe),
