@@ -35,7 +35,8 @@ struct Keeper {
         bool restart;
 
         Repair repair;
-        bool failed; /* the last end was not asked for */
+        bool failed;  /* the last end was not asked for */
+        bool stopped; /* and it was an orderly stop */
         usec_t starting_since, stopping_since, pause_until, blocked_until, running_since;
         Backoff recheck;
         char *blocked; /* why the machine is not ready, or NULL */
@@ -123,20 +124,16 @@ static bool note_refusal(Keeper *k, EngineState now)
 
 static void note_failure(Keeper *k, EngineState now)
 {
-        usec_t t = now_mono(), pause = repair_next(&k->repair);
+        usec_t pause = repair_next(&k->repair);
 
         k->failed = true;
-        if (now == ENGINE_FAILED) {
+        if (now == ENGINE_FAILED)
                 log_event(LOG_ERR, MSG_ENGINE_FAILED, NULL, "%s ended: %s", unit_name(k),
                           engine_unit_result(k->unit));
-        } else {
-                /* by hand; or at shutdown, where systemd stops the engine before it tells us */
-                log_event(LOG_NOTICE, MSG_ENGINE_STOPPED, NULL,
-                          "%s was stopped by somebody else (systemctl stop ray-%s stops both)",
-                          unit_name(k), role_to_string(k->role));
+        else /* by hand, which is told when it is undone; or at shutdown, and our end comes next */
                 pause = MAX(pause, STOPPED_PAUSE);
-        }
-        k->pause_until = usec_add(t, pause);
+        k->stopped = now == ENGINE_STOPPED;
+        k->pause_until = usec_add(now_mono(), pause);
 }
 
 static void note_end(Keeper *k, EngineState before, EngineState now)
@@ -252,7 +249,12 @@ static void tell_start(const Keeper *k, const Engine *e)
         const char *version = isempty(e->ray) ? "" : " ";
 
         addr_format(own, &k->want.address);
-        if (k->failed)
+        if (k->failed && k->stopped)
+                log_event(LOG_WARNING, MSG_ENGINE_REPAIR, NULL,
+                          "starting Ray again, repair %u: somebody else stopped it (systemctl stop "
+                          "ray-%s stops both)",
+                          k->repair.count, role_to_string(k->role));
+        else if (k->failed)
                 log_event(LOG_WARNING, MSG_ENGINE_REPAIR, NULL, "starting Ray again, repair %u: %s",
                           k->repair.count, engine_unit_result(k->unit));
         if (addr_is_set(&k->want.head))
@@ -601,7 +603,7 @@ const char *keeper_unit_status(const Keeper *k)
 
 const char *keeper_failure(const Keeper *k)
 {
-        return k->failed && !k->blocked ? engine_unit_result(k->unit) : NULL;
+        return k->failed && !k->stopped && !k->blocked ? engine_unit_result(k->unit) : NULL;
 }
 
 unsigned keeper_repairs(const Keeper *k)
