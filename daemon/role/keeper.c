@@ -339,15 +339,18 @@ static int find_due(const Keeper *k, char ***ret)
         *ret = NULL;
         if (!k->args || !k->settings || (s != ENGINE_RUNNING && s != ENGINE_STARTING))
                 return 0;
-        Engine running = {.venv = k->args->venv};
         const EngineSettings *engine = &k->settings->engine;
+        bool written = !isempty(engine->venv) || !streq(engine->version, "auto");
+        Engine running = {.venv = k->args->venv}, none = {.venv = (char *)""};
+        const Engine *next = &running;
         /* a worker's engine is the head's choice, unless it is written down */
-        bool fixed =
-                k->role == ROLE_HEAD || !isempty(engine->venv) || !streq(engine->version, "auto");
-        int r = fixed ? engine_select(engine, NULL, NULL, &e, &why) : 0;
-        if (r < 0)
-                return r;
-        EnginePlan plan = plan_of(k, r > 0 ? &e : &running);
+        if (k->role == ROLE_HEAD || written) {
+                int r = engine_select(engine, NULL, NULL, &e, &why);
+                if (r < 0)
+                        return r;
+                next = r > 0 ? &e : written ? &none : &running;
+        }
+        EnginePlan plan = plan_of(k, next);
         /* an address that was found stays while Ray runs; one that is written down is a setting */
         Addr address = k->args->node_address;
         if (!isempty(k->settings->node.address))
@@ -355,7 +358,7 @@ static int find_due(const Keeper *k, char ***ret)
         plan.address = &address;
         plan.head = k->role == ROLE_WORKER ? &k->args->head_address : NULL;
         plan.cluster_id = k->args->cluster_id;
-        r = engine_args_text(&plan, NULL, &text);
+        int r = engine_args_text(&plan, NULL, &text);
         return r < 0 ? r : due_keys(k->role, k->args_text, text, ret);
 }
 
