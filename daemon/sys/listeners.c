@@ -146,5 +146,7 @@ char *listener_owner(const Listener *l)
                         text = str_printf("%s (pid %s, user %s)", str_strip(comm), e->d_name, user);
         }
         closedir(d);
-        return text ? TAKE_PTR(text) : str_printf("a process of user %s", user);
+        return text ? TAKE_PTR(text)
+                    : str_printf("a process of user %s (named by ss -Hltnp sport = :%u as root)",
+                                 user, l->addr.port);
 }

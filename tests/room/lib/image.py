@@ -106,7 +106,7 @@ def base_image(debs, say):
             hook.unlink()
             shutil.rmtree(work, ignore_errors=True)
         images = sorted(CACHE.glob(f"base-{codename}-*"), key=lambda p: p.stat().st_ctime)
-        for old in images[:-3]:
+        for old in images[:-5]:
             if old != image and not in_use(old):
                 shutil.rmtree(old, ignore_errors=True)
     return image

@@ -61,7 +61,7 @@ def build(say, log):
             finally:
                 shutil.rmtree(work, ignore_errors=True)
         os.utime(kept)
-        for old in sorted(kept.parent.iterdir(), key=lambda p: p.stat().st_mtime)[:-3]:
+        for old in sorted(kept.parent.iterdir(), key=lambda p: p.stat().st_mtime)[:-8]:
             shutil.rmtree(old, ignore_errors=True)
         return sorted(p for p in kept.glob("*.deb") if "-dbgsym_" not in p.name)
 

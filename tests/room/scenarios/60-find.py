@@ -43,6 +43,7 @@ def scenario_workers_first_by_mdns(room):
 
 def scenario_dns_srv(room):
     """(b) SRV _raycluster._tcp of the machine's own search domain."""
+    room["head"].enable("ray-head")
     room.dns(*SRV)
     for guest in (room["w1"], room["w2"]):
         guest.conf('discovery: { order = [ "dns" ]; };\n')
