@@ -174,6 +174,41 @@ def test_node_dead():
         check("calls this node dead: no reason" in e.status(), e.status())
 
 
+def test_deadline_of_the_node():
+    with engine("head", "node-missing") as e:
+        took = e.start().exit(START, 80)
+        check("this node is not ALIVE in the GCS after 1min" in e.status(), e.status())
+        check(60 < took < 66, f"{took:.1f} s")
+        gone(e)
+
+
+def test_deadline_of_the_head():
+    with Gcs(mode="silent") as gcs, engine("worker", HEAD_ADDRESS=gcs.address) as e:
+        took = e.start().exit(START, 50)
+        check(f"no answer from the GCS at {gcs.address} within 35s" in e.status(), e.status())
+        check(34 < took < 38, f"{took:.1f} s")
+
+
+def test_stop_while_registering():
+    with engine("head", "node-missing") as e:
+        e.start().wait("STATUS=registering", kind="notify")
+        e.signal(signal.SIGTERM)
+        e.exit(0)
+        gone(e)
+
+
+def test_impatient_stop():
+    with engine("head", "deaf") as e:
+        e.start().ready()
+        e.signal(signal.SIGTERM)
+        e.wait("Sent SIGTERM to ray start", kind="line")
+        e.signal(signal.SIGINT)
+        end = time.monotonic() + 5
+        while (e.dir / "signals").read_text() != "SIGTERM\nSIGINT\n" and time.monotonic() < end:
+            time.sleep(0.02)
+        check((e.dir / "signals").read_text() == "SIGTERM\nSIGINT\n", "SIGINT did not get through")
+
+
 def test_stop_while_starting():
     with engine("head", "hangs") as e:
         e.start().wait("STATUS=starting", kind="notify")
@@ -365,5 +400,5 @@ if __name__ == "__main__":
         print("SKIP disk full: a file system of its own wants root")
         tests = [t for t in tests if "disk_full" not in t.__name__]
     # the long ones first
-    tests.sort(key=lambda t: "frozen" not in t.__name__ and "ignored" not in t.__name__)
-    run_tests("engine-fake", tests)
+    tests.sort(key=lambda t: not any(x in t.__name__ for x in ("frozen", "ignored", "deadline")))
+    run_tests("engine-fake", tests, parallel=6)
