@@ -99,9 +99,14 @@ def scenario_new_cluster_id(room):
     for guest in (room["w1"], room["w2"]):
         guest.wait_message("CLUSTER_CHANGED", cursors[guest], 30)
         joined = stamp(guest.wait_message("WORKER_JOINED", cursors[guest], 60))
-        expect(joined - served <= 15, f"{guest.name}: joined {joined - served:.1f} s after serving")
+        # 15 s in all on an idle machine, where Ray itself takes 4 to 6 s to start (ray-facts 8).
+        # Here three machines start it on two cores, so Ray's own part is taken off both sides.
+        started = stamp(guest.wait_journal("^Started Ray", cursors[guest], 5))
+        ray = stamp(guest.wait_journal("^Ray .* serves after", cursors[guest], 5)) - started
         room.timeline.say(guest.name, f"joined the new cluster {joined - served:.1f} s after it "
-                          "served")
+                          f"served, {ray:.1f} s of it Ray's own start")
+        expect(joined - served - ray <= 10, f"{guest.name}: joined {joined - served:.1f} s after "
+               f"serving, {ray:.1f} s of it Ray's own start")
     expect(head.prop("ClusterId") != before, "the cluster id is the same")
     story.wait_alive(room, room.guests, 20)
 
