@@ -12,6 +12,12 @@ def setup(room):
     story.start_cluster(room)
 
 
+def install_other(room):
+    if not (room.repo.path / room.site.other[0].name).exists():
+        room.repo.add(*room.site.other)
+        room.all(lambda g: g.install("raycluster-engine-2.59"))
+
+
 def unit_of(guest):
     return "ray-head.service" if guest.name == "head" else "ray-worker.service"
 
@@ -93,9 +99,8 @@ def scenario_avahi_gone(room):
 
 def scenario_other_engine_installed_beside(room):
     """Installing another Ray version beside the running one changes nothing that runs."""
-    room.repo.add(*room.site.other)
     pids = [Pids(g) for g in room.guests.values()]
-    room.all(lambda g: g.install("raycluster-engine-2.59"))
+    install_other(room)
     for guest in room.guests.values():
         have = guest.out("ls /usr/lib/raycluster-engine").split()
         expect(sorted(have) == ["2.59.0", "2.60.0"], f"{guest.name}: engines {have}")
@@ -107,6 +112,7 @@ def scenario_other_engine_installed_beside(room):
 
 def scenario_workers_follow_the_heads_version(room):
     """The head is told to run the other version; workers start the engine that it runs."""
+    install_other(room)
     head = room["head"]
     cursors = {g: g.cursor() for g in room.guests.values()}
     head.conf('engine: { version = "2.59.0"; };\n')
