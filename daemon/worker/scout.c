@@ -7,6 +7,7 @@
 #include "base/backoff.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/args.h"
 #include "probe/probe.h"
 #include "worker/ladder.h"
 
@@ -89,11 +90,28 @@ static char *explain(const ProbeReport *report)
                      : strdup(report->sentence);
 }
 
+/* A token is the one trouble whose remedy lies here for sure. */
+static char *with_remedy(const char *sentence, bool token)
+{
+        return token ? str_printf("%s; put the head's token into %s, 0640 root:ray", sentence,
+                                  ENGINE_TOKEN_FILE)
+                     : strdup(sentence);
+}
+
+static void set_why(char **why, const char *sentence, bool token)
+{
+        char *text = with_remedy(sentence, token);
+        if (!text)
+                return;
+        free(*why);
+        *why = text;
+}
+
 static void on_probe(Probe *p, const ProbeReport *report, void *userdata)
 {
         Scout *s = userdata;
 
-        /* it may have begun to serve meanwhile: then there is nothing to explain */
+        /* what the probe finds in order, the last round's own words explain */
         free(s->why);
         s->why = report->verdict == VERDICT_OK ? strdup("") : explain(report);
         s->probe = probe_free(s->probe);
@@ -114,6 +132,8 @@ static void start_probe(Scout *s)
         int r = probe_new(s->event, &request, on_probe, s, &s->probe);
         if (r < 0)
                 log_debug_errno(r, "Probing the head: %m");
+        if (r < 0)
+                (void)free_and_strdup(&s->why, s->refusal);
 }
 
 static int on_probe_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -162,7 +182,7 @@ static void on_round(Watch *w, void *userdata)
                 update(s);
                 return;
         }
-        (void)free_and_strdup(&s->refusal, watch_facts(w)->text);
+        set_why(&s->refusal, watch_facts(w)->text, watch_facts(w)->status == GCS_TOKEN);
         if (watch_facts(w)->status != s->refused) { /* another trouble than was explained */
                 s->refused = watch_facts(w)->status;
                 (void)free_and_strdup(&s->why, "");
@@ -387,7 +407,8 @@ bool scout_is_busy(const Scout *s)
         for (size_t i = 0; !s->candidate && i < n; i++)
                 if (reports[i].state == SOURCE_ASKING)
                         return true;
-        return s->probe && isempty(s->why);
+        return s->watch && !serves(s) && isempty(s->why) &&
+               (s->probe || sd_event_source_get_enabled(s->probe_timer, NULL) > 0);
 }
 
 bool scout_is_asking(const Scout *s)
