@@ -4,6 +4,9 @@
  */
 #include "worker/scout.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 #include "base/backoff.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -83,11 +86,15 @@ static void update(Scout *s)
 /* A token is a mistake of this machine, so its remedy belongs into the sentence. */
 static char *explain(const ProbeReport *report)
 {
-        bool token =
-                report->verdict == VERDICT_TOKEN_REQUIRED || report->verdict == VERDICT_TOKEN_WRONG;
+        bool required = report->verdict == VERDICT_TOKEN_REQUIRED;
 
-        return token ? str_printf("%s: %s", report->sentence, report->hint)
-                     : strdup(report->sentence);
+        if (required && access(ENGINE_TOKEN_FILE, R_OK) < 0 && errno == EACCES)
+                return str_printf("%s that user raycluster can read: " ENGINE_TOKEN_FILE
+                                  " wants owner root, group ray, mode 0640",
+                                  report->sentence);
+        if (required || report->verdict == VERDICT_TOKEN_WRONG)
+                return str_printf("%s: %s", report->sentence, report->hint);
+        return strdup(report->sentence);
 }
 
 /* A token is the one trouble whose remedy lies here for sure. */

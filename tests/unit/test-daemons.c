@@ -615,6 +615,23 @@ static void test_blocked_by_unit(void **state)
         world_free(w);
 }
 
+/* What the head refuses for a token is said with the remedy; accepted, the worker goes on. */
+static void test_token_asked(void **state)
+{
+        World *w = world_new("Worker");
+
+        write_text(w, "gcs", "token secret\n");
+        start_gcs(w, "aa");
+        start_daemon(w);
+        wait_for(w, "Reason",
+                 "waiting: head 127.0.0.1 asks for a token and this machine has none: copy "
+                 "/etc/raycluster/ray-token of ");
+        assert_int_equal(starts(w), 0);
+        write_text(w, "gcs", "\n");
+        wait_for(w, "State", "joined");
+        world_free(w);
+}
+
 typedef struct Answers {
         int ok, limit, other;
 } Answers;
@@ -804,13 +821,14 @@ static void test_broker_restart(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_head),         cmocka_unit_test(test_head_repair),
-                cmocka_unit_test(test_reload),       cmocka_unit_test(test_worker),
-                cmocka_unit_test(test_blocked),      cmocka_unit_test(test_blocked_by_unit),
-                cmocka_unit_test(test_many_callers), cmocka_unit_test(test_damaged_args),
-                cmocka_unit_test(test_other_ray),    cmocka_unit_test(test_predecessor),
-                cmocka_unit_test(test_head_moves),   cmocka_unit_test(test_second_role),
-                cmocka_unit_test(test_wrong_conf),   cmocka_unit_test(test_broker_restart),
+                cmocka_unit_test(test_head),           cmocka_unit_test(test_head_repair),
+                cmocka_unit_test(test_reload),         cmocka_unit_test(test_worker),
+                cmocka_unit_test(test_blocked),        cmocka_unit_test(test_blocked_by_unit),
+                cmocka_unit_test(test_token_asked),    cmocka_unit_test(test_many_callers),
+                cmocka_unit_test(test_damaged_args),   cmocka_unit_test(test_other_ray),
+                cmocka_unit_test(test_predecessor),    cmocka_unit_test(test_head_moves),
+                cmocka_unit_test(test_second_role),    cmocka_unit_test(test_wrong_conf),
+                cmocka_unit_test(test_broker_restart),
         };
         char id[MACHINE_ID_STR_MAX];
 

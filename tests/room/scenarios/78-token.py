@@ -99,7 +99,7 @@ def scenario_token_is_nowhere(room):
         expect(readable.code, f"{guest.name}: everybody can read the token")
 
 
-def refused(room, deed, pattern):
+def refused(room, deed, pattern=FILE):
     """A worker started after this deed on its token is refused, says why; mended, it joins."""
     w1 = room["w1"]
     w1.run("systemctl stop ray-worker", timeout=120)
@@ -119,7 +119,7 @@ def refused(room, deed, pattern):
 def scenario_wrong_token(room):
     """A worker with another token: refused before Ray starts; the file edited in place: joined."""
     w1 = room["w1"]
-    cursor, pid = refused(room, lambda g: put_token(g, secrets.token_hex(32)), "token")
+    cursor, pid = refused(room, lambda g: put_token(g, secrets.token_hex(32)))
     w1.run(f"cat >{FILE}", stdin=TOKEN + "\n")
     w1.wait_message("WORKER_JOINED", cursor, 60)
     expect(w1.main_pid("ray-worker.service") == pid, "the daemon was restarted")
@@ -128,7 +128,17 @@ def scenario_wrong_token(room):
 def scenario_token_missing(room):
     """A worker without the file: the same, and it goes on when the file is put there."""
     w1 = room["w1"]
-    cursor, pid = refused(room, lambda g: g.run(f"rm {FILE}"), "token")
+    cursor, pid = refused(room, lambda g: g.run(f"rm {FILE}"))
     put_token(w1)
+    w1.wait_message("WORKER_JOINED", cursor, 60)
+    expect(w1.main_pid("ray-worker.service") == pid, "the daemon was restarted")
+
+
+def scenario_token_unreadable(room):
+    """A file that only root may read: said so; with the right owner and mode it goes on."""
+    w1 = room["w1"]
+    cursor, pid = refused(room, lambda g: g.run(f"chown root:root {FILE}; chmod 600 {FILE}"),
+                          "can read.*root, group ray, mode 0640")
+    w1.run(f"chown root:ray {FILE}; chmod 640 {FILE}")
     w1.wait_message("WORKER_JOINED", cursor, 60)
     expect(w1.main_pid("ray-worker.service") == pid, "the daemon was restarted")
