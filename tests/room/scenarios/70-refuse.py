@@ -121,7 +121,7 @@ def scenario_disk_full(room):
            "chown ray:ray /var/lib/ray && head -c 900k /dev/zero >/var/lib/ray/fill")
     cursor = w1.cursor()
     w1.run("systemctl start ray-worker")
-    w1.wait_journal("^blocked: .*(space|full|free)", cursor, 30)
+    w1.wait_journal("^blocked: the disk of .* has .* left", cursor, 30)
     w1.run("rm /var/lib/ray/fill; mount -o remount,size=4g /var/lib/ray")
     w1.wait_message("WORKER_JOINED", cursor, 90)
     stopped(room).run("umount /var/lib/ray")
