@@ -83,6 +83,7 @@ install-data:
 	$(call put,$(wildcard units/firewalld/*.xml),$(firewalldir),644)
 	$(call put,units/ufw/raycluster,$(ufwdir),644)
 	$(call put,units/needrestart/raycluster.conf,$(needrestartdir),644)
+	$(call put,README.md,$(docdir),644)
 	$(call put,$(wildcard units/examples/*),$(docdir)/examples,644)
 	$(call put,$(wildcard completion/raycluster completion/ray-probe),$(completionsdir),644)
 	$(call put,$(wildcard etc/raycluster.conf),$(sysconfdir),644)
