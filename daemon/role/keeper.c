@@ -1,15 +1,13 @@
 #include "role/keeper.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include "base/exit.h"
-#include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/ready.h"
 #include "engine/repair.h"
-#include "role/due.h"
+#include "role/running.h"
 
 /* A start or stop that systemd took and whose outcome never shows is asked again after this. */
 #define ASKED_MAX (15 * USEC_PER_SEC)
@@ -44,8 +42,7 @@ struct Keeper {
 
         KeepPhase phase;
         char *text;
-        char *args_text; /* of what runs */
-        EngineArgs *args;
+        Running running;
         char **due; /* keys that wait for a restart */
         sd_event_source *work, *timer;
 };
@@ -53,33 +50,6 @@ struct Keeper {
 static void schedule(Keeper *k)
 {
         (void)sd_event_source_set_enabled(k->work, SD_EVENT_ONESHOT);
-}
-
-/* --- what runs ----------------------------------------------------------------------------------
- */
-
-/* Tests run without /run/raycluster. */
-static const char *run_dir(void)
-{
-        const char *dir = getenv("RAYCLUSTER_RUN_DIR");
-        return dir ? dir : ENGINE_RUN_DIR;
-}
-
-static void read_args(Keeper *k)
-{
-        _cleanup_free_ char *path = NULL, *text = NULL, *why = NULL;
-
-        k->args = engine_args_free(k->args);
-        free(TAKE_PTR(k->args_text));
-        path = str_printf("%s/engine-%s.args", run_dir(), role_to_string(k->role));
-        size_t size = 0;
-        int r = path ? read_file(path, ENGINE_ARGS_MAX, &text, &size) : -ENOMEM;
-        if (r >= 0)
-                r = engine_args_parse(text, size, &k->args, &why);
-        if (r < 0)
-                log_debug("No arguments of a running engine: %s", why ? why : strerror(-r));
-        else
-                k->args_text = TAKE_PTR(text);
 }
 
 static const char *unit_name(const Keeper *k)
@@ -157,7 +127,7 @@ static void note_first(Keeper *k, EngineState now)
         k->seen = true;
         if (now != ENGINE_RUNNING && now != ENGINE_STARTING)
                 return;
-        read_args(k);
+        running_read(&k->running, k->role);
         char *fields[] = {NULL};
         log_event(LOG_INFO, MSG_ENGINE_READOPTED, fields,
                   "took up Ray again, which runs in %s (main process %d)", unit_name(k),
@@ -275,11 +245,11 @@ static void start_unit(Keeper *k)
         int r = check(k, &e, &why, &id);
         if (r > 0) {
                 EnginePlan plan = plan_of(k, &e);
-                r = engine_args_write(&plan, run_dir(), NULL);
+                r = engine_args_write(&plan, running_dir(), NULL);
                 if (r < 0)
                         why = str_printf("cannot write to %s: %s: is it there, owned by user "
                                          "raycluster? (systemd-tmpfiles --create)",
-                                         run_dir(), strerror(-r));
+                                         running_dir(), strerror(-r));
                 else
                         r = engine_unit_start(k->unit);
                 if (r < 0 && !why)
@@ -295,7 +265,7 @@ static void start_unit(Keeper *k)
                 unblock(k);
         k->starting_since = now_mono();
         tell_start(k, &e);
-        read_args(k);
+        running_read(&k->running, k->role);
 }
 
 static void stop_unit(Keeper *k)
@@ -330,46 +300,18 @@ static KeepFacts facts_of(Keeper *k, usec_t now)
         };
 }
 
-static int find_due(const Keeper *k, char ***ret)
-{
-        _cleanup_(engine_done) Engine e = {0};
-        _cleanup_free_ char *why = NULL, *text = NULL;
-        EngineState s = engine_unit_state(k->unit);
-
-        *ret = NULL;
-        if (!k->args || !k->settings || (s != ENGINE_RUNNING && s != ENGINE_STARTING))
-                return 0;
-        const EngineSettings *engine = &k->settings->engine;
-        bool written = !isempty(engine->venv) || !streq(engine->version, "auto");
-        Engine running = {.venv = k->args->venv}, none = {.venv = (char *)""};
-        const Engine *next = &running;
-        /* a worker's engine is the head's choice, unless it is written down */
-        if (k->role == ROLE_HEAD || written) {
-                int r = engine_select(engine, NULL, NULL, &e, &why);
-                if (r < 0)
-                        return r;
-                next = r > 0 ? &e : written ? &none : &running;
-        }
-        EnginePlan plan = plan_of(k, next);
-        /* an address that was found stays while Ray runs; one that is written down is a setting */
-        Addr address = k->args->node_address;
-        if (!isempty(k->settings->node.address))
-                (void)addr_parse(k->settings->node.address, &address);
-        plan.address = &address;
-        plan.head = k->role == ROLE_WORKER ? &k->args->head_address : NULL;
-        plan.cluster_id = k->args->cluster_id;
-        int r = engine_args_text(&plan, NULL, &text);
-        return r < 0 ? r : due_keys(k->role, k->args_text, text, ret);
-}
-
 static void update_due(Keeper *k)
 {
+        EngineState s = engine_unit_state(k->unit);
         char **due = NULL;
 
-        int r = find_due(k, &due);
-        if (r < 0) {
-                log_debug_errno(r, "Comparing what runs with the configuration: %m");
-                return;
+        if (k->settings && (s == ENGINE_RUNNING || s == ENGINE_STARTING)) {
+                EnginePlan now = plan_of(k, NULL);
+                int r = running_due(&k->running, &now, &due);
+                if (r < 0) {
+                        log_debug_errno(r, "Comparing what runs with the configuration: %m");
+                        return;
+                }
         }
         strv_free(k->due);
         k->due = due;
@@ -505,8 +447,7 @@ Keeper *keeper_free(Keeper *k)
         sd_event_source_disable_unref(k->work);
         sd_event_source_disable_unref(k->timer);
         sd_event_unref(k->event);
-        engine_args_free(k->args);
-        free(k->args_text);
+        running_done(&k->running);
         strv_free(k->due);
         free(k->want.cluster_id);
         free(k->want.head_ray);
@@ -616,7 +557,7 @@ unsigned keeper_repairs(const Keeper *k)
 
 const EngineArgs *keeper_running(const Keeper *k)
 {
-        return k->args;
+        return k->running.args;
 }
 
 usec_t keeper_running_since(const Keeper *k)

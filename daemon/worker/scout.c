@@ -97,30 +97,16 @@ static char *explain(const ProbeReport *report)
         return strdup(report->sentence);
 }
 
-/* A token is the one trouble whose remedy lies here for sure. */
-static char *with_remedy(const char *sentence, bool token)
-{
-        return token ? str_printf("%s; put the head's token into %s, 0640 root:ray", sentence,
-                                  ENGINE_TOKEN_FILE)
-                     : strdup(sentence);
-}
-
-static void set_why(char **why, const char *sentence, bool token)
-{
-        char *text = with_remedy(sentence, token);
-        if (!text)
-                return;
-        free(*why);
-        *why = text;
-}
-
 static void on_probe(Probe *p, const ProbeReport *report, void *userdata)
 {
         Scout *s = userdata;
 
         /* what the probe finds in order, the last round's own words explain */
-        free(s->why);
-        s->why = report->verdict == VERDICT_OK ? strdup("") : explain(report);
+        char *why = report->verdict == VERDICT_OK ? strdup(s->refusal) : explain(report);
+        if (why) {
+                free(s->why);
+                s->why = why;
+        }
         s->probe = probe_free(s->probe);
         arm(s->probe_timer, backoff_next(&s->probing));
         update(s);
@@ -137,10 +123,10 @@ static void start_probe(Scout *s)
                 .token = s->token,
         };
         int r = probe_new(s->event, &request, on_probe, s, &s->probe);
-        if (r < 0)
+        if (r < 0) {
                 log_debug_errno(r, "Probing the head: %m");
-        if (r < 0)
                 (void)free_and_strdup(&s->why, s->refusal);
+        }
 }
 
 static int on_probe_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -189,7 +175,7 @@ static void on_round(Watch *w, void *userdata)
                 update(s);
                 return;
         }
-        set_why(&s->refusal, watch_facts(w)->text, watch_facts(w)->status == GCS_TOKEN);
+        (void)free_and_strdup(&s->refusal, watch_facts(w)->text);
         if (watch_facts(w)->status != s->refused) { /* another trouble than was explained */
                 s->refused = watch_facts(w)->status;
                 (void)free_and_strdup(&s->why, "");
