@@ -231,7 +231,8 @@ def scenario_fake_gcs(room):
     w1.run("systemctl stop ray-worker", timeout=120)
     head.run("systemctl stop ray-head", timeout=120)
     head.write("/srv/fake.conf", f"mode {MODES[0][0]}\n")
-    fake = head.spawn("exec /srv/fake-gcs --address 10.77.0.10 --port 6379 --control /srv/fake.conf")
+    fake = head.spawn("exec /srv/fake-gcs --address 10.77.0.10 --port 6379 --control /srv/fake.conf",
+                      stdout=subprocess.DEVNULL)
     cursor = start_worker(w1, 'cluster: { head = "10.77.0.10"; };\n')
     pid = w1.main_pid(UNIT)
     said = {}
@@ -245,7 +246,9 @@ def scenario_fake_gcs(room):
         expect(w1.main_pid(UNIT) == pid, f"the daemon did not survive {mode}")
     # the last of them, in the same words in status and journal
     text = said[MODES[-1][0]]
-    expect_in(w1.out("raycluster status", check=False), text, "raycluster status")
+    wait_until(f"status to say: {text}",
+               lambda: text in w1.run("raycluster status", check=False, quiet=True).out, 20, 0.5)
+    w1.wait_message("WORKER_WAITING", cursor, 20, re.escape(text))
     texts = [e for e in w1.journal(cursor, unit=UNIT, output="cat").split("\n")
              if e in said.values()]
     expect(len(set(texts)) >= 3, f"only these are in the journal: {texts}")
@@ -274,10 +277,13 @@ done""")
     # without the head of last time, which would be asked meanwhile
     cursor = start_worker(w1, 'discovery: { order = [ "static", "dns", "mdns" ]; };\n')
     pid = w1.main_pid(UNIT)
-    w1.wait_prop("Reason", lambda v: "instances more than the 64 followed, ignored" in v, 90)
-    text = expect_said(w1, cursor, "instances more than the 64 followed, ignored",
-                       message="WORKER_WAITING", timeout=90)
-    room.timeline.say("w1", f"reason: {text}")
+    # in the same words but for the number, which grows as they come in
+    words = r"waiting: no head .* mdns: .*; \d+ instances more than the 64 followed, ignored"
+    w1.wait_message("WORKER_WAITING", cursor, 90, words)
+    wait_until("status to say how many are ignored",
+               lambda: re.search(words, w1.run("raycluster status", check=False, quiet=True).out),
+               20, 0.5)
+    room.timeline.say("w1", f"reason: {w1.prop('Reason')}")
     rss = int(w1.out(f"awk '/^VmRSS/ {{ print $2 }}' /proc/{pid}/status"))
     expect(rss < 40 << 10, f"the daemon has grown to {rss} KiB")
     head.run("systemctl start ray-head")
