@@ -17,6 +17,7 @@
 /* A head that does not take a connection in this time is tried at its next address. */
 #define KNOCK_TIMEOUT (2 * USEC_PER_SEC)
 #define PROBE_AGAIN   (USEC_PER_SEC / 4)
+#define WHY_FRESH     USEC_PER_SEC
 #define SLOW_AFTER    USEC_PER_MIN
 
 struct Scout {
@@ -35,8 +36,9 @@ struct Scout {
         Probe *probe;
         GcsStatus refused; /* what the last unanswered round was */
         char *refusal;     /* the last unanswered round's, "" */
-        char *why;         /* the last probe's sentence, "" */
-        char *ladder;      /* NULL: serves */
+        usec_t why_at;
+        char *why;    /* the last probe's sentence, "" */
+        char *ladder; /* NULL: serves */
         Backoff asking, probing;
         sd_event_source *ask_timer, *probe_timer;
 };
@@ -106,6 +108,7 @@ static void on_probe(Probe *p, const ProbeReport *report, void *userdata)
         if (why) {
                 free(s->why);
                 s->why = why;
+                s->why_at = now_mono();
         }
         s->probe = probe_free(s->probe);
         arm(s->probe_timer, backoff_next(&s->probing));
@@ -178,7 +181,9 @@ static void on_round(Watch *w, void *userdata)
         (void)free_and_strdup(&s->refusal, watch_facts(w)->text);
         if (watch_facts(w)->status != s->refused) { /* another trouble than was explained */
                 s->refused = watch_facts(w)->status;
-                (void)free_and_strdup(&s->why, "");
+                /* a probe sees it as soon as a round does: what it just said is about this */
+                if (usec_sub(now_mono(), s->why_at) >= WHY_FRESH)
+                        (void)free_and_strdup(&s->why, "");
                 backoff_reset(&s->probing);
                 if (!s->probe)
                         arm(s->probe_timer, PROBE_AGAIN);

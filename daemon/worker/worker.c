@@ -24,7 +24,10 @@
  * cluster of the name if there is one. */
 #define LOST_SEEK  (3 * USEC_PER_SEC)
 #define LOST_OTHER (60 * USEC_PER_SEC)
-#define STATE_DIR  "/var/lib/raycluster"
+/* A reason of waiting that stood this long is told; one that always changes, after this. */
+#define TELL_AFTER   (USEC_PER_SEC / 2)
+#define TELL_AT_LAST (10 * USEC_PER_SEC)
+#define STATE_DIR    "/var/lib/raycluster"
 
 struct Worker {
         Daemon *daemon;
@@ -36,11 +39,13 @@ struct Worker {
         Addr address;     /* own, as Ray is or will be told; not set: not known */
         char *no_address; /* why the own address is not known, or NULL */
         char *token;
-        usec_t lost_since;    /* the GCS that Ray runs for does not answer; 0 = it does */
-        usec_t missing_since; /* its node tables have no living node of ours; 0 = they do */
-        bool found;           /* MSG_HEAD_FOUND was told for the present head */
-        char *told;           /* the last reason of waiting in the journal */
-        RateLimit waiting;    /* lines about changed reasons of waiting */
+        usec_t lost_since;        /* the GCS that Ray runs for does not answer; 0 = it does */
+        usec_t missing_since;     /* its node tables have no living node of ours; 0 = they do */
+        bool found;               /* MSG_HEAD_FOUND was told for the present head */
+        sd_event_source *telling; /* of a reason of waiting, when it has settled */
+        usec_t unsettled_since;
+        char *told;        /* the last reason of waiting in the journal */
+        RateLimit waiting; /* lines about changed reasons of waiting */
         sd_event_source *work;
 };
 
@@ -273,19 +278,54 @@ static char **fields_of(const Worker *w)
         return l;
 }
 
-static void tell_waiting(Worker *w, const char *reason)
+/* false: too many lines already; later. */
+static bool tell_waiting(Worker *w)
 {
+        const char *reason = daemon_status(w->daemon)->text[STATUS_REASON];
         _cleanup_strv_free_ char **fields = fields_of(w);
 
-        /* a round of discovery says what it found when it is over, and once */
-        if (scout_is_busy(w->scout) || streq_ptr(w->told, reason) ||
-            !ratelimit_below(&w->waiting, now_mono()))
-                return;
+        if (streq_ptr(w->told, reason))
+                return true;
+        if (!ratelimit_below(&w->waiting, now_mono()))
+                return false;
         (void)free_and_strdup(&w->told, reason);
         log_event(LOG_NOTICE,
                   scout_is_ambiguous(w->scout) ? MSG_HEADS_AMBIGUOUS : MSG_WORKER_WAITING, fields,
                   "%s", reason);
         w->waiting.suppressed = 0;
+        return true;
+}
+
+static void arm_telling(Worker *w, usec_t in)
+{
+        (void)sd_event_source_set_time_relative(w->telling, in);
+        (void)sd_event_source_set_enabled(w->telling, SD_EVENT_ONESHOT);
+}
+
+static int on_telling(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        Worker *w = userdata;
+
+        if (w->state != WORKER_LOOKING)
+                return 0;
+        if (scout_is_busy(w->scout)) /* its answer is what people want to read */
+                arm_telling(w, TELL_AFTER);
+        else if (!tell_waiting(w))
+                arm_telling(w, TELL_AT_LAST);
+        return 0;
+}
+
+/* A reason goes to the journal once it has stood for a moment: while sources answer and neighbours
+ * speak it changes from line to line. One that never stands is told all the same. */
+static void settle_waiting(Worker *w)
+{
+        usec_t now = now_mono();
+        bool armed = sd_event_source_get_enabled(w->telling, NULL) > 0;
+
+        if (!armed)
+                w->unsettled_since = now;
+        if (!armed || usec_sub(now, w->unsettled_since) < TELL_AT_LAST)
+                arm_telling(w, TELL_AFTER);
 }
 
 /* Once, each time the looking ends. */
@@ -327,12 +367,14 @@ static void worker_set_state(Worker *w, WorkerState state, const char *reason)
                           worker_state_to_string(state));
                 return;
         }
+        bool changed =
+                state != before || !streq(daemon_status(w->daemon)->text[STATUS_REASON], reason);
         w->state = state;
         daemon_set_state(w->daemon, worker_state_to_string(state), reason);
         if (state != before)
                 tell_move(w, before, reason);
-        if (state == WORKER_LOOKING)
-                tell_waiting(w, reason);
+        if (state == WORKER_LOOKING && changed)
+                settle_waiting(w);
         if (state == WORKER_JOINED && before != WORKER_JOINED)
                 scout_remember(w->scout);
         set_pace(w);
@@ -544,6 +586,11 @@ static int new_features(Worker *w)
                 return -ENOMEM;
         int r = sd_event_add_defer(e, &w->work, on_work, w);
         if (r >= 0)
+                r = sd_event_add_time(e, &w->telling, CLOCK_MONOTONIC, USEC_INFINITY,
+                                      USEC_PER_SEC / 10, on_telling, w);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(w->telling, SD_EVENT_OFF);
+        if (r >= 0)
                 r = scout_new(e, bus, last_known, &scout_ops, w, &w->scout);
         if (r >= 0)
                 r = keeper_new(e, bus, ROLE_WORKER, daemon_node_id(w->daemon), &keeper_ops, w,
@@ -597,6 +644,7 @@ Worker *worker_free(Worker *w)
         scout_free(w->scout);
         keeper_free(w->keeper);
         sd_event_source_disable_unref(w->work);
+        sd_event_source_disable_unref(w->telling);
         free(w->no_address);
         free(w->told);
         free(w->token);
