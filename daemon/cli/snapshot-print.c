@@ -82,24 +82,26 @@ static void print_cluster(const Paint *p, const View *v)
         if (*v->ray_version)
                 out_line("Ray", "%s%s%s", v->ray_version, *v->python_version ? ", Python " : "",
                          v->python_version);
+        /* while it runs, its words are what stands above already */
+        const char *more = streq(v->engine_state, "running") ? "" : strempty(status);
         if (*v->engine_state)
                 out_line("Engine", "%s%s%s%s%s", v->engine_state, *v->engine_path ? ", " : "",
-                         v->engine_path, isempty(status) ? "" : ": ", strempty(status));
+                         v->engine_path, *more ? ": " : "", more);
         if (v->engine_repairs > 0)
                 out_line("", "%s%u restart%s by the daemon since it started%s", p->warn,
                          v->engine_repairs, v->engine_repairs == 1 ? "" : "s", p->off);
         if (streq(v->auth, "token"))
                 out_line("Access", "by token");
         if (*v->published)
-                out_line("Published", "%s", v->published);
+                out_line("mDNS", "%s", v->published);
 }
 
 static void print_warnings(const Paint *p, const View *v)
 {
         if (streq(v->auth, "off"))
                 printf("\n%sAUTHENTICATION IS OFF%s: whoever reaches the ports of this cluster can "
-                       "run "
-                       "programs on it as user ray.\nPut one token into /etc/raycluster/ray-token "
+                       "run programs on it as user ray.\nPut one token into "
+                       "/etc/raycluster/ray-token "
                        "(0640 root:ray) of every machine, then: raycluster restart-engine\n",
                        p->bad, p->off);
         if (v->restart_due) {
