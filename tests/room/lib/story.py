@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Steps that the main story and the scenarios share: what a person would type, and real jobs."""
 import json
+import re
 import shlex
 import subprocess
 
@@ -164,10 +165,15 @@ print("RESULT", ray.get(result, timeout=60), flush=True)
 
 
 def node_of(room, name, on="head"):
-    """Ray's id of the machine's newest node: after a fault the GCS may still count the old one."""
-    nodes = [n for n in room[on].nodes() if n["hostname"] == name and n["state"] == "alive"]
-    expect(nodes, f"{name} is not ALIVE")
-    return max(nodes, key=lambda n: n["started_ms"])["id"]
+    """Ray's id of the raylet that runs on the machine, once the node table that `on` shows has it.
+
+    After a fault the table still has the old node as alive, and a cached table has only that one.
+    """
+    def alive():
+        found = re.search(r"node ([0-9a-f]+)", room[name].prop("EngineStatus"))
+        return found and [n["id"] for n in room[on].nodes()
+                          if n["state"] == "alive" and n["id"].startswith(found[1])]
+    return wait_until(f"{name}'s raylet in the node table", alive, 20)[0]
 
 
 class LongTask:
