@@ -152,29 +152,53 @@ void supervisor_prune(Supervisor *s)
 
 /* --- stop ------------------------------------------------------------------------------------ */
 
-/* With the GCS gone, the drain's own call would wait its full 30 s for nothing (ray-facts 4). */
-static void stop_ray(Supervisor *s, bool gcs_answers)
+/* With the GCS gone, the drain's own call would wait its full 30 s for nothing (ray-facts 4); and
+ * of a node that the GCS calls dead nothing is left to be drained. why: NULL = drain. */
+static void stop_ray(Supervisor *s, const char *why)
 {
-        int signo = gcs_answers ? SIGTERM : SIGINT;
+        int signo = why ? SIGINT : SIGTERM;
 
         if (s->stage != STAGE_STOPPING)
                 return;
         int r = children_kill(s->children, CHILD_RAY_START, signo);
         log_debug("Sent SIG%s to ray start: %s", sigabbrev_np(signo), r < 0 ? strerror(-r) : "ok");
-        if (gcs_answers)
+        if (!why)
                 return;
-        log_info("The GCS does not answer: Ray is stopped without a drain.");
+        log_info("%s: Ray is stopped without a drain.", why);
         arm(s->deadline, INTERRUPT_MAX);
 }
 
 static void on_alive(GcsClient *c, const GcsResult *result, const char *ray_version, void *userdata)
 {
-        stop_ray(userdata, result->status == GCS_OK);
+        stop_ray(userdata, result->status == GCS_OK ? NULL : "The GCS does not answer");
+}
+
+static void on_own_node(GcsClient *c, const GcsResult *result, NodeSet **nodes, void *userdata)
+{
+        Supervisor *s = userdata;
+        const RayId *id = children_node_id(s->children);
+
+        if (result->status != GCS_OK) {
+                stop_ray(s, "The GCS does not answer");
+                return;
+        }
+        const Node *node = id ? node_set_find(*nodes, id) : NULL;
+        stop_ray(s, node && node->state != NODE_DEAD ? NULL : "The GCS calls this node dead");
+}
+
+/* Asks the GCS whether there is something to drain. */
+static int ask_before_stop(Supervisor *s, Stage before)
+{
+        const RayId *id = before == STAGE_RUNNING ? children_node_id(s->children) : NULL;
+
+        return id ? gcs_client_find_nodes(s->gcs, &(GcsNodeFilter){.id = id}, on_own_node, s)
+                  : gcs_client_check_alive(s->gcs, on_alive, s);
 }
 
 static void stop(Supervisor *s)
 {
         char drain[DURATION_MAX];
+        Stage before = s->stage;
 
         if (supervisor_set_stage(s, STAGE_STOPPING,
                                  usec_add(s->args->engine.drain, STOPPING_EXTRA)) < 0)
@@ -184,8 +208,8 @@ static void stop(Supervisor *s)
         notify_extend_timeout(EXTEND);
         log_event(LOG_INFO, MSG_DRAINING, NULL, "Stop asked for: running tasks have %s to end.",
                   drain);
-        if (gcs_client_check_alive(s->gcs, on_alive, s) < 0)
-                stop_ray(s, true);
+        if (ask_before_stop(s, before) < 0)
+                stop_ray(s, NULL);
 }
 
 static void on_signal_stop(int signo, void *userdata)

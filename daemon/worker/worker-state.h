@@ -39,7 +39,7 @@ bool worker_state_may(WorkerState from, WorkerState to);
 /* A node that the GCS does not count among the living although its unit runs is given up after
  * this: it cannot come back under its old id (ray-facts 4). */
 #define WORKER_NODE_MAX    (20 * USEC_PER_SEC)
-#define WORKER_MISSING_MAX (8 * USEC_PER_SEC)
+#define WORKER_MISSING_MAX (3 * USEC_PER_SEC)
 
 typedef struct WorkerFacts {
         bool stopping;

@@ -242,10 +242,20 @@ END
         self.boot()
 
     def cut_link(self):
+        """No frame comes through any more; the machine's own carrier stays, as behind a switch."""
+        self.say("link cut")
+        self.room.inside(f"bridge link set dev vb-{self.name} state 0")
+
+    def restore_link(self):
+        self.say("link restored")
+        self.room.inside(f"bridge link set dev vb-{self.name} state 3")
+
+    def pull_cable(self):
+        """The machine sees it: no carrier, and networkd takes the address away."""
         self.say("network cable out")
         self.room.inside(f"ip link set vb-{self.name} down")
 
-    def restore_link(self):
+    def plug_cable(self):
         self.say("network cable in")
         self.room.inside(f"ip link set vb-{self.name} up")
 

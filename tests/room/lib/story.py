@@ -159,7 +159,12 @@ result = task.options(scheduling_strategy=there).remote(gate)
 ray.get(gate.waiting.remote(), timeout=60)
 print("RUNNING", flush=True)
 sys.stdin.readline()
-ray.get(gate.open.remote(), timeout=60)
+while True:
+    try:
+        ray.get(gate.open.remote(), timeout=60)
+        break
+    except ray.exceptions.ActorUnavailableError:
+        pass       # Ray's word for "the connection broke, ask again"
 print("RESULT", ray.get(result, timeout=60), flush=True)
 '''
 
