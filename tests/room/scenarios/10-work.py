@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """(f) What people do with a cluster: big objects, clients, jobs, drivers, prints, environments."""
+import re
+
 import story
 from story import expect, expect_in
 
@@ -184,7 +186,10 @@ def scenario_engine_user_may_not_control_units(room):
 
 
 def scenario_listens_on_planned_ports_only(room):
-    """Every listener of Ray is a port of the plan (firewall profiles are made from it)."""
+    """Every listener of Ray that others can reach is a port of the plan, as in the firewall profiles.
+
+    On loopback Ray Client starts a server for each client, on a port of its own choice.
+    """
     plan = {6379, 6380, 6381, 6382, 6383, 6384, 6385, 6386, 6387, 6388, 8265, 10001}
     for guest in room.guests.values():
         for line in guest.out("ss -Hltnp").split("\n"):
