@@ -87,7 +87,8 @@ static WorkerPlan decide_served(const WorkerFacts *f, WorkerState now)
                                           f->head, f->ray));
         if (f->node_alive)
                 return plan(WORKER_JOINED, say_joined(f));
-        if (f->running_for >= WORKER_NODE_MAX && f->node_missing >= WORKER_MISSING_MAX)
+        if (f->node_dead ||
+            (f->running_for >= WORKER_NODE_MAX && f->node_missing >= WORKER_MISSING_MAX))
                 return restart(WORKER_RESTART_DEAD,
                                str_printf("head %s calls this node dead while Ray runs: it rejoins "
                                           "as a new node",

@@ -36,10 +36,10 @@ bool worker_state_may(WorkerState from, WorkerState to);
 
 /* One lost answer on a busy network is no lost head. */
 #define WORKER_FAILURES_MAX 2
-/* A node that the GCS does not count among the living although its unit runs is given up after
- * this: it cannot come back under its old id (ray-facts 4). */
+/* A node that the GCS calls dead is given up at once: it cannot come back under its old id
+ * (ray-facts 4). One that it does not list at all although its unit runs, after this. */
 #define WORKER_NODE_MAX    (20 * USEC_PER_SEC)
-#define WORKER_MISSING_MAX (3 * USEC_PER_SEC)
+#define WORKER_MISSING_MAX (8 * USEC_PER_SEC)
 
 typedef struct WorkerFacts {
         bool stopping;
@@ -62,6 +62,7 @@ typedef struct WorkerFacts {
         bool other_ray;       /* it runs another version of Ray than we do */
         const char *moved;    /* where a head of ours serves now instead, or NULL */
         bool node_alive;      /* our node is among the living */
+        bool node_dead;       /* the GCS says in so many words that it is dead */
         usec_t node_missing;  /* for so long it is not, by lists of a GCS that serves */
         usec_t running_for;   /* since the unit runs */
 } WorkerFacts;

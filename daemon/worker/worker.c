@@ -98,18 +98,32 @@ static char *name_head(const Worker *w, const Addr *addr)
 /* Whether the raylet that runs here is among the living. A row of its predecessor stays ALIVE for
  * up to a minute when that one froze or the machine lost power (ray-facts 4): it is told apart by
  * the node id, as far as the supervisor has said it. */
-static bool node_is_alive(const Worker *w, const WatchFacts *f)
+static const Node *find_own(const Worker *w, const WatchFacts *f, bool alive)
 {
         char want[ENGINE_NODE_MAX], id[RAY_ID_STR_MAX];
 
         engine_status_node(keeper_unit_status(w->keeper), want);
+        if (!alive && !*want) /* which of the dead would be ours? */
+                return NULL;
         for (size_t i = 0; f->own && i < f->own->n; i++) {
                 const Node *n = &f->own->nodes[i];
-                if (n->state != NODE_DEAD && streq_ptr(n->instance_id, daemon_node_id(w->daemon)) &&
+                if ((n->state != NODE_DEAD) == alive &&
+                    streq_ptr(n->instance_id, daemon_node_id(w->daemon)) &&
                     startswith(ray_id_format(id, &n->id), want))
-                        return true;
+                        return n;
         }
-        return false;
+        return NULL;
+}
+
+static bool node_is_alive(const Worker *w, const WatchFacts *f)
+{
+        return find_own(w, f, true);
+}
+
+/* The GCS has given up the raylet that runs here: it will not take it back. */
+static bool node_is_dead(const Worker *w, const WatchFacts *f)
+{
+        return f->serving_since != 0 && !node_is_alive(w, f) && find_own(w, f, false);
 }
 
 /* --- the GCS that Ray runs for ------------------------------------------------------------------
@@ -412,6 +426,7 @@ static WorkerFacts facts_of(Worker *w, const char *head, const char *moved)
                 .other_ray = *id && *ray && !streq(f->versions.ray, ray),
                 .moved = moved,
                 .node_alive = f && node_is_alive(w, f),
+                .node_dead = f && node_is_dead(w, f),
                 .node_missing = w->missing_since != 0 ? usec_sub(now, w->missing_since) : 0,
                 .running_for = since != 0 ? usec_sub(now, since) : 0,
         };

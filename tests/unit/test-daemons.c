@@ -732,6 +732,28 @@ static void test_predecessor(void **state)
         world_free(w);
 }
 
+/* The GCS calls the raylet that runs here dead: it rejoins as a new node, at once. */
+static void test_called_dead(void **state)
+{
+        World *w = world_new("Worker");
+        char id[MACHINE_ID_STR_MAX];
+
+        assert_int_equal(machine_id_for_app(id), 0);
+        _cleanup_free_ char *dead =
+                str_printf("node id=03,hostname=w1,address=127.0.0.1,instance=%s,state=dead\n", id);
+        steer(w, "Say", "running: Ray 2.60.0, node 030000000000, GCS at 127.0.0.1:1");
+        start_gcs(w, "aa"); /* with node 02…, that of the run after this one */
+        write_text(w, "gcs", dead);
+        start_daemon(w);
+        usec_t deadline = usec_add(now_mono(), DEADLINE);
+        while (starts(w) < 1 && now_mono() < deadline)
+                (void)sd_bus_wait(w->bus, 100 * USEC_PER_MSEC);
+        steer(w, "Say", "running: Ray 2.60.0, node 020000000000, GCS at 127.0.0.1:1");
+        wait_for(w, "State", "joined");
+        assert_int_equal(starts(w), 2);
+        world_free(w);
+}
+
 /* The head comes back with its tables and another version of Ray. */
 static void test_other_ray(void **state)
 {
@@ -821,14 +843,14 @@ static void test_broker_restart(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_head),           cmocka_unit_test(test_head_repair),
-                cmocka_unit_test(test_reload),         cmocka_unit_test(test_worker),
-                cmocka_unit_test(test_blocked),        cmocka_unit_test(test_blocked_by_unit),
-                cmocka_unit_test(test_token_asked),    cmocka_unit_test(test_many_callers),
-                cmocka_unit_test(test_damaged_args),   cmocka_unit_test(test_other_ray),
-                cmocka_unit_test(test_predecessor),    cmocka_unit_test(test_head_moves),
-                cmocka_unit_test(test_second_role),    cmocka_unit_test(test_wrong_conf),
-                cmocka_unit_test(test_broker_restart),
+                cmocka_unit_test(test_head),         cmocka_unit_test(test_head_repair),
+                cmocka_unit_test(test_reload),       cmocka_unit_test(test_worker),
+                cmocka_unit_test(test_blocked),      cmocka_unit_test(test_blocked_by_unit),
+                cmocka_unit_test(test_token_asked),  cmocka_unit_test(test_many_callers),
+                cmocka_unit_test(test_damaged_args), cmocka_unit_test(test_called_dead),
+                cmocka_unit_test(test_other_ray),    cmocka_unit_test(test_predecessor),
+                cmocka_unit_test(test_head_moves),   cmocka_unit_test(test_second_role),
+                cmocka_unit_test(test_wrong_conf),   cmocka_unit_test(test_broker_restart),
         };
         char id[MACHINE_ID_STR_MAX];
 

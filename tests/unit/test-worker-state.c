@@ -160,6 +160,11 @@ static void test_rejoin(void **state)
         check(f, WORKER_JOINED, WORKER_JOINED, NULL, false, WORKER_RESTART_NO);
         f.node_missing = WORKER_MISSING_MAX;
         check(f, WORKER_JOINED, WORKER_REPAIRING, NULL, false, WORKER_RESTART_DEAD);
+        f.node_missing = 0;
+        f.node_dead = true; /* nothing to wait for */
+        check(f, WORKER_JOINED, WORKER_REPAIRING, NULL, false, WORKER_RESTART_DEAD);
+        f.node_dead = false;
+        f.node_missing = WORKER_MISSING_MAX;
         f.running_for = WORKER_NODE_MAX - 1;
         check(f, WORKER_ENGINE_STARTING, WORKER_ENGINE_STARTING, NULL, false, WORKER_RESTART_NO);
 }
