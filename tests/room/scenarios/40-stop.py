@@ -34,7 +34,9 @@ def scenario_worker_reboots(room):
     """A worker that is rebooted leaves in order and joins again without anybody's help."""
     w1 = room["w1"]
     others = [Pids(room["w2"]), Pids(room["head"])]
+    cursor = w1.cursor()
     w1.reboot()
+    w1.wait_message("WORKER_JOINED", cursor, 60)
     story.wait_alive(room, room.guests, 60)
     for p in others:
         p.expect_same("the reboot of w1")

@@ -70,7 +70,8 @@ def scenario_link_cut_for_90_s(room):
 def scenario_worker_power_cut(room):
     """A worker that loses power and comes back is one node again."""
     w1 = room["w1"]
+    cursor = w1.cursor()
     w1.power_cut()
     w1.boot()
-    story.wait_cluster(room, 2)
+    w1.wait_message("WORKER_JOINED", cursor, 60)
     story.wait_alive(room, room.guests, 60)

@@ -117,7 +117,7 @@ def scenario_busy_port(room):
 def scenario_disk_full(room):
     """No room for Ray's files: blocked, said; with room again it goes on by itself."""
     w1 = stopped(room)
-    w1.run("mount -t tmpfs -o size=1m,mode=0750 full /var/lib/ray && "
+    w1.run("mkdir -p /var/lib/ray && mount -t tmpfs -o size=1m,mode=0750 full /var/lib/ray && "
            "chown ray:ray /var/lib/ray && head -c 900k /dev/zero >/var/lib/ray/fill")
     cursor = w1.cursor()
     w1.run("systemctl start ray-worker")
