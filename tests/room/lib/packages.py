@@ -11,6 +11,8 @@ from image import CACHE, HERE, deb_field, locked
 
 TOP = HERE.parent.parent
 OTHER_LOCK = HERE / "other-engine-cp311-x86_64.lock"
+# The checkout may belong to somebody else than root: for git here and in what is called.
+os.environ.update(GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0="safe.directory", GIT_CONFIG_VALUE_0="*")
 # Folders that cannot change what is in the packages.
 NOT_BUILT = re.compile(r"^(tests/(room|bench|pkg|net)|engine|rpm|\.ci|\.git)(/|$)|^README|^RESULTS")
 
@@ -18,7 +20,7 @@ NOT_BUILT = re.compile(r"^(tests/(room|bench|pkg|net)|engine|rpm|\.ci|\.git)(/|$
 def source_files():
     """Files of the tree, relative, without what is built or ignored."""
     if (TOP / ".git").exists():
-        out = subprocess.run(["git", "-c", "safe.directory=*", "-C", str(TOP), "ls-files", "-z",
+        out = subprocess.run(["git", "-C", str(TOP), "ls-files", "-z",
                               "--cached", "--others", "--exclude-standard"],
                              capture_output=True, check=True).stdout.decode()
         names = sorted(set(filter(None, out.split("\0"))))
