@@ -17,7 +17,7 @@ sys.path.insert(0, str(HERE.parent / "room" / "lib"))
 
 import setup  # noqa: E402
 import story  # noqa: E402
-from room import Failed, wait_until  # noqa: E402
+from room import Failed, stamp, wait_until  # noqa: E402
 
 IN_GUEST = HERE / "in_guest.py"
 
@@ -169,13 +169,12 @@ def bench_discovery(room, table):
     story.wait_cluster(room, 2)
 
 
-def wait_new_node(guest, name, old):
-    return wait_until(f"{name} back", lambda: [n for n in story.status(guest)["nodes"] if n["hostname"] == name
-                                               and n["state"] == "alive" and n["id"] != old], 120, 0.2)
-
-
-def node_id(guest, name):
-    return [n["id"] for n in story.status(guest)["nodes"] if n["hostname"] == name and n["state"] == "alive"][0]
+def back_after(guest, deed):
+    """Seconds from a deed to the guest's own raylet being ALIVE in the GCS again."""
+    cursor = guest.cursor()
+    began = time.time()
+    deed()
+    return stamp(guest.wait_message("WORKER_JOINED", cursor, 120)) - began
 
 
 def bench_recovery(room, table):
@@ -183,24 +182,14 @@ def bench_recovery(room, table):
     head, w1 = room["head"], room["w1"]
     killed, frozen, gcs, restart = [], [], [], []
     for _ in range(3):
-        old = node_id(head, "w1")
-        began = time.monotonic()
-        w1.kill(w1.pid("raylet/raylet"))
-        wait_new_node(head, "w1", old)
-        killed.append(time.monotonic() - began)
+        killed.append(back_after(w1, lambda: w1.kill(story.raylet(w1))))
+        frozen.append(back_after(w1, lambda: w1.kill(story.raylet(w1), "STOP")))
 
-        old = node_id(head, "w1")
-        began = time.monotonic()
-        w1.kill(w1.pid("raylet/raylet"), "STOP")
-        wait_new_node(head, "w1", old)
-        frozen.append(time.monotonic() - began)
-
-        began = time.monotonic()
-        head.kill(head.pid("gcs/gcs_server"))
-        wait_until("down", lambda: story.status(head)["state"] != "serving", 30, 0.1)
-        wait_until("serving", lambda: story.status(head)["state"] == "serving", 90, 0.1)
-        gcs.append(time.monotonic() - began)
-        story.wait_cluster(room, 2)
+        cursor = head.cursor()
+        began = time.time()
+        head.kill(story.gcs_server(head))
+        gcs.append(stamp(head.wait_message("HEAD_SERVING", cursor, 60)) - began)
+        story.wait_alive(room, room.guests, 90)
 
         began = time.monotonic()
         w1.run("systemctl restart ray-worker", quiet=True)
