@@ -81,7 +81,8 @@ def main():
     try:
         with setup.Site("try") as site:
             site.say("booting three machines")
-            with site.room(["head", "w1", "w2"], site.logs, echo=args.verbose) as room:
+            with site.room(["head", "w1", "w2"], site.logs, echo=args.verbose,
+                           public=True) as room:
                 try:
                     tell(room, args.keep)
                 except (Failed, OSError):

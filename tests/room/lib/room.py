@@ -194,8 +194,9 @@ END
             failed = self.run("systemctl --failed --no-legend --plain", quiet=True).out
             self.say(f"degraded: {failed}")
         self.run("mount -o remount,size=50% /dev/shm", quiet=True)
-        STATE.mkdir(exist_ok=True)
-        (STATE / self.name).write_text(f"{self.init}\n")
+        if self.room.public:
+            STATE.mkdir(exist_ok=True)
+            (STATE / self.name).write_text(f"{self.init}\n")
         self.say(f"running ({state})")
 
     def find_init(self):
@@ -490,7 +491,9 @@ def children(pid):
 class Room:
     """Guests, bridge, name server. A context manager; leaving it removes everything."""
 
-    def __init__(self, names, image, repo, logs, echo=False, nspawn_args=()):
+    def __init__(self, names, image, repo, logs, echo=False, nspawn_args=(),
+                 public=False):
+        self.public = public                  # tests/room/shell finds its guests
         self.id = f"raycluster-room-{os.getpid()}-{secrets.token_hex(2)}"
         self.image, self.repo = image, repo
         self.logs = pathlib.Path(logs)
@@ -549,7 +552,7 @@ class Room:
         for p in [g.process for g in self.guests.values()] + [self.dns_server]:
             if p:
                 p.wait()
-        for g in self.guests.values():
+        for g in self.guests.values() if self.public else ():
             (STATE / g.name).unlink(missing_ok=True)
         remove_cgroups(self.id, patience=10)
         shutil.rmtree(self.dir, ignore_errors=True)
