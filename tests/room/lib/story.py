@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Steps that the main story and the scenarios share: what a person would type, and real jobs."""
 import json
+import os
 import re
+import select
 import shlex
 import subprocess
+import time
 
 from image import SOURCE
 from room import Failed, wait_until
@@ -194,9 +197,21 @@ class LongTask:
             f'eval "$(raycluster env)"; exec {engine(self.guest)}/bin/python '
             f"/tmp/long-task.py {node}", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True)
-        line = self.process.stdout.readline()
-        if line.strip() != "RUNNING":
-            raise Failed(f"the long task did not start: {line}{self.process.stderr.read()}")
+        said = self.said_until("RUNNING", 120)
+        if said is not None:
+            self.process.kill()
+            raise Failed(f"the long task did not start: {said}{self.process.stderr.read()}")
+
+    def said_until(self, word, timeout):
+        """Read what the driver says until a line with just this word: None; else all it said."""
+        end, said, fd = time.monotonic() + timeout, b"", self.process.stdout.fileno()
+        while word.encode() not in said.split(b"\n")[:-1]:
+            left = end - time.monotonic()
+            byte = os.read(fd, 1) if left > 0 and select.select([fd], [], [], left)[0] else b""
+            if not byte:
+                return said.decode(errors="replace")
+            said += byte
+        return None
 
     def finish(self, timeout=90):
         out, err = self.process.communicate("go\n", timeout=timeout)
