@@ -1,4 +1,5 @@
-/* One c-ares channel on the event loop: its sockets and its timer. Only sys/resolve uses it. */
+/* One c-ares channel on the event loop: its sockets and its timer. Only sys/resolve and its queries
+ * use it. */
 #pragma once
 
 #include <ares.h>

@@ -11,6 +11,7 @@
 #include "base/strtab.h"
 #include "base/strv.h"
 #include "base/time.h"
+#include "sys/dns-srv.h"
 
 /* What is beyond these is dropped: an answer in TCP may hold thousands of records, and nobody runs
  * that many heads. */
@@ -35,13 +36,6 @@ typedef enum ResolveResult {
 
 /* "NXDOMAIN", "SERVFAIL", "refused", "no answer", … */
 DECLARE_STRTAB(resolve_result, ResolveResult);
-
-typedef struct Srv {
-        uint16_t priority; /* lower first */
-        uint16_t weight;   /* among equals, by chance */
-        uint16_t port;
-        char *target; /* host name without the final dot */
-} Srv;
 
 typedef struct ResolveAnswer {
         ResolveResult result;
@@ -90,7 +84,3 @@ DEFINE_CLEANUP(ResolveQuery *, resolve_query_cancel);
 int resolver_domains(Resolver *r, char ***ret);
 /* The servers that are asked, for people: "10.0.0.53, 10.0.0.54"; "" when none is configured. */
 int resolver_servers(Resolver *r, char **ret);
-
-/* Orders by priority, then by weighted chance as in RFC 2782; rnd(max) gives 0..max, any when NULL.
- */
-void srv_order(Srv *srv, size_t n, uint32_t (*rnd)(uint32_t max));
