@@ -17,8 +17,8 @@ SYSTEMD_VERSION := $(shell $(PKG_CONFIG) --modversion libsystemd | sed 's/[^0-9]
 
 # --- what is built -----------------------------------------------------------------------------
 # One static archive a room folder, linked from the top floor down: an upward call does not link.
-FLOOR4 := conf disco probe gcs engine
-LIBDIRS := role $(FLOOR4) sys wire model base
+FLOOR4 := conf disco gcs engine reflect
+LIBDIRS := role probe $(FLOOR4) sys wire model base
 PROGS := ray-headd ray-workerd ray-engine raycluster ray-probe
 DIR_ray-headd := head
 DIR_ray-workerd := worker

@@ -1,24 +1,22 @@
 #include "model/verdict.h"
 
-static const struct {
-        const char *name;
-        Verdict verdict;
-} table[] = {
-#define RAYCLUSTER_VERDICT_ROW(n, c) {#n, (Verdict)(c)},
-        RAYCLUSTER_VERDICTS(RAYCLUSTER_VERDICT_ROW)};
+static const char *const verdict_table[_VERDICT_MAX] = {
+#define RAYCLUSTER_VERDICT_NAME(name, code) [VERDICT_##name] = #name,
+        RAYCLUSTER_VERDICTS(RAYCLUSTER_VERDICT_NAME)};
 
-const char *verdict_to_string(Verdict v)
+static const int code_table[_VERDICT_MAX] = {
+#define RAYCLUSTER_VERDICT_CODE(name, code) [VERDICT_##name] = (code),
+        RAYCLUSTER_VERDICTS(RAYCLUSTER_VERDICT_CODE)};
+
+DEFINE_STRTAB(verdict, Verdict);
+
+int verdict_code(Verdict v)
 {
-        for (size_t i = 0; i < ELEMENTSOF(table); i++)
-                if (table[i].verdict == v)
-                        return table[i].name;
-        return NULL;
+        return v >= 0 && v < _VERDICT_MAX ? code_table[v] : -EINVAL;
 }
 
-Verdict verdict_from_string(const char *s)
+bool verdict_is_degraded(Verdict v)
 {
-        for (size_t i = 0; i < ELEMENTSOF(table); i++)
-                if (streq_ptr(table[i].name, s))
-                        return table[i].verdict;
-        return _VERDICT_INVALID;
+        int code = verdict_code(v);
+        return code >= 80 && code <= 89;
 }

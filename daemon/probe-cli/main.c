@@ -50,7 +50,7 @@ static void on_report(Probe *p, const ProbeReport *report, void *userdata)
         if (try_nss(run, p, report) >= 0)
                 return;
         int r = run->args->json ? output_json(report) : output_text(report);
-        (void)sd_event_exit(run->event, r < 0 ? EXIT_INTERNAL : (int)report->verdict);
+        (void)sd_event_exit(run->event, r < 0 ? EXIT_INTERNAL : verdict_code(report->verdict));
 }
 
 static int read_token(const char *path, char **ret)

@@ -52,7 +52,7 @@ static int set_verdict(Json *j, const ProbeReport *r)
         if (k >= 0)
                 k = json_set_str(j, "verdict", verdict_to_string(r->verdict));
         if (k >= 0)
-                k = json_set_int(j, "code", (int64_t)r->verdict);
+                k = json_set_int(j, "code", verdict_code(r->verdict));
         if (k >= 0)
                 k = json_set_str(j, "confidence", probe_confidence_to_string(r->confidence));
         if (k >= 0)

@@ -5,6 +5,7 @@
 #include "base/addr.h"
 #include "base/time.h"
 #include "model/identity.h"
+#include "model/reflection.h"
 #include "model/verdict.h"
 #include "probe/probe.h"
 #include "probe/service.h"
@@ -117,6 +118,7 @@ typedef struct Evidence {
         LifeFacts life;
         HelloFacts hello;
         AliveFacts alive;
+        Reflection other; /* what the other side saw */
         bool has_token;
         Versions head;
         Versions here;

@@ -2,27 +2,10 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "probe/text.h"
+#include "probe/phrase.h"
 
 /* What the firewall profiles of raycluster open on a head, among others (units/firewalld). */
 #define GCS_PORT 6379
-
-/* The shortest name of the head, for a command line to be typed there. */
-static const char *head_name(const Evidence *e, char buf[ADDR_MAX])
-{
-        if (e->local.own)
-                return "this machine";
-        return isempty(e->host) && addr_is_set(&e->addr) ? addr_format(buf, &e->addr) : e->host;
-}
-
-/* Our own address as the head would see it, for a command to be typed there. */
-static const char *own_name(const Evidence *e, char buf[ADDR_MAX])
-{
-        const Addr *a = addr_is_set(&e->tcp.local) && !addr_is_any(&e->tcp.local)
-                                ? &e->tcp.local
-                                : &e->local.route.source;
-        return addr_is_set(a) ? addr_format(buf, a) : "the address of this machine";
-}
 
 static char *hint_local(const Evidence *e, const Judgement *j, const char *addr)
 {
@@ -130,9 +113,6 @@ static char *hint_service(const Evidence *e, const Judgement *j, const char *nam
         case VERDICT_NOT_RAY:
                 return str_printf("on %s, as root: ss -ltnp 'sport = :%u' shows who has the port",
                                   name, e->addr.port);
-        case VERDICT_TLS_REQUIRED:
-                return str_printf("raycluster's Ray speaks no TLS yet; on %s: unset RAY_USE_TLS",
-                                  name);
         case VERDICT_TOKEN_REQUIRED:
         case VERDICT_TOKEN_WRONG:
                 return str_printf("copy /etc/raycluster/ray-token of %s to this machine (0640 "
@@ -160,5 +140,11 @@ char *text_hint(const Evidence *e, const Judgement *j)
         char *s = hint_local(e, j, addr);
         if (!s)
                 s = hint_path(e, j, name, addr);
-        return s ? s : hint_service(e, j, name);
+        if (!s)
+                s = hint_service(e, j, name);
+        if (!s)
+                s = hint_tls(e, j, name);
+        if (!s)
+                s = hint_two_way(e, j, name);
+        return s ? s : hint_quality(e, j, name);
 }

@@ -1,22 +1,7 @@
-#include "probe/text.h"
+#include "probe/phrase.h"
 
 #include <errno.h>
 #include <stdio.h>
-
-/* The head as people know it: "compute04 (10.77.0.1)", or the address alone. */
-#define HEAD_MAX (sizeof(((Evidence *)0)->host) + ADDR_MAX + 4)
-static const char *head_label(const Evidence *e, char buf[HEAD_MAX])
-{
-        char addr[ADDR_MAX];
-        if (!addr_is_set(&e->addr))
-                return e->host;
-        addr_format(addr, &e->addr);
-        if (e->name == NAME_LITERAL && (isempty(e->host) || streq(e->host, addr)))
-                str_copy(buf, HEAD_MAX, addr);
-        else
-                (void)snprintf(buf, HEAD_MAX, "%s (%s)", e->host, addr);
-        return buf;
-}
 
 static const char *neigh_protocol(const Evidence *e)
 {
@@ -202,8 +187,6 @@ static char *sentence_service(const Evidence *e, const Judgement *j, const char 
                         head, e->addr.port);
         case VERDICT_NOT_RAY:
                 return text_not_ray(e, head);
-        case VERDICT_TLS_REQUIRED:
-                return str_printf("head %s speaks only TLS on port %u", head, e->addr.port);
         case VERDICT_TOKEN_REQUIRED:
                 return str_printf("head %s asks for a token and this machine has none", head);
         case VERDICT_TOKEN_WRONG:
@@ -245,5 +228,11 @@ char *text_sentence(const Evidence *e, const Judgement *j)
         s = sentence_local(e, j, head);
         if (!s)
                 s = sentence_path(e, j, head);
-        return s ? s : sentence_service(e, j, head);
+        if (!s)
+                s = sentence_service(e, j, head);
+        if (!s)
+                s = sentence_tls(e, j, head);
+        if (!s)
+                s = sentence_two_way(e, j, head);
+        return s ? s : sentence_quality(e, j, head);
 }

@@ -1,92 +1,6 @@
-#include "probe/verdict.h"
+#include "probe/judge.h"
 
 #include <errno.h>
-
-#define ICMP4_UNREACH  3
-#define ICMP4_EXCEEDED 11
-#define ICMP6_UNREACH  1
-#define ICMP6_EXCEEDED 3
-
-/* What an ICMP answer means, whatever the family. */
-typedef enum IcmpMeaning {
-        MEANS_UNKNOWN,
-        MEANS_PORT,       /* nobody there, or a firewall that says so */
-        MEANS_PROHIBITED, /* only filters say this */
-        MEANS_HOST,       /* the last router, or we, got no answer from the neighbour */
-        MEANS_NET,        /* no route */
-        MEANS_PROTO,      /* Linux hosts speak TCP: a filter */
-        MEANS_LOOP,       /* died of old age on the way */
-} IcmpMeaning;
-
-static const struct {
-        int family;
-        uint8_t type, code;
-        IcmpMeaning meaning;
-        const char *name;
-} icmp_table[] = {
-        {AF_INET, ICMP4_UNREACH, 0, MEANS_NET, "net-unreachable"},
-        {AF_INET, ICMP4_UNREACH, 1, MEANS_HOST, "host-unreachable"},
-        {AF_INET, ICMP4_UNREACH, 2, MEANS_PROTO, "protocol-unreachable"},
-        {AF_INET, ICMP4_UNREACH, 3, MEANS_PORT, "port-unreachable"},
-        {AF_INET, ICMP4_UNREACH, 6, MEANS_NET, "net-unknown"},
-        {AF_INET, ICMP4_UNREACH, 7, MEANS_HOST, "host-unknown"},
-        {AF_INET, ICMP4_UNREACH, 9, MEANS_PROHIBITED, "net-prohibited"},
-        {AF_INET, ICMP4_UNREACH, 10, MEANS_PROHIBITED, "host-prohibited"},
-        {AF_INET, ICMP4_UNREACH, 13, MEANS_PROHIBITED, "admin-prohibited"},
-        {AF_INET, ICMP4_EXCEEDED, 0, MEANS_LOOP, "time-exceeded"},
-        {AF_INET6, ICMP6_UNREACH, 0, MEANS_NET, "no-route"},
-        {AF_INET6, ICMP6_UNREACH, 1, MEANS_PROHIBITED, "admin-prohibited"},
-        {AF_INET6, ICMP6_UNREACH, 3, MEANS_HOST, "addr-unreachable"},
-        {AF_INET6, ICMP6_UNREACH, 4, MEANS_PORT, "port-unreachable"},
-        {AF_INET6, ICMP6_UNREACH, 5, MEANS_PROHIBITED, "policy-fail"},
-        {AF_INET6, ICMP6_UNREACH, 6, MEANS_PROHIBITED, "reject-route"},
-        {AF_INET6, ICMP6_EXCEEDED, 0, MEANS_LOOP, "time-exceeded"},
-};
-
-const char *icmp_name(int family, uint8_t type, uint8_t code)
-{
-        for (size_t i = 0; i < ELEMENTSOF(icmp_table); i++)
-                if (icmp_table[i].family == family && icmp_table[i].type == type &&
-                    icmp_table[i].code == code)
-                        return icmp_table[i].name;
-        return NULL;
-}
-
-static IcmpMeaning icmp_meaning(int family, const IcmpNote *n)
-{
-        for (size_t i = 0; i < ELEMENTSOF(icmp_table); i++)
-                if (icmp_table[i].family == family && icmp_table[i].type == n->type &&
-                    icmp_table[i].code == n->code)
-                        return icmp_table[i].meaning;
-        return MEANS_UNKNOWN;
-}
-
-static const Addr nowhere = {0};
-
-static void say(Judgement *j, Verdict v, ProbeConfidence c, ProbeDirection d, ProbePlace p,
-                const Addr *where)
-{
-        *j = (Judgement){
-                .verdict = v, .confidence = c, .direction = d, .place = p, .where = *where};
-        j->where.port = 0;
-}
-
-static void say_local(Judgement *j, Verdict v, ProbeConfidence c)
-{
-        say(j, v, c, PROBE_DIRECTION_LOCAL, PROBE_PLACE_HERE, &nowhere);
-}
-
-static void say_head(const Evidence *e, Judgement *j, Verdict v, ProbeConfidence c)
-{
-        say(j, v, c, PROBE_DIRECTION_OUT, e->local.own ? PROBE_PLACE_HERE : PROBE_PLACE_HEAD,
-            &e->addr);
-}
-
-static void say_open(Judgement *j)
-{
-        say(j, VERDICT_INCONCLUSIVE, PROBE_INCONCLUSIVE, PROBE_DIRECTION_OUT, PROBE_PLACE_UNKNOWN,
-            &nowhere);
-}
 
 static bool neigh_owes(NeighState s)
 {
@@ -107,10 +21,10 @@ static bool judge_name(const Evidence *e, Judgement *j)
 {
         if (e->name == NAME_NOT_THERE)
                 say(j, VERDICT_NAME_NOT_FOUND, PROBE_PROVEN, PROBE_DIRECTION_LOCAL, PROBE_PLACE_DNS,
-                    &nowhere);
+                    NULL);
         else if (e->name == NAME_NO_ANSWER)
                 say(j, VERDICT_DNS_UNAVAILABLE, PROBE_PROVEN, PROBE_DIRECTION_LOCAL,
-                    PROBE_PLACE_DNS, &nowhere);
+                    PROBE_PLACE_DNS, NULL);
         else if (e->name == NAME_UNKNOWN || !addr_is_set(&e->addr))
                 say_open(j);
         else
@@ -185,7 +99,7 @@ static bool judge_link(const Evidence *e, Judgement *j)
 /* Our own kernel made the ICMP: it gave up on the neighbour, or a rule of ours refused. */
 static void judge_icmp_own(const Evidence *e, IcmpMeaning m, Judgement *j)
 {
-        if (m != MEANS_HOST)
+        if (m != ICMP_MEANS_HOST)
                 say_local(j, VERDICT_LOCAL_FIREWALL, PROBE_PROVEN);
         else if (e->local.has_neigh && neigh_owes(e->local.neigh))
                 say_neighbour(e, j, PROBE_PROVEN);
@@ -198,9 +112,9 @@ static void judge_icmp_own(const Evidence *e, IcmpMeaning m, Judgement *j)
 static void judge_icmp_head(const Evidence *e, IcmpMeaning m, Judgement *j)
 {
         /* a host that can send this is not itself unreachable: any code but "port" is a filter's */
-        if (m == MEANS_PORT)
+        if (m == ICMP_MEANS_PORT)
                 say_head(e, j, VERDICT_REFUSED_BY_FIREWALL, PROBE_PROVEN);
-        else if (m == MEANS_UNKNOWN || m == MEANS_LOOP)
+        else if (m == ICMP_MEANS_UNKNOWN || m == ICMP_MEANS_LOOP)
                 say_head(e, j, VERDICT_REJECTED_AT_HEAD, PROBE_LIKELY);
         else
                 say_head(e, j, VERDICT_REJECTED_AT_HEAD, PROBE_PROVEN);
@@ -237,26 +151,26 @@ static void judge_icmp_router(const Evidence *e, IcmpMeaning m, Judgement *j)
         ProbeConfidence c = PROBE_PROVEN;
 
         switch (m) {
-        case MEANS_PORT:
+        case ICMP_MEANS_PORT:
                 v = VERDICT_REFUSED_BY_FIREWALL;
                 break;
-        case MEANS_PROHIBITED:
-        case MEANS_PROTO:
+        case ICMP_MEANS_PROHIBITED:
+        case ICMP_MEANS_PROTO:
                 break;
-        case MEANS_NET:
+        case ICMP_MEANS_NET:
                 if (knows_ports(e))
                         break;
                 v = VERDICT_NO_ROUTE_REMOTE;
                 c = e->repeat_same ? PROBE_PROVEN : PROBE_LIKELY;
                 break;
-        case MEANS_LOOP:
+        case ICMP_MEANS_LOOP:
                 v = VERDICT_NO_ROUTE_REMOTE;
                 c = PROBE_LIKELY;
                 break;
-        case MEANS_HOST:
+        case ICMP_MEANS_HOST:
                 judge_icmp_host(e, &v, &c);
                 break;
-        case MEANS_UNKNOWN:
+        case ICMP_MEANS_UNKNOWN:
         default:
                 c = PROBE_LIKELY;
                 break;
@@ -323,90 +237,6 @@ static bool judge_silence(const Evidence *e, Judgement *j)
         return true;
 }
 
-static bool judge_hello(const Evidence *e, Judgement *j)
-{
-        const HelloFacts *h = &e->hello;
-
-        switch (h->kind) {
-        case SERVICE_GRPC:
-        case SERVICE_HTTP2:
-                return false;
-        case SERVICE_UNKNOWN:
-                if (!h->asked || !h->stream_known || h->began)
-                        say_open(j);
-                else if (h->stream.unsent > 0 && h->stream.retransmits >= 2)
-                        say(j, VERDICT_HALF_OPEN_PATH, h->second_lost ? PROBE_PROVEN : PROBE_LIKELY,
-                            PROBE_DIRECTION_BOTH, PROBE_PLACE_PATH, &nowhere);
-                else if (h->stream.unsent == 0 && h->took >= JUDGE_FROZEN)
-                        say_head(e, j, VERDICT_SERVICE_FROZEN,
-                                 h->second_silent ? PROBE_PROVEN : PROBE_LIKELY);
-                else
-                        say_open(j);
-                return true;
-        case SERVICE_CLOSED:
-                if (h->tls)
-                        say_head(e, j, VERDICT_TLS_REQUIRED, PROBE_PROVEN);
-                else if (h->by_http == SERVICE_HTTP1)
-                        say_head(e, j, VERDICT_NOT_RAY, PROBE_PROVEN);
-                else
-                        say_head(e, j, VERDICT_CLOSED_AFTER_ACCEPT,
-                                 h->again ? PROBE_PROVEN : PROBE_LIKELY);
-                return true;
-        case SERVICE_TLS:
-                say_head(e, j, VERDICT_TLS_REQUIRED, PROBE_PROVEN);
-                return true;
-        case SERVICE_HTTP1:
-        case SERVICE_REDIS:
-        case SERVICE_SSH:
-        case SERVICE_OTHER:
-        default:
-                say_head(e, j, VERDICT_NOT_RAY, PROBE_PROVEN);
-                return true;
-        }
-}
-
-static bool versions_differ(const char *a, const char *b)
-{
-        return !isempty(a) && !isempty(b) && !streq(a, b);
-}
-
-static void judge_alive(const Evidence *e, Judgement *j)
-{
-        switch (e->alive.outcome) {
-        case ALIVE_OK:
-                if (versions_differ(e->head.ray, e->here.ray) ||
-                    versions_differ(e->head.python, e->here.python))
-                        say_head(e, j, VERDICT_VERSION_MISMATCH, PROBE_PROVEN);
-                else
-                        say_head(e, j, VERDICT_OK, PROBE_PROVEN);
-                return;
-        case ALIVE_NO_METHOD:
-                say_head(e, j, VERDICT_NOT_RAY, PROBE_PROVEN);
-                return;
-        case ALIVE_TOKEN:
-                say_head(e, j, e->has_token ? VERDICT_TOKEN_WRONG : VERDICT_TOKEN_REQUIRED,
-                         PROBE_PROVEN);
-                return;
-        case ALIVE_WRONG_CLUSTER:
-                say_head(e, j, VERDICT_WRONG_CLUSTER, PROBE_PROVEN);
-                return;
-        case ALIVE_SILENT:
-                say_head(e, j, VERDICT_SERVICE_FROZEN, PROBE_LIKELY);
-                return;
-        case ALIVE_GARBAGE:
-                say_head(e, j, VERDICT_NOT_RAY, PROBE_LIKELY);
-                return;
-        case ALIVE_CLOSED:
-                say_head(e, j, VERDICT_CLOSED_AFTER_ACCEPT, PROBE_LIKELY);
-                return;
-        case ALIVE_NOT_ASKED:
-        case ALIVE_OTHER:
-        default:
-                say_open(j);
-                return;
-        }
-}
-
 /* A name that means this machine here is a cause of its own, unless a GCS really is here. */
 static void mend_loopback(const Evidence *e, Judgement *j)
 {
@@ -416,17 +246,31 @@ static void mend_loopback(const Evidence *e, Judgement *j)
                 say_local(j, VERDICT_NAME_IS_LOOPBACK, PROBE_PROVEN);
 }
 
+/* There is a connection: the service, then who we are to it, then the way back, then how well. */
+static void judge_connection(const Evidence *e, Judgement *j)
+{
+        if (!judge_tls(e, j) && !judge_hello(e, j) && !judge_alive(e, j) && !judge_way_back(e, j) &&
+            !judge_quality(e, j))
+                say_head(e, j, VERDICT_OK, PROBE_PROVEN);
+}
+
+/* There is none: what this machine knows, what the other side saw, what came back, what did not. */
+static void judge_attempt(const Evidence *e, Judgement *j)
+{
+        if (!judge_at_once(e, j) && !judge_link(e, j) && !judge_other_side(e, j) &&
+            !judge_failure(e, j) && !judge_silence(e, j))
+                say_open(j);
+}
+
 void judge(const Evidence *e, Judgement *ret)
 {
         if (judge_name(e, ret) || judge_wish(e, ret))
                 return;
         if (!e->connected)
                 say_open(ret);
-        else if (e->tcp.outcome == CONNECT_ESTABLISHED) {
-                if (!judge_hello(e, ret))
-                        judge_alive(e, ret);
-        } else if (!judge_at_once(e, ret) && !judge_link(e, ret) && !judge_failure(e, ret) &&
-                   !judge_silence(e, ret))
-                say_open(ret);
+        else if (e->tcp.outcome == CONNECT_ESTABLISHED)
+                judge_connection(e, ret);
+        else
+                judge_attempt(e, ret);
         mend_loopback(e, ret);
 }

@@ -1,5 +1,6 @@
 /* The decision: evidence in, judgement out. A pure function; the precedence of causes lives here
- * and nowhere else (probe.md 5.2): local > name > path > firewall > service > token > version.
+ * and nowhere else (probe.md 5.2): local > name > path > firewall > service > TLS and
+ * token > two-way > quality.
  * "Proven" is only said of what the evidence leaves no other reading for. */
 #pragma once
 
@@ -28,6 +29,3 @@ typedef struct Judgement {
 #define JUDGE_FROZEN (1900 * USEC_PER_MSEC)
 
 void judge(const Evidence *e, Judgement *ret);
-
-/* The ICMP message in words: "host-prohibited"; NULL for one without a name. */
-const char *icmp_name(int family, uint8_t type, uint8_t code);

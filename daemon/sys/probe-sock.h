@@ -13,20 +13,13 @@
 
 #include <systemd/sd-event.h>
 
-#include "base/addr.h"
 #include "base/time.h"
+#include "model/icmp.h"
 
 /* Four SYNs in 0.9 s: enough that random loss of one in twenty is not taken for a filter. */
 #define PROBE_SOCK_MAX 4
 
 typedef struct ProbeSock ProbeSock;
-
-typedef struct IcmpNote {
-        bool seen;
-        uint8_t type, code; /* of ICMP or ICMPv6, by the family of `from` */
-        int error;          /* positive errno that the kernel made of it */
-        Addr from;          /* who sent it; may be one of our own addresses */
-} IcmpNote;
 
 typedef enum ConnectOutcome {
         CONNECT_PENDING,     /* nothing came back so far */

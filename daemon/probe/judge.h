@@ -1,0 +1,27 @@
+/* The families of causes behind judge(), and how they speak; the room's own. Each family looks at
+ * its part of the evidence and either decides (true) or leaves the decision to the next one. */
+#pragma once
+
+#include "probe/verdict.h"
+
+/* where: NULL when the place has no address to name. */
+void say(Judgement *j, Verdict v, ProbeConfidence c, ProbeDirection d, ProbePlace p,
+         const Addr *where);
+/* The cause is on this machine. */
+void say_local(Judgement *j, Verdict v, ProbeConfidence c);
+/* The cause is on the machine probed. */
+void say_head(const Evidence *e, Judgement *j, Verdict v, ProbeConfidence c);
+/* The facts do not decide. */
+void say_open(Judgement *j);
+
+/* What answers on the connection: greeting, then CheckAlive. */
+bool judge_hello(const Evidence *e, Judgement *j);
+bool judge_alive(const Evidence *e, Judgement *j);
+/* TLS: what the handshake brought (60 to 65). */
+bool judge_tls(const Evidence *e, Judgement *j);
+/* What the other side saw of a connection that did not come about (44, 46, 51, 52). */
+bool judge_other_side(const Evidence *e, Judgement *j);
+/* The way back, of a GCS that serves (70 to 76). */
+bool judge_way_back(const Evidence *e, Judgement *j);
+/* It works, but badly (80 to 84). */
+bool judge_quality(const Evidence *e, Judgement *j);

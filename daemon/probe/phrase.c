@@ -1,0 +1,31 @@
+#include "probe/phrase.h"
+
+#include <stdio.h>
+
+const char *head_label(const Evidence *e, char buf[HEAD_MAX])
+{
+        char addr[ADDR_MAX];
+        if (!addr_is_set(&e->addr))
+                return e->host;
+        addr_format(addr, &e->addr);
+        if (e->name == NAME_LITERAL && (isempty(e->host) || streq(e->host, addr)))
+                str_copy(buf, HEAD_MAX, addr);
+        else
+                (void)snprintf(buf, HEAD_MAX, "%s (%s)", e->host, addr);
+        return buf;
+}
+
+const char *head_name(const Evidence *e, char buf[ADDR_MAX])
+{
+        if (e->local.own)
+                return "this machine";
+        return isempty(e->host) && addr_is_set(&e->addr) ? addr_format(buf, &e->addr) : e->host;
+}
+
+const char *own_name(const Evidence *e, char buf[ADDR_MAX])
+{
+        const Addr *a = addr_is_set(&e->tcp.local) && !addr_is_any(&e->tcp.local)
+                                ? &e->tcp.local
+                                : &e->local.route.source;
+        return addr_is_set(a) ? addr_format(buf, a) : "the address of this machine";
+}

@@ -1,0 +1,20 @@
+/* The phrases that sentences and hints are made of, family by family; the room's own. All strings
+ * are new (caller frees); NULL: out of memory, or the verdict is of another family. */
+#pragma once
+
+#include "probe/text.h"
+
+/* The head as people know it: "compute04 (10.77.0.1)", or the address alone. */
+#define HEAD_MAX (sizeof(((Evidence *)0)->host) + ADDR_MAX + 4)
+const char *head_label(const Evidence *e, char buf[HEAD_MAX]);
+/* The shortest name of the head, for a command line to be typed there. */
+const char *head_name(const Evidence *e, char buf[ADDR_MAX]);
+/* Our own address as the head would see it, for a command to be typed there. */
+const char *own_name(const Evidence *e, char buf[ADDR_MAX]);
+
+char *sentence_tls(const Evidence *e, const Judgement *j, const char *head);
+char *hint_tls(const Evidence *e, const Judgement *j, const char *name);
+char *sentence_two_way(const Evidence *e, const Judgement *j, const char *head);
+char *hint_two_way(const Evidence *e, const Judgement *j, const char *name);
+char *sentence_quality(const Evidence *e, const Judgement *j, const char *head);
+char *hint_quality(const Evidence *e, const Judgement *j, const char *name);
