@@ -58,6 +58,7 @@ $(foreach d,$(LIBDIRS) $(PROGDIRS),$(eval $(call room_rule,$(d))))
 
 LIBS := $(foreach d,$(LIBDIRS),$(call lib,$(d)))
 
+.DEFAULT_GOAL := all
 .PHONY: all
 all: $(LIBS) $(BUILT_PROGS) ## build everything
 
