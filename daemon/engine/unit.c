@@ -378,6 +378,11 @@ int engine_unit_restart(EngineUnit *u)
         return act(u, "restart", "RestartUnit");
 }
 
+const char *engine_unit_name(const EngineUnit *u)
+{
+        return u->name;
+}
+
 EngineState engine_unit_state(const EngineUnit *u)
 {
         return u->state;

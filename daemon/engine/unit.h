@@ -45,6 +45,8 @@ int engine_unit_start(EngineUnit *u);
 int engine_unit_stop(EngineUnit *u);
 int engine_unit_restart(EngineUnit *u);
 
+/* "ray-engine@worker.service" */
+const char *engine_unit_name(const EngineUnit *u);
 EngineState engine_unit_state(const EngineUnit *u);
 /* StatusText of the supervisor ("waiting for the GCS"), "" if none. */
 const char *engine_unit_status(const EngineUnit *u);

@@ -1,5 +1,7 @@
 #include "role/keep.h"
 
+#include "base/str.h"
+
 static const char *const keep_phase_table[_KEEP_PHASE_MAX] = {
         [KEEP_ASKING] = "asking",       [KEEP_IDLE] = "idle",       [KEEP_BLOCKED] = "blocked",
         [KEEP_STARTING] = "starting",   [KEEP_RUNNING] = "running", [KEEP_STOPPING] = "stopping",
@@ -44,5 +46,44 @@ KeepPlan keep_decide(const KeepFacts *f)
                 return decide_down(f);
         default:
                 return (KeepPlan){KEEP_ASKING, KEEP_DO_NOTHING};
+        }
+}
+
+/* The unit looks once more whether what it refused for is mended: until it knows, that stands. */
+static bool looks_again(const KeepWords *w, const char *status)
+{
+        return w->blocked && w->blocked_by_unit &&
+               (isempty(status) || startswith(status, "checking"));
+}
+
+char *keep_describe(const KeepWords *w)
+{
+        const char *status = w->status;
+
+        switch (w->phase) {
+        case KEEP_ASKING:
+                return str_printf("asking systemd about %s", w->name);
+        case KEEP_BLOCKED:
+                if (w->unit == ENGINE_MISSING)
+                        return str_printf("blocked: systemd does not know %s: install the package "
+                                          "raycluster again",
+                                          w->name);
+                return str_printf("blocked: %s", strna(w->blocked));
+        case KEEP_STARTING:
+                if (w->unit != ENGINE_STARTING)
+                        status = ""; /* of the last run */
+                if (looks_again(w, status))
+                        return str_printf("blocked: %s", w->blocked);
+                return str_printf("starting Ray%s%s", isempty(status) ? "" : ": ", status);
+        case KEEP_RUNNING:
+                return strdup(isempty(status) ? "Ray runs" : status);
+        case KEEP_STOPPING:
+                return str_printf("stopping Ray%s%s", isempty(status) ? "" : ": ", status);
+        case KEEP_REPAIRING:
+                if (w->unit == ENGINE_STOPPED)
+                        return strdup("Ray was stopped by somebody else; starting it again");
+                return str_printf("%s ended: %s; starting it again", w->name, w->result);
+        default:
+                return strdup("Ray does not run");
         }
 }

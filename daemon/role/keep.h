@@ -50,3 +50,17 @@ typedef struct KeepPlan {
 } KeepPlan;
 
 KeepPlan keep_decide(const KeepFacts *f);
+
+/* What a sentence on the phase is made of. */
+typedef struct KeepWords {
+        KeepPhase phase;
+        EngineState unit;
+        const char *name;     /* the unit's */
+        const char *status;   /* what it says itself, "" if nothing */
+        const char *result;   /* how it ended */
+        const char *blocked;  /* why the machine is not ready, or NULL */
+        bool blocked_by_unit; /* the unit found that out */
+} KeepWords;
+
+/* Caller frees; NULL when out of memory. */
+char *keep_describe(const KeepWords *w);

@@ -5,8 +5,9 @@
 #include "base/exit.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "engine/ready.h"
 #include "engine/repair.h"
+#include "role/block.h"
+#include "role/launch.h"
 #include "role/running.h"
 
 /* A start or stop that systemd took and whose outcome never shows is asked again after this. */
@@ -35,10 +36,8 @@ struct Keeper {
         Repair repair;
         bool failed;  /* the last end was not asked for */
         bool stopped; /* and it was an orderly stop */
-        usec_t starting_since, stopping_since, pause_until, blocked_until, running_since;
-        Backoff recheck;
-        char *blocked; /* why the machine is not ready, or NULL */
-        bool blocked_by_unit;
+        usec_t starting_since, stopping_since, pause_until, running_since;
+        Block block; /* the machine is not ready */
 
         KeepPhase phase;
         char *text;
@@ -52,31 +51,8 @@ static void schedule(Keeper *k)
         (void)sd_event_source_set_enabled(k->work, SD_EVENT_ONESHOT);
 }
 
-static const char *unit_name(const Keeper *k)
-{
-        return k->role == ROLE_HEAD ? "ray-engine@head.service" : "ray-engine@worker.service";
-}
-
 /* --- events of the unit -------------------------------------------------------------------------
  */
-
-static void block(Keeper *k, MessageId id, const char *why)
-{
-        if (free_and_strdup(&k->blocked, why) != 0)
-                log_event(LOG_WARNING, id, NULL, "blocked: %s", why);
-        k->blocked_until = usec_add(now_mono(), backoff_next(&k->recheck));
-}
-
-static void unblock(Keeper *k)
-{
-        if (k->blocked)
-                log_event(LOG_INFO, MSG_UNBLOCKED, NULL, "the machine is ready: no longer \"%s\"",
-                          k->blocked);
-        free(TAKE_PTR(k->blocked));
-        k->blocked_by_unit = false;
-        k->blocked_until = 0;
-        backoff_reset(&k->recheck);
-}
 
 /* The supervisor looked at what only user ray can see, and did not begin: no failure to repair. */
 static bool note_refusal(Keeper *k, EngineState now)
@@ -86,9 +62,9 @@ static bool note_refusal(Keeper *k, EngineState now)
 
         if (status != EXIT_ENGINE_VERSIONS && status != EXIT_ENGINE_BLOCKED)
                 return false;
-        k->blocked_by_unit = true;
-        block(k, status == EXIT_ENGINE_VERSIONS ? MSG_VERSION_MISMATCH : MSG_BLOCKED,
-              isempty(said) ? engine_unit_result(k->unit) : said);
+        k->block.by_unit = true;
+        block_set(&k->block, status == EXIT_ENGINE_VERSIONS ? MSG_VERSION_MISMATCH : MSG_BLOCKED,
+                  isempty(said) ? engine_unit_result(k->unit) : said);
         return true;
 }
 
@@ -98,8 +74,8 @@ static void note_failure(Keeper *k, EngineState now)
 
         k->failed = true;
         if (now == ENGINE_FAILED)
-                log_event(LOG_ERR, MSG_ENGINE_FAILED, NULL, "%s ended: %s", unit_name(k),
-                          engine_unit_result(k->unit));
+                log_event(LOG_ERR, MSG_ENGINE_FAILED, NULL, "%s ended: %s",
+                          engine_unit_name(k->unit), engine_unit_result(k->unit));
         else /* by hand, which is told when it is undone; or at shutdown, and our end comes next */
                 pause = MAX(pause, STOPPED_PAUSE);
         k->stopped = now == ENGINE_STOPPED;
@@ -130,8 +106,8 @@ static void note_first(Keeper *k, EngineState now)
         running_read(&k->running, k->role);
         char *fields[] = {NULL};
         log_event(LOG_INFO, MSG_ENGINE_READOPTED, fields,
-                  "took up Ray again, which runs in %s (main process %d)", unit_name(k),
-                  (int)engine_unit_main_pid(k->unit));
+                  "took up Ray again, which runs in %s (main process %d)",
+                  engine_unit_name(k->unit), (int)engine_unit_main_pid(k->unit));
 }
 
 static void on_unit_state(EngineUnit *u, EngineState before, EngineState now, void *userdata)
@@ -142,7 +118,7 @@ static void on_unit_state(EngineUnit *u, EngineState before, EngineState now, vo
                 before == ENGINE_STARTING || before == ENGINE_RUNNING || before == ENGINE_STOPPING;
 
         if (before != now)
-                log_debug("%s: %s -> %s", unit_name(k), engine_state_to_string(before),
+                log_debug("%s: %s -> %s", engine_unit_name(k->unit), engine_state_to_string(before),
                           engine_state_to_string(now));
         if (now != ENGINE_UNKNOWN && !k->seen)
                 note_first(k, now);
@@ -151,7 +127,7 @@ static void on_unit_state(EngineUnit *u, EngineState before, EngineState now, vo
         if (now == ENGINE_RUNNING && k->running_since == 0) {
                 k->running_since = now_mono();
                 k->failed = false;
-                unblock(k);
+                block_clear(&k->block);
                 repair_note_running(&k->repair, k->running_since);
         }
         if (down && was_up)
@@ -167,44 +143,22 @@ static void on_unit_refused(EngineUnit *u, const char *what, const char *text, v
 
         k->starting_since = 0;
         if (k->stopping_since != 0) { /* asked again when ASKED_MAX is over */
-                log_event(LOG_ERR, MSG_BLOCKED, NULL, "%s does not stop: %s", unit_name(k), text);
+                log_event(LOG_ERR, MSG_BLOCKED, NULL, "%s does not stop: %s",
+                          engine_unit_name(k->unit), text);
                 return;
         }
-        block(k, MSG_BLOCKED, text);
+        block_set(&k->block, MSG_BLOCKED, text);
         schedule(k);
 }
 
 /* --- actions ------------------------------------------------------------------------------------
  */
 
-static int check(Keeper *k, Engine *ret_engine, char **ret_why, MessageId *ret_id)
-{
-        const char *token;
-
-        int r = engine_select(&k->settings->engine, NULL, k->want.head_ray, ret_engine, ret_why);
-        if (r == 0 && !isempty(k->want.head_ray)) {
-                /* is it the version, or is there none at all? */
-                _cleanup_(engine_done) Engine other = {0};
-                _cleanup_free_ char *why = NULL;
-                if (engine_select(&k->settings->engine, NULL, NULL, &other, &why) > 0)
-                        *ret_id = MSG_VERSION_MISMATCH;
-        }
-        if (r <= 0)
-                return r;
-        if (engine_auth(k->settings, NULL, &token) == -ENOENT) {
-                *ret_why = strdup("auth.mode is \"token\", and there is no " ENGINE_TOKEN_FILE
-                                  ": put Ray's token there, 0640 root:ray, the same on all nodes");
-                return *ret_why ? 0 : -ENOMEM;
-        }
-        return engine_ready(k->settings, k->role, ret_why);
-}
-
-static EnginePlan plan_of(const Keeper *k, const Engine *engine)
+static EnginePlan plan_of(const Keeper *k)
 {
         return (EnginePlan){
                 .role = k->role,
                 .settings = k->settings,
-                .engine = engine,
                 .address = &k->want.address,
                 .head = addr_is_set(&k->want.head) ? &k->want.head : NULL,
                 .node_id = k->node_id,
@@ -240,29 +194,15 @@ static void start_unit(Keeper *k)
 {
         _cleanup_(engine_done) Engine e = {0};
         _cleanup_free_ char *why = NULL;
-
         MessageId id = MSG_BLOCKED;
-        int r = check(k, &e, &why, &id);
-        if (r > 0) {
-                EnginePlan plan = plan_of(k, &e);
-                r = engine_args_write(&plan, running_dir(), NULL);
-                if (r < 0)
-                        why = str_printf("cannot write to %s: %s: is it there, owned by user "
-                                         "raycluster? (systemd-tmpfiles --create)",
-                                         running_dir(), strerror(-r));
-                else
-                        r = engine_unit_start(k->unit);
-                if (r < 0 && !why)
-                        why = str_printf("systemd cannot be asked to start %s: %s", unit_name(k),
-                                         strerror(-r));
-        } else if (r < 0)
-                why = str_printf("the machine cannot be checked: %s", strerror(-r));
-        if (why) {
-                block(k, id, why);
+        EnginePlan plan = plan_of(k);
+
+        if (launch(k->unit, &plan, k->want.head_ray, &e, &why, &id) <= 0) {
+                block_set(&k->block, id, why ? why : "out of memory");
                 return;
         }
-        if (!k->blocked_by_unit) /* then only the unit can say that it is mended */
-                unblock(k);
+        if (!k->block.by_unit) /* then only the unit can say that it is mended */
+                block_clear(&k->block);
         k->starting_since = now_mono();
         tell_start(k, &e);
         running_read(&k->running, k->role);
@@ -270,10 +210,12 @@ static void start_unit(Keeper *k)
 
 static void stop_unit(Keeper *k)
 {
-        log_event(LOG_INFO, MSG_DRAINING, NULL, "draining and stopping %s", unit_name(k));
+        log_event(LOG_INFO, MSG_DRAINING, NULL, "draining and stopping %s",
+                  engine_unit_name(k->unit));
         int r = engine_unit_stop(k->unit);
         if (r < 0)
-                (void)log_warning_errno(r, "Failed to ask systemd to stop %s: %m", unit_name(k));
+                (void)log_warning_errno(r, "Failed to ask systemd to stop %s: %m",
+                                        engine_unit_name(k->unit));
         k->stopping_since = now_mono();
 }
 
@@ -296,7 +238,7 @@ static KeepFacts facts_of(Keeper *k, usec_t now)
                 .starting = k->starting_since != 0,
                 .stopping = k->stopping_since != 0,
                 .pause = now < k->pause_until,
-                .blocked = now < k->blocked_until,
+                .blocked = now < k->block.until,
         };
 }
 
@@ -306,7 +248,7 @@ static void update_due(Keeper *k)
         char **due = NULL;
 
         if (k->settings && (s == ENGINE_RUNNING || s == ENGINE_STARTING)) {
-                EnginePlan now = plan_of(k, NULL);
+                EnginePlan now = plan_of(k);
                 int r = running_due(&k->running, &now, &due);
                 if (r < 0) {
                         log_debug_errno(r, "Comparing what runs with the configuration: %m");
@@ -317,43 +259,17 @@ static void update_due(Keeper *k)
         k->due = due;
 }
 
-/* The unit looks once more whether what it refused for is mended: until it knows, that stands. */
-static bool looks_again(const Keeper *k, const char *status)
-{
-        return k->blocked && k->blocked_by_unit &&
-               (isempty(status) || startswith(status, "checking"));
-}
-
 static char *describe(const Keeper *k)
 {
-        const char *status = engine_unit_status(k->unit), *result = engine_unit_result(k->unit);
-
-        switch (k->phase) {
-        case KEEP_ASKING:
-                return str_printf("asking systemd about %s", unit_name(k));
-        case KEEP_BLOCKED:
-                if (engine_unit_state(k->unit) == ENGINE_MISSING)
-                        return str_printf("blocked: systemd does not know %s: install the package "
-                                          "raycluster again",
-                                          unit_name(k));
-                return str_printf("blocked: %s", strna(k->blocked));
-        case KEEP_STARTING:
-                if (engine_unit_state(k->unit) != ENGINE_STARTING)
-                        status = ""; /* of the last run */
-                if (looks_again(k, status))
-                        return str_printf("blocked: %s", k->blocked);
-                return str_printf("starting Ray%s%s", isempty(status) ? "" : ": ", status);
-        case KEEP_RUNNING:
-                return strdup(isempty(status) ? "Ray runs" : status);
-        case KEEP_STOPPING:
-                return str_printf("stopping Ray%s%s", isempty(status) ? "" : ": ", status);
-        case KEEP_REPAIRING:
-                if (engine_unit_state(k->unit) == ENGINE_STOPPED)
-                        return strdup("Ray was stopped by somebody else; starting it again");
-                return str_printf("%s ended: %s; starting it again", unit_name(k), result);
-        default:
-                return strdup("Ray does not run");
-        }
+        return keep_describe(&(KeepWords){
+                .phase = k->phase,
+                .unit = engine_unit_state(k->unit),
+                .name = engine_unit_name(k->unit),
+                .status = engine_unit_status(k->unit),
+                .result = engine_unit_result(k->unit),
+                .blocked = k->block.why,
+                .blocked_by_unit = k->block.by_unit,
+        });
 }
 
 static void arm(Keeper *k, usec_t now)
@@ -362,8 +278,8 @@ static void arm(Keeper *k, usec_t now)
 
         if (k->pause_until > now)
                 next = MIN(next, k->pause_until);
-        if (k->blocked_until > now && k->phase == KEEP_BLOCKED)
-                next = MIN(next, k->blocked_until);
+        if (k->block.until > now && k->phase == KEEP_BLOCKED)
+                next = MIN(next, k->block.until);
         if (k->starting_since != 0)
                 next = MIN(next, k->starting_since + ASKED_MAX);
         if (k->stopping_since != 0)
@@ -420,9 +336,9 @@ int keeper_new(sd_event *event, Bus *bus, Role role, const char *node_id, const 
                 .text = strdup(""),
                 .ops = *ops,
                 .userdata = userdata,
-                .recheck = {.base = USEC_PER_SEC, .max = 15 * USEC_PER_SEC},
         };
         repair_init(&k->repair);
+        block_init(&k->block);
         if (!k->node_id || !k->text)
                 return -ENOMEM;
         int r = sd_event_add_defer(event, &k->work, on_work, k);
@@ -448,11 +364,11 @@ Keeper *keeper_free(Keeper *k)
         sd_event_source_disable_unref(k->timer);
         sd_event_unref(k->event);
         running_done(&k->running);
+        block_done(&k->block);
         strv_free(k->due);
         free(k->want.cluster_id);
         free(k->want.head_ray);
         free(k->node_id);
-        free(k->blocked);
         free(k->text);
         free(k);
         return NULL;
@@ -520,8 +436,7 @@ void keeper_restart(Keeper *k, MessageId id, bool repair, const char *why)
 
 void keeper_kick(Keeper *k)
 {
-        k->blocked_until = 0;
-        backoff_reset(&k->recheck);
+        block_kick(&k->block);
         schedule(k);
 }
 
@@ -547,7 +462,7 @@ const char *keeper_unit_status(const Keeper *k)
 
 const char *keeper_failure(const Keeper *k)
 {
-        return k->failed && !k->stopped && !k->blocked ? engine_unit_result(k->unit) : NULL;
+        return k->failed && !k->stopped && !k->block.why ? engine_unit_result(k->unit) : NULL;
 }
 
 unsigned keeper_repairs(const Keeper *k)

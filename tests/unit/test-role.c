@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "base/log.h"
+#include "base/str.h"
 #include "role/due.h"
 #include "role/keep.h"
 #include "role/options.h"
@@ -114,6 +115,48 @@ static void test_keep(void **state)
                    KEEP_DO_STOP);
 }
 
+static void check_words(KeepWords w, const char *text)
+{
+        w.name = "ray-engine@head.service";
+        w.status = strempty(w.status);
+        w.result = "killed";
+        char *got = keep_describe(&w);
+        assert_string_equal(got, text);
+        free(got);
+}
+
+static void test_words(void **state)
+{
+        check_words((KeepWords){.phase = KEEP_ASKING},
+                    "asking systemd about ray-engine@head.service");
+        check_words((KeepWords){.phase = KEEP_IDLE}, "Ray does not run");
+        check_words((KeepWords){.phase = KEEP_BLOCKED, .blocked = "no disk"}, "blocked: no disk");
+        check_words((KeepWords){.phase = KEEP_BLOCKED, .unit = ENGINE_MISSING},
+                    "blocked: systemd does not know ray-engine@head.service: install the package "
+                    "raycluster again");
+        check_words((KeepWords){.phase = KEEP_RUNNING, .status = "running: x"}, "running: x");
+        check_words((KeepWords){.phase = KEEP_STOPPING, .status = "draining"},
+                    "stopping Ray: draining");
+        check_words((KeepWords){.phase = KEEP_REPAIRING, .unit = ENGINE_FAILED},
+                    "ray-engine@head.service ended: killed; starting it again");
+        check_words((KeepWords){.phase = KEEP_REPAIRING, .unit = ENGINE_STOPPED},
+                    "Ray was stopped by somebody else; starting it again");
+
+        /* what the unit said in its last run counts no more */
+        KeepWords w = {.phase = KEEP_STARTING, .unit = ENGINE_STOPPED, .status = "running: x"};
+        check_words(w, "starting Ray");
+        w.unit = ENGINE_STARTING;
+        w.status = "checking the versions";
+        check_words(w, "starting Ray: checking the versions");
+        /* what the unit refused for stands until it knows better; what we found does not */
+        w.blocked = "Python 3.9";
+        check_words(w, "starting Ray: checking the versions");
+        w.blocked_by_unit = true;
+        check_words(w, "blocked: Python 3.9");
+        w.status = "waiting for the GCS";
+        check_words(w, "starting Ray: waiting for the GCS");
+}
+
 static void test_due(void **state)
 {
         const char *running = "RAYCLUSTER_ENGINE_ARGS=1\nROLE=worker\nNODE_ADDRESS=10.0.0.2\n"
@@ -167,9 +210,10 @@ static void test_options(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_tables),       cmocka_unit_test(test_status_marks),
-                cmocka_unit_test(test_keep),         cmocka_unit_test(test_due),
-                cmocka_unit_test(test_foreign_text), cmocka_unit_test(test_options),
+                cmocka_unit_test(test_tables),  cmocka_unit_test(test_status_marks),
+                cmocka_unit_test(test_keep),    cmocka_unit_test(test_words),
+                cmocka_unit_test(test_due),     cmocka_unit_test(test_foreign_text),
+                cmocka_unit_test(test_options),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
