@@ -339,23 +339,52 @@ static void on_nodes(GcsClient *c, const GcsResult *result, NodeSet **nodes, voi
 }
 
 static GcsClient *raylet_client(Supervisor *s);
+static void ask_node(Supervisor *s);
 
 static void on_raylet(GcsClient *c, const GcsResult *result, void *userdata)
 {
         Supervisor *s = userdata;
-        GcsNodeFilter me = {.id = children_node_id(s->children), .limit = 1};
 
-        s->calling = s->stage == STAGE_REGISTERING && result->status == GCS_OK && me.id &&
-                     gcs_client_find_nodes(s->gcs, &me, on_nodes, s) >= 0;
+        s->calling = false;
+        if (s->stage != STAGE_REGISTERING || result->status != GCS_OK)
+                return;
+        s->raylet_serves = true;
+        ask_afresh(s);
+        ask_node(s);
 }
 
-/* First our own raylet, which costs the head nothing; once it serves, the node table. */
+/* The raylet registers as soon as its agents have told their ports, each in a file of the session.
+ * Where a Ray has no such file the node table is asked all the same, only less and less often. */
+static bool agent_is_up(const Supervisor *s)
+{
+        char id[RAY_ID_STR_MAX];
+        _cleanup_free_ char *path = str_printf("%s/session_latest/dashboard_agent_listen_port_%s",
+                                               s->args->engine.temp_dir,
+                                               ray_id_format(id, children_node_id(s->children)));
+
+        return path && access(path, F_OK) == 0;
+}
+
+/* First our own raylet, at every tick, which costs the head nothing; then the node table. */
 static void ask_node(Supervisor *s)
 {
-        if (!children_node_id(s->children) || !may_ask(s))
+        GcsNodeFilter me = {.id = children_node_id(s->children), .limit = 1};
+        int r;
+
+        if (!s->raylet_serves)
+                ask_afresh(s);
+        else if (me.id && !s->agent_up && agent_is_up(s)) {
+                s->agent_up = true;
+                ask_afresh(s);
+        }
+        if (!me.id || !may_ask(s))
                 return;
         GcsClient *raylet = raylet_client(s);
-        if (!raylet || gcs_client_health(raylet, on_raylet, s) < 0)
+        if (s->raylet_serves)
+                r = gcs_client_find_nodes(s->gcs, &me, on_nodes, s);
+        else
+                r = raylet ? gcs_client_health(raylet, on_raylet, s) : -ENOMEM;
+        if (r < 0)
                 s->calling = false;
 }
 

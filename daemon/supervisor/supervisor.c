@@ -11,9 +11,11 @@
 #include "sys/notify.h"
 
 /* How often things are looked at that do not report by themselves. */
-#define TICK         (100 * USEC_PER_MSEC)
-#define TICK_RUNNING USEC_PER_SEC
-#define TICK_ENDING  (20 * USEC_PER_MSEC)
+#define TICK (100 * USEC_PER_MSEC)
+/* The last step to READY is short; what waits for the unit should not wait for a tick. */
+#define TICK_REGISTERING (50 * USEC_PER_MSEC)
+#define TICK_RUNNING     USEC_PER_SEC
+#define TICK_ENDING      (20 * USEC_PER_MSEC)
 /* While draining, systemd hears this often that it goes on. */
 #define TICK_STOPPING USEC_PER_SEC
 #define EXTEND        (20 * USEC_PER_SEC)
@@ -21,6 +23,8 @@
 static usec_t tick_of(Stage stage)
 {
         switch (stage) {
+        case STAGE_REGISTERING:
+                return TICK_REGISTERING;
         case STAGE_RUNNING:
                 return TICK_RUNNING;
         case STAGE_STOPPING:

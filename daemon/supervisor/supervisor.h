@@ -47,10 +47,11 @@ typedef struct Supervisor {
         VersionsQuery *query;
         Versions here;
         bool here_known, head_known;
-        GcsClient *gcs;    /* of the head */
-        GcsClient *raylet; /* our own, made when it is first asked */
-        bool calling;      /* one call to the GCS at a time */
-        usec_t ask_next;   /* not before */
+        GcsClient *gcs;               /* of the head */
+        GcsClient *raylet;            /* our own, made when it is first asked */
+        bool raylet_serves, agent_up; /* on its way to be registered */
+        bool calling;                 /* one call to the GCS at a time */
+        usec_t ask_next;              /* not before */
         usec_t ask_pause;
         Child ray;
         Logs *logs;
