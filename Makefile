@@ -1,5 +1,6 @@
 # raycluster: one makefile. `make help` lists the targets.
 VERSION := 0.1.0
+.DEFAULT_GOAL := all
 
 CC ?= cc
 CFLAGS ?= -O2 -g
