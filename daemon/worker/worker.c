@@ -6,46 +6,35 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/ratelimit.h"
 #include "disco/ownaddr.h"
 #include "role/changes.h"
 #include "role/keeper.h"
 #include "role/show.h"
 #include "role/token.h"
+#include "worker/presence.h"
 #include "worker/scout.h"
+#include "worker/teller.h"
 #include "worker/worker-state.h"
 
-#define GCS_TIMEOUT   (3 * USEC_PER_SEC)
-#define NODES_JOINED  (4 * USEC_PER_SEC)
-#define NODES_WAITING (USEC_PER_SEC / 2)
 /* A node table younger than this is shown to a client as it is. */
 #define NODES_FRESH (2 * USEC_PER_SEC)
 /* Ray's head is lost for this long: look whether it serves elsewhere; this long: join another
  * cluster of the name if there is one. */
 #define LOST_SEEK  (3 * USEC_PER_SEC)
 #define LOST_OTHER (60 * USEC_PER_SEC)
-/* A reason of waiting that stood this long is told; one that always changes, after this. */
-#define TELL_AFTER   (USEC_PER_SEC / 2)
-#define TELL_AT_LAST (10 * USEC_PER_SEC)
-#define STATE_DIR    "/var/lib/raycluster"
+#define STATE_DIR  "/var/lib/raycluster"
 
 struct Worker {
         Daemon *daemon;
         Keeper *keeper;
         Scout *scout;
-        Watch *watch; /* of the GCS that Ray runs for, while its unit is up */
+        Presence *presence;
+        Teller *teller;
         Changes *changes;
         WorkerState state;
         Addr address;     /* own, as Ray is or will be told; not set: not known */
         char *no_address; /* why the own address is not known, or NULL */
         char *token;
-        usec_t lost_since;        /* the GCS that Ray runs for does not answer; 0 = it does */
-        usec_t missing_since;     /* its node tables have no living node of ours; 0 = they do */
-        bool found;               /* MSG_HEAD_FOUND was told for the present head */
-        sd_event_source *telling; /* of a reason of waiting, when it has settled */
-        usec_t unsettled_since;
-        char *told;        /* the last reason of waiting in the journal */
-        RateLimit waiting; /* lines about changed reasons of waiting */
         sd_event_source *work;
 };
 
@@ -95,66 +84,22 @@ static char *name_head(const Worker *w, const Addr *addr)
         return strdup(text);
 }
 
-/* Whether the raylet that runs here is among the living. A row of its predecessor stays ALIVE for
- * up to a minute when that one froze or the machine lost power (ray-facts 4): it is told apart by
- * the node id, as far as the supervisor has said it. */
-static const Node *find_own(const Worker *w, const WatchFacts *f, bool alive)
-{
-        char want[ENGINE_NODE_MAX], id[RAY_ID_STR_MAX];
-
-        engine_status_node(keeper_unit_status(w->keeper), want);
-        if (!alive && !*want) /* which of the dead would be ours? */
-                return NULL;
-        for (size_t i = 0; f->own && i < f->own->n; i++) {
-                const Node *n = &f->own->nodes[i];
-                if ((n->state != NODE_DEAD) == alive &&
-                    streq_ptr(n->instance_id, daemon_node_id(w->daemon)) &&
-                    startswith(ray_id_format(id, &n->id), want))
-                        return n;
-        }
-        return NULL;
-}
-
-static bool node_is_alive(const Worker *w, const WatchFacts *f)
-{
-        return find_own(w, f, true);
-}
-
-/* The GCS has given up the raylet that runs here: it will not take it back. */
-static bool node_is_dead(const Worker *w, const WatchFacts *f)
-{
-        return f->serving_since != 0 && !node_is_alive(w, f) && find_own(w, f, false);
-}
-
 /* --- the GCS that Ray runs for ------------------------------------------------------------------
  */
 
-static void note_round(Worker *w)
+static void reply_nodes(Worker *w, const WatchFacts *f)
 {
-        const WatchFacts *f = watch_facts(w->watch);
-        usec_t now = now_mono();
+        const NodeSet *nodes = f ? f->nodes : NULL;
 
-        if (f->serving_since == 0) {
-                if (w->lost_since == 0)
-                        w->lost_since = now;
-                w->missing_since = 0;
-                return;
-        }
-        w->lost_since = 0;
-        if (!f->own || node_is_alive(w, f))
-                w->missing_since = 0;
-        else if (w->missing_since == 0)
-                w->missing_since = now;
+        daemon_bus_reply_nodes(daemon_object(w->daemon), nodes,
+                               nodes ? usec_sub(now_mono(), f->nodes_at) : USEC_INFINITY);
 }
 
-static void on_round(Watch *watch, void *userdata)
+static void on_round(Presence *p, void *userdata)
 {
         Worker *w = userdata;
 
-        note_round(w);
-        const WatchFacts *f = watch_facts(watch);
-        daemon_bus_reply_nodes(daemon_object(w->daemon), f->nodes,
-                               f->nodes ? usec_sub(now_mono(), f->nodes_at) : USEC_INFINITY);
+        reply_nodes(w, presence_facts(p));
         schedule(w);
 }
 
@@ -165,38 +110,20 @@ static const Addr *find_served(const Worker *w)
 
 static void watch_gcs(Worker *w)
 {
-        static const WatchOps ops = {.on_round = on_round};
         const EngineArgs *args = keeper_running(w->keeper);
 
         /* Ray runs, and what for was lost (a damaged file): it is the head that is found */
         const Addr *head = args ? &args->head_address : find_served(w);
         const Addr *own = args ? &args->node_address : &w->address;
         if (!is_up(w)) {
-                w->watch = watch_free(w->watch);
-                w->lost_since = w->missing_since = 0;
+                presence_end(w->presence);
                 return;
         }
-        if (w->watch || !head || !addr_is_set(own))
+        if (!head || !addr_is_set(own))
                 return;
-        GcsClientPolicy policy = {.addr = *head, .token = w->token, .timeout = GCS_TIMEOUT};
-        int r = watch_new(daemon_event(w->daemon), &policy,
-                          &(WatchPace){.round = USEC_PER_SEC, .nodes = NODES_WAITING}, 0, &ops, w,
-                          &w->watch);
-        if (r >= 0)
-                r = watch_set_own(w->watch, own);
+        int r = presence_watch(w->presence, head, own, w->token);
         if (r < 0)
                 (void)log_error_errno(r, "Failed to watch the GCS: %m");
-}
-
-static void set_pace(Worker *w)
-{
-        WatchPace pace = {.round = USEC_PER_SEC, .nodes = NODES_WAITING};
-
-        if (!w->watch)
-                return;
-        if (w->state == WORKER_JOINED && w->missing_since == 0)
-                pace = (WatchPace){.round = 2 * USEC_PER_SEC, .nodes = NODES_JOINED};
-        watch_set_pace(w->watch, &pace);
 }
 
 /* --- finding a head -----------------------------------------------------------------------------
@@ -204,14 +131,15 @@ static void set_pace(Worker *w)
 
 static void seek(Worker *w)
 {
-        bool lost = w->lost_since != 0 && usec_sub(now_mono(), w->lost_since) >= LOST_SEEK;
+        usec_t since = presence_lost_since(w->presence);
+        bool lost = since != 0 && usec_sub(now_mono(), since) >= LOST_SEEK;
         EngineState s = keeper_unit_state(w->keeper);
         bool down = s == ENGINE_STOPPED || s == ENGINE_FAILED || s == ENGINE_MISSING;
 
-        bool known = w->watch || keeper_running(w->keeper);
+        const Addr *watched = presence_addr(w->presence);
+        bool known = watched || keeper_running(w->keeper);
 
-        scout_seek(w->scout, !daemon_is_stopping(w->daemon) && (down || lost || !known),
-                   w->watch ? watch_addr(w->watch) : NULL);
+        scout_seek(w->scout, !daemon_is_stopping(w->daemon) && (down || lost || !known), watched);
 }
 
 /* The head serves elsewhere: at once if it is the cluster that Ray runs for, after a while if it is
@@ -220,12 +148,13 @@ static bool has_moved(const Worker *w)
 {
         const EngineArgs *args = keeper_running(w->keeper);
         const WatchFacts *f = scout_facts(w->scout);
+        usec_t since = presence_lost_since(w->presence);
         char id[RAY_ID_STR_MAX];
 
-        if (w->lost_since == 0 || scout_ladder(w->scout) || !f || !watch_is_known(f) || !args)
+        if (since == 0 || scout_ladder(w->scout) || !f || !watch_is_known(f) || !args)
                 return false;
         return streq(args->cluster_id, ray_id_format(id, &f->cluster_id)) ||
-               usec_sub(now_mono(), w->lost_since) >= LOST_OTHER;
+               usec_sub(now_mono(), since) >= LOST_OTHER;
 }
 
 /* The own address towards the head that is to be joined. */
@@ -268,7 +197,7 @@ static void load_token(Worker *w)
 static void configure(Worker *w)
 {
         load_token(w);
-        w->watch = watch_free(w->watch); /* comes back with the token */
+        presence_drop(w->presence); /* comes back with the token */
         int r = scout_configure(w->scout, &settings(w)->disco, w->token);
         if (r < 0)
                 (void)log_error_errno(r, "Failed to begin discovery: %m");
@@ -278,98 +207,6 @@ static void configure(Worker *w)
 
 /* --- state --------------------------------------------------------------------------------------
  */
-
-static char **fields_of(const Worker *w)
-{
-        const Status *s = daemon_status(w->daemon);
-        char **l = NULL;
-
-        if (strv_extendf(&l, "RAYCLUSTER_NODE=%s", s->text[STATUS_NODE_NAME]) < 0 ||
-            strv_extendf(&l, "RAYCLUSTER_HEAD=%s", s->text[STATUS_HEAD]) < 0 ||
-            strv_extendf(&l, "RAYCLUSTER_HEAD_ADDRESS=%s", s->text[STATUS_HEAD_ADDRESS]) < 0 ||
-            strv_extendf(&l, "RAYCLUSTER_CLUSTER_ID=%s", s->text[STATUS_CLUSTER_ID]) < 0)
-                (void)log_oom();
-        return l;
-}
-
-/* false: too many lines already; later. */
-static bool tell_waiting(Worker *w)
-{
-        const char *reason = daemon_status(w->daemon)->text[STATUS_REASON];
-        _cleanup_strv_free_ char **fields = fields_of(w);
-
-        if (streq_ptr(w->told, reason))
-                return true;
-        if (!ratelimit_below(&w->waiting, now_mono()))
-                return false;
-        (void)free_and_strdup(&w->told, reason);
-        log_event(LOG_NOTICE,
-                  scout_is_ambiguous(w->scout) ? MSG_HEADS_AMBIGUOUS : MSG_WORKER_WAITING, fields,
-                  "%s", reason);
-        w->waiting.suppressed = 0;
-        return true;
-}
-
-static void arm_telling(Worker *w, usec_t in)
-{
-        (void)sd_event_source_set_time_relative(w->telling, in);
-        (void)sd_event_source_set_enabled(w->telling, SD_EVENT_ONESHOT);
-}
-
-static int on_telling(sd_event_source *s, uint64_t usec, void *userdata)
-{
-        Worker *w = userdata;
-
-        if (w->state != WORKER_LOOKING)
-                return 0;
-        if (scout_is_busy(w->scout)) /* its answer is what people want to read */
-                arm_telling(w, TELL_AFTER);
-        else if (!tell_waiting(w))
-                arm_telling(w, TELL_AT_LAST);
-        return 0;
-}
-
-/* A reason goes to the journal once it has stood for a moment: while sources answer and neighbours
- * speak it changes from line to line. One that never stands is told all the same. */
-static void settle_waiting(Worker *w)
-{
-        usec_t now = now_mono();
-        bool armed = sd_event_source_get_enabled(w->telling, NULL) > 0;
-
-        if (!armed)
-                w->unsettled_since = now;
-        if (!armed || usec_sub(now, w->unsettled_since) < TELL_AT_LAST)
-                arm_telling(w, TELL_AFTER);
-}
-
-/* Once, each time the looking ends. */
-static void tell_found(Worker *w, char *const *fields)
-{
-        const Candidate *c = scout_candidate(w->scout);
-
-        if (w->state == WORKER_LOOKING || w->state == WORKER_STARTING)
-                w->found = false;
-        if (w->found || !c || scout_ladder(w->scout) || is_up(w))
-                return;
-        w->found = true;
-        log_event(LOG_INFO, MSG_HEAD_FOUND, fields, "head %s found by %s serves", c->name, c->how);
-}
-
-static void tell_move(Worker *w, WorkerState before, const char *reason)
-{
-        _cleanup_strv_free_ char **fields = fields_of(w);
-
-        tell_found(w, fields);
-        if (w->state != WORKER_LOOKING && w->state != WORKER_CHECKING)
-                free(TAKE_PTR(w->told)); /* the next waiting is a new story */
-        if (w->state == WORKER_JOINED)
-                log_event(LOG_INFO, MSG_WORKER_JOINED, fields, "%s", reason);
-        else if (w->state == WORKER_LOST_HEAD)
-                log_event(LOG_WARNING, MSG_WORKER_WAITING, fields, "%s", reason);
-        else if (w->state != WORKER_LOOKING)
-                log_debug("%s -> %s: %s", worker_state_to_string(before),
-                          worker_state_to_string(w->state), reason);
-}
 
 /* The one door to the state. */
 static void worker_set_state(Worker *w, WorkerState state, const char *reason)
@@ -386,20 +223,21 @@ static void worker_set_state(Worker *w, WorkerState state, const char *reason)
         w->state = state;
         daemon_set_state(w->daemon, worker_state_to_string(state), reason);
         if (state != before)
-                tell_move(w, before, reason);
+                teller_move(w->teller, before, state, reason, is_up(w));
         if (state == WORKER_LOOKING && changed)
-                settle_waiting(w);
+                teller_wait(w->teller);
         if (state == WORKER_JOINED && before != WORKER_JOINED)
                 scout_remember(w->scout);
-        set_pace(w);
+        presence_set_pace(w->presence, state == WORKER_JOINED);
 }
 
 static WorkerFacts facts_of(Worker *w, const char *head, const char *moved)
 {
-        const WatchFacts *f = w->watch ? watch_facts(w->watch) : NULL;
+        const WatchFacts *f = presence_facts(w->presence);
         const WatchFacts *s = scout_facts(w->scout);
         const EngineArgs *args = keeper_running(w->keeper);
         usec_t now = now_mono(), since = keeper_running_since(w->keeper);
+        usec_t missing = presence_missing_since(w->presence);
         char id[RAY_ID_STR_MAX] = "", ray[32];
 
         if (f && watch_is_known(f))
@@ -425,9 +263,9 @@ static WorkerFacts facts_of(Worker *w, const char *head, const char *moved)
                         *id && args && !isempty(args->cluster_id) && !streq(args->cluster_id, id),
                 .other_ray = *id && *ray && !streq(f->versions.ray, ray),
                 .moved = moved,
-                .node_alive = f && node_is_alive(w, f),
-                .node_dead = f && node_is_dead(w, f),
-                .node_missing = w->missing_since != 0 ? usec_sub(now, w->missing_since) : 0,
+                .node_alive = presence_is_alive(w->presence),
+                .node_dead = presence_is_dead(w->presence),
+                .node_missing = missing != 0 ? usec_sub(now, missing) : 0,
                 .running_for = since != 0 ? usec_sub(now, since) : 0,
         };
 }
@@ -440,8 +278,8 @@ static void show(Worker *w)
         (void)status_set(s, STATUS_ADDRESS,
                          addr_is_set(&w->address) ? addr_format(own, &w->address) : "");
         show_engine(s, w->keeper, head_is_due(w) ? "cluster.head" : NULL);
-        if (w->watch)
-                show_gcs(s, watch_addr(w->watch), watch_facts(w->watch));
+        if (presence_addr(w->presence))
+                show_gcs(s, presence_addr(w->presence), presence_facts(w->presence));
         else
                 show_gcs(s, scout_addr(w->scout), scout_facts(w->scout));
         scout_show(w->scout, s);
@@ -487,9 +325,10 @@ static int on_work(sd_event_source *source, void *userdata)
         find_address(w);
         watch_gcs(w);
         seek(w);
-        const Addr *addr = w->watch ? watch_addr(w->watch) : scout_addr(w->scout);
+        const Addr *watched = presence_addr(w->presence);
+        const Addr *addr = watched ? watched : scout_addr(w->scout);
         head = addr ? name_head(w, addr) : strdup("");
-        if (w->watch && has_moved(w))
+        if (watched && has_moved(w))
                 moved = name_head(w, scout_addr(w->scout));
         show(w);
         WorkerFacts f = facts_of(w, strempty(head), moved);
@@ -536,7 +375,7 @@ static void on_changes(void *userdata)
                 configure(w);
                 return;
         }
-        if (!is_up(w) || w->lost_since != 0)
+        if (!is_up(w) || presence_lost_since(w->presence) != 0)
                 scout_kick(w->scout);
         keeper_kick(w->keeper);
         schedule(w);
@@ -559,15 +398,12 @@ static int on_restart_engine(char **reterr_text, void *userdata)
 static void on_get_nodes(void *userdata)
 {
         Worker *w = userdata;
-        const WatchFacts *f = w->watch ? watch_facts(w->watch) : NULL;
+        const WatchFacts *f = presence_facts(w->presence);
 
-        if (!f)
-                daemon_bus_reply_nodes(daemon_object(w->daemon), NULL, USEC_INFINITY);
-        else if (f->nodes && usec_sub(now_mono(), f->nodes_at) < NODES_FRESH)
-                daemon_bus_reply_nodes(daemon_object(w->daemon), f->nodes,
-                                       usec_sub(now_mono(), f->nodes_at));
-        else
-                watch_refresh(w->watch); /* on_round() answers, with new nodes or with old ones */
+        if (!f || (f->nodes && usec_sub(now_mono(), f->nodes_at) < NODES_FRESH))
+                reply_nodes(w, f);
+        else /* on_round() answers, with new nodes or with old ones */
+                presence_refresh(w->presence);
 }
 
 static void on_stop(bool engine_too, const char *text, void *userdata)
@@ -591,6 +427,7 @@ static int new_features(Worker *w)
 {
         static const KeeperOps keeper_ops = {.on_change = on_keeper};
         static const ScoutOps scout_ops = {.on_change = on_scout};
+        static const PresenceOps presence_ops = {.on_round = on_round};
         sd_event *e = daemon_event(w->daemon);
         Bus *bus = daemon_bus(w->daemon);
 
@@ -601,15 +438,15 @@ static int new_features(Worker *w)
                 return -ENOMEM;
         int r = sd_event_add_defer(e, &w->work, on_work, w);
         if (r >= 0)
-                r = sd_event_add_time(e, &w->telling, CLOCK_MONOTONIC, USEC_INFINITY,
-                                      USEC_PER_SEC / 10, on_telling, w);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(w->telling, SD_EVENT_OFF);
-        if (r >= 0)
                 r = scout_new(e, bus, last_known, &scout_ops, w, &w->scout);
         if (r >= 0)
                 r = keeper_new(e, bus, ROLE_WORKER, daemon_node_id(w->daemon), &keeper_ops, w,
                                &w->keeper);
+        if (r >= 0)
+                r = presence_new(e, w->keeper, daemon_node_id(w->daemon), &presence_ops, w,
+                                 &w->presence);
+        if (r >= 0)
+                r = teller_new(e, daemon_status(w->daemon), w->scout, &w->teller);
         return r;
 }
 
@@ -624,7 +461,6 @@ int worker_new(const Options *o, Conf **conf, Worker **ret)
         _cleanup_(worker_freep) Worker *w = new0(Worker, 1);
         if (!w)
                 return log_oom();
-        w->waiting = (RateLimit){.interval = USEC_PER_MIN, .burst = 6};
         int r = daemon_new(ROLE_WORKER, o, conf, &ops, w, &w->daemon);
         if (r < 0)
                 return r;
@@ -655,13 +491,12 @@ Worker *worker_free(Worker *w)
         if (!w)
                 return NULL;
         changes_free(w->changes);
-        watch_free(w->watch);
+        teller_free(w->teller);
+        presence_free(w->presence);
         scout_free(w->scout);
         keeper_free(w->keeper);
         sd_event_source_disable_unref(w->work);
-        sd_event_source_disable_unref(w->telling);
         free(w->no_address);
-        free(w->told);
         free(w->token);
         daemon_free(w->daemon);
         free(w);
