@@ -14,5 +14,5 @@ typedef struct Args {
         bool json;
 } Args;
 
-/* 1: go on; 0: --help or --version was done; -EINVAL: a mistake, told on stderr. */
+/* 1: go on; 0: --help or --version was done; -EINVAL: a mistake, told on stderr in one line. */
 int args_parse(int argc, char *argv[], Args *ret);

@@ -78,22 +78,78 @@ static void test_mistakes(void **state)
                 {{"--from", "", "a", NULL}, "--from"},
                 {{"--from", "10.0.0.0/8", "a", NULL}, "--from 10.0.0.0/8"},
                 {{"--from", "an-interface-with-a-long-name", "a", NULL}, "an-interface"},
-                {{"--nosuch", "a", NULL}, "nosuch"},
-                {{"--from", NULL}, "from"},
+                {{"--from", "ff02::1", "a", NULL}, "--from ff02::1"},
+                {{"--nosuch", "a", NULL}, "--nosuch"},
+                {{"a", "--nosuch=b", NULL}, "--nosuch=b"},
+                {{"a", "-q", NULL}, "-q"},
+                {{"--from", NULL}, "--from"},
+                {{"--json=yes", "a", NULL}, "--json=yes"},
         };
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
                 Args a;
                 char err[512];
                 int r = parse(rows[i].words, &a, err, sizeof(err));
-                if (r >= 0 || !strstr(err, rows[i].names))
+                const char *end = strchr(err, '\n');
+                if (r >= 0 || !strstr(err, rows[i].names) || !end || end[1])
                         fail_msg("row %zu: %d, %s", i, r, err);
         }
         Args a;
-        char err[512], name[300];
+        char err[1024], name[300];
         memset(name, 'x', sizeof(name) - 1);
         name[sizeof(name) - 1] = 0;
         assert_true(parse((const char *[]){name, NULL}, &a, err, sizeof(err)) < 0);
         assert_non_null(strstr(err, "253"));
+        assert_true(parse((const char *[]){name, "x.y", "z", NULL}, &a, err, sizeof(err)) < 0);
+}
+
+static void test_hosts(void **state)
+{
+        static const char *const good[] = {
+                "compute04",  "compute04.berkeley.edu",
+                "compute04.", "a_b-c.0x",
+                "10.77.0.1",  "fd77::1",
+                "[fd77::1]",  "fe80::1%lo",
+                "127.1.2.3",  "xn--caf-dma.fr",
+                "fe80::1%no",
+        };
+        static const char *const bad[] = {
+                "http://compute04:6379",
+                "compute04:6379",
+                "10.0.0.1:6379",
+                "[fd77::1]:6379",
+                "fe80::zz",
+                "1:2",
+                "10.0.0.300",
+                "10.0.0",
+                "1.2.3.4.5",
+                "a b",
+                "a..b",
+                ".a",
+                "-a.b",
+                "a/b",
+                "caf\xc3\xa9",
+                "\xff",
+                "a\nb",
+                "255.255.255.255",
+                "a@b",
+        };
+        Args a;
+        char err[1024];
+        for (size_t i = 0; i < ELEMENTSOF(good); i++)
+                if (parse((const char *[]){"--", good[i], NULL}, &a, err, sizeof(err)) != 1 || *err)
+                        fail_msg("%s: %s", good[i], err);
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                int r = parse((const char *[]){"--", bad[i], NULL}, &a, err, sizeof(err));
+                const char *end = strchr(err, '\n');
+                if (r != -EINVAL || !startswith(err, "ray-probe: HOST ") || !end || end[1])
+                        fail_msg("%s: %d %s", bad[i], r, err);
+        }
+        char label[80];
+        memset(label, 'x', sizeof(label));
+        memcpy(label + 64, ".org", 5);
+        assert_true(parse((const char *[]){label, NULL}, &a, err, sizeof(err)) < 0);
+        assert_non_null(strstr(err, "63"));
+        assert_int_equal(parse((const char *[]){label + 1, NULL}, &a, err, sizeof(err)), 1);
 }
 
 int main(void)
@@ -101,6 +157,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_good),
                 cmocka_unit_test(test_mistakes),
+                cmocka_unit_test(test_hosts),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

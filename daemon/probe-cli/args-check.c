@@ -1,0 +1,119 @@
+#include "probe-cli/args-check.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/addr.h"
+#include "base/alloc.h"
+#include "base/str.h"
+
+/* RFC 1035 2.3.4 */
+#define NAME_MAX_BYTES  253
+#define LABEL_MAX_BYTES 63
+
+int mistake(const char *fmt, ...)
+{
+        va_list ap;
+        fputs("ray-probe: ", stderr);
+        va_start(ap, fmt);
+        vfprintf(stderr, fmt, ap);
+        va_end(ap);
+        fputc('\n', stderr);
+        return -EINVAL;
+}
+
+int check_from(const char *s)
+{
+        Addr a;
+        int r = addr_parse(s, &a);
+        if (r >= 0 && (addr_is_any(&a) || addr_is_multicast(&a)))
+                return mistake("--from %s: is the address of no machine", s);
+        if (r >= 0 || r == -ENODEV)
+                return 0;
+        if (*s && strlen(s) < IF_NAMESIZE && !strpbrk(s, "/ :"))
+                return 0;
+        return mistake("--from %s: neither an address nor an interface name", s);
+}
+
+/* What would break the line that names it. */
+static bool has_control(const char *s)
+{
+        for (; *s; s++)
+                if ((unsigned char)*s < ' ' || *s == 0x7f)
+                        return true;
+        return false;
+}
+
+static bool is_broadcast(const Addr *a)
+{
+        return a->family == AF_INET && a->in.s_addr == INADDR_BROADCAST;
+}
+
+/* An attempt at an address, or at an address with its port, that addr_parse() does not take. */
+static int check_colons(const char *s)
+{
+        Addr a;
+        const char *slashes = strstr(s, "://");
+        if (slashes)
+                return mistake("HOST %s: a name or an address, without %.*s", s,
+                               (int)(slashes + 3 - s), s);
+        const char *colon = strrchr(s, ':');
+        if (addr_parse_port(s, &a) >= 0 || strchr(s, ':') == colon)
+                return mistake("HOST %s: the port is an argument of its own: ray-probe %.*s %s", s,
+                               (int)(colon - s), s, colon + 1);
+        return mistake("HOST %s: not an IPv6 address", s);
+}
+
+static int check_label(const char *host, const char *label, size_t n)
+{
+        static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                      "0123456789-_";
+        if (n == 0)
+                return mistake("HOST %s: has an empty part between its dots", host);
+        if (n > LABEL_MAX_BYTES)
+                return mistake("HOST %s: has a part of more than %d characters", host,
+                               LABEL_MAX_BYTES);
+        size_t good = strspn(label, letters);
+        if (good < n && (label[good] & 0x80))
+                return mistake("HOST %s: a name as DNS has it, please (xn--...)", host);
+        if (good < n)
+                return mistake("HOST %s: no name has the character '%c'", host, label[good]);
+        if (*label == '-')
+                return mistake("HOST %s: no part of a name begins with '-'", host);
+        return 0;
+}
+
+static int check_name(const char *s)
+{
+        if (strlen(s) > NAME_MAX_BYTES)
+                return mistake("HOST is longer than a name can be (%d characters)", NAME_MAX_BYTES);
+        if (strspn(s, "0123456789.") == strlen(s))
+                return mistake("HOST %s: not an IPv4 address", s);
+        for (const char *p = s; *p;) {
+                size_t n = strcspn(p, ".");
+                int r = check_label(s, p, n);
+                if (r < 0)
+                        return r;
+                p += n + (p[n] == '.'); /* one dot at the end is the root's */
+        }
+        return 0;
+}
+
+int check_host(const char *s)
+{
+        Addr a;
+        if (!*s)
+                return mistake("HOST is empty");
+        if (has_control(s) || !utf8_is_printable(s)) {
+                _cleanup_free_ char *safe = str_escape(s, strlen(s), NAME_MAX_BYTES);
+                return mistake("HOST %s: has characters that no name has", strempty(safe));
+        }
+        int r = addr_parse(s, &a);
+        if (r >= 0 && (addr_is_any(&a) || addr_is_multicast(&a) || is_broadcast(&a)))
+                return mistake("HOST %s: is the address of no machine", s);
+        if (r >= 0 || r == -ENODEV)
+                return 0;
+        return strchr(s, ':') ? check_colons(s) : check_name(s);
+}

@@ -1,0 +1,29 @@
+#include "probe-cli/help.h"
+
+#include <stdio.h>
+
+#include "probe-cli/args.h"
+
+void help_print(void)
+{
+        printf("Usage: ray-probe [OPTION...] HOST [PORT]\n"
+               "\n"
+               "Find out why Ray's head at HOST cannot be reached, and say what to do.\n"
+               "PORT is the port of the GCS, %d when not given.\n"
+               "\n"
+               "The way there:\n"
+               "  --from IF|ADDR     go out by this interface or own address\n"
+               "  --deadline TIME    end within this time (6s)\n"
+               "\n"
+               "Who we are to the cluster:\n"
+               "  --token-file FILE  Ray's token, where the cluster asks for one\n"
+               "\n"
+               "What is shown:\n"
+               "  --json             report as JSON\n"
+               "\n"
+               "  --help             show this text\n"
+               "  --version          show the version\n"
+               "\n"
+               "The exit status is the verdict's number, 0 when all is well; see ray-probe(1).\n",
+               PROBE_PORT_DEFAULT);
+}

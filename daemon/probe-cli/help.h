@@ -1,0 +1,4 @@
+/* The text of --help, by theme. */
+#pragma once
+
+void help_print(void);
