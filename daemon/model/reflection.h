@@ -35,6 +35,7 @@ typedef struct BackTry {
         int error; /* positive errno of BACK_NO_WAY */
         IcmpNote icmp;
         usec_t took;
+        bool ours; /* a listener of this test was there: only the nonce is right */
 } BackTry;
 
 typedef enum FirewallManager {
@@ -68,6 +69,11 @@ typedef struct CounterRise {
         uint64_t rp_filter;        /* TcpExt.IPReversePathFilter */
         uint64_t no_routes;        /* Ip.OutNoRoutes */
         uint64_t resets;           /* Tcp.OutRsts */
+        /* Packets of the asker's IP version that came and went no further: InReceives less
+         * InDelivers, less what was forwarded or has a counter of its own for why not (header and
+         * address errors, no route, rp_filter). What is left was thrown away by netfilter. */
+        bool undelivered_known;
+        uint64_t undelivered;
 } CounterRise;
 
 typedef struct Reflection {
@@ -75,6 +81,7 @@ typedef struct Reflection {
         bool answered;  /* and it did */
         char text[160]; /* why not, or "" */
 
+        Addr here;      /* our end of the connection to the reflector, as we see it; with port */
         Addr observed;  /* where our connection comes from, as the head sees it; with port */
         Addr local;     /* where it arrived there; with port */
         Addr dialled;   /* where we dialled; with port */
@@ -83,6 +90,7 @@ typedef struct Reflection {
         Versions head;
         FirewallManager firewall;
 
+        PortView before;    /* the first look, before any connect of ours */
         PortView port;      /* the latest look */
         CounterRise rise;   /* between the first look and the latest */
         bool route_known;   /* the head's route back to `observed`: */
