@@ -5,9 +5,9 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "disco/ownaddr.h"
 #include "disco/publish.h"
 #include "head/head-state.h"
+#include "role/address.h"
 #include "role/changes.h"
 #include "role/keeper.h"
 #include "role/show.h"
@@ -102,19 +102,11 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
 }
 
-static void block(Head *h, const char *why)
-{
-        if (free_and_strdup(&h->no_address, why) > 0)
-                log_event(LOG_WARNING, MSG_BLOCKED, NULL, "blocked: %s", why);
-        (void)sd_event_source_set_time_relative(h->retry, ADDRESS_RETRY);
-        (void)sd_event_source_set_enabled(h->retry, SD_EVENT_ONESHOT);
-}
-
 /* The address Ray is told; what runs keeps the one it has. */
 static bool find_address(Head *h, Addr *ret)
 {
         const EngineArgs *args = keeper_running(h->keeper);
-        _cleanup_free_ char *why = NULL;
+        const Addr *named = addr_is_set(&h->named) ? &h->named : NULL;
 
         if (is_up(h) && args) {
                 *ret = args->node_address;
@@ -123,17 +115,10 @@ static bool find_address(Head *h, Addr *ret)
         }
         if (h->query) /* the answer decides */
                 return false;
-        int r = own_address(&settings(h)->node, ROLE_HEAD,
-                            addr_is_set(&h->named) ? &h->named : NULL, ret, &why);
-        if (r > 0) {
-                if (h->no_address)
-                        log_event(LOG_INFO, MSG_UNBLOCKED, NULL, "this machine has an address");
-                free(TAKE_PTR(h->no_address));
+        if (address_find(&settings(h)->node, ROLE_HEAD, named, &h->no_address, ret))
                 return true;
-        }
-        if (r < 0)
-                why = str_printf("the addresses of this machine cannot be read: %s", strerror(-r));
-        block(h, strempty(why));
+        (void)sd_event_source_set_time_relative(h->retry, ADDRESS_RETRY);
+        (void)sd_event_source_set_enabled(h->retry, SD_EVENT_ONESHOT);
         return false;
 }
 

@@ -6,7 +6,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "disco/ownaddr.h"
+#include "role/address.h"
 #include "role/changes.h"
 #include "role/keeper.h"
 #include "role/show.h"
@@ -160,7 +160,6 @@ static bool has_moved(const Worker *w)
 /* The own address towards the head that is to be joined. */
 static void find_address(Worker *w)
 {
-        _cleanup_free_ char *why = NULL;
         const EngineArgs *args = keeper_running(w->keeper);
         Addr found = {0};
 
@@ -171,18 +170,9 @@ static void find_address(Worker *w)
         }
         if (!find_served(w)) /* without a way to a head there is no answer; a last one is kept */
                 return;
-        int r = own_address(&settings(w)->node, ROLE_WORKER, scout_addr(w->scout), &found, &why);
+        (void)address_find(&settings(w)->node, ROLE_WORKER, scout_addr(w->scout), &w->no_address,
+                           &found);
         w->address = found;
-        if (r > 0) {
-                if (w->no_address)
-                        log_event(LOG_INFO, MSG_UNBLOCKED, NULL, "this machine has an address");
-                free(TAKE_PTR(w->no_address));
-                return;
-        }
-        if (r < 0)
-                why = str_printf("the addresses of this machine cannot be read: %s", strerror(-r));
-        if (free_and_strdup(&w->no_address, strempty(why)) > 0)
-                log_event(LOG_WARNING, MSG_BLOCKED, NULL, "blocked: %s", w->no_address);
 }
 
 static void load_token(Worker *w)
