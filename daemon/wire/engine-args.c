@@ -1,3 +1,4 @@
+/* Over 500 lines on purpose: one table of keys and its two users, reading and writing. */
 #include "wire/engine-args.h"
 
 #include <ctype.h>
