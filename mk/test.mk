@@ -69,7 +69,7 @@ bench: all ## benchmarks against the peers (root); writes tests/bench/RESULTS.md
 	@tests/bench/run
 
 # --- lint --------------------------------------------------------------------------------------
-C_ALL := $(sort $(wildcard daemon/*/*.c daemon/*/*.h tests/unit/*.c tests/unit/*.h tests/fuzz/*.c tests/fake/*.c))
+C_ALL := $(sort $(wildcard daemon/*/*.c daemon/*/*.h tests/unit/*.c tests/unit/*.h tests/fuzz/*.c tests/fake/*.[ch]))
 .PHONY: lint-layers lint-format lint-tidy lint-rooms lint-shell lint-spell lint-man lint-state format
 lint: lint-layers lint-format lint-rooms lint-shell lint-spell lint-man lint-tidy ## every lint
 
