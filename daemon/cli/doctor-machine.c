@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
-#include <sys/timex.h>
 #include <unistd.h>
 
 #include "base/addr.h"
@@ -18,6 +17,7 @@
 #include "engine/args.h"
 #include "engine/ready.h"
 #include "engine/select.h"
+#include "sys/clock.h"
 
 void doctor_check_conf(Doctor *d)
 {
@@ -185,11 +185,11 @@ void doctor_check_ports(Doctor *d)
 
 void doctor_check_clock(Doctor *d)
 {
-        struct timex t = {};
+        int r = clock_is_synced();
 
-        if (adjtimex(&t) < 0)
+        if (r < 0)
                 return;
-        if (t.status & STA_UNSYNC)
+        if (r == 0)
                 doctor_say(d, FINDING_WARN, "clock",
                            "not synchronised: logs of several machines cannot be put in order; "
                            "systemctl enable --now systemd-timesyncd (or chrony)");

@@ -52,6 +52,12 @@ typedef struct LocalFacts {
         bool tx_silent;          /* refused again and again while the link sent nothing */
 } LocalFacts;
 
+/* This machine's clock. */
+typedef struct ClockFacts {
+        bool known;
+        bool synced; /* kept by NTP or the like */
+} ClockFacts;
+
 /* What else the head answered, when the port itself was silent. */
 typedef struct LifeFacts {
         bool asked;
@@ -116,6 +122,7 @@ typedef struct Evidence {
         bool repeat_same;     /* the same refusal by the same router */
         usec_t repeat_took;   /* until then */
         LifeFacts life;
+        ClockFacts clock;
         HelloFacts hello;
         AliveFacts alive;
         Reflection other; /* what the other side saw */

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/fd.h"
 #include "base/parse.h"
+#include "sys/clock.h"
 
 /* Some hundred counters; the kernel's own text is under 8 KiB. */
 #define NETSTAT_MAX ((size_t)64 << 10)
@@ -261,4 +262,11 @@ void facts_source(const Evidence *e, ConnectPolicy *policy)
                 policy->from = (Addr){0};
                 policy->interface = e->from;
         }
+}
+
+void facts_clock(Evidence *e)
+{
+        int r = clock_is_synced();
+
+        e->clock = (ClockFacts){.known = r >= 0, .synced = r > 0};
 }

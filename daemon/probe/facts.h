@@ -16,6 +16,9 @@ int facts_gather(Evidence *e, FactsBase *ret);
 /* Reads again what changes while a SYN waits: neighbour, link, counters. */
 void facts_refresh(Evidence *e, const FactsBase *base);
 
+/* Whether somebody keeps this machine's clock. */
+void facts_clock(Evidence *e);
+
 /* The own address and interface to use, from e->from; NULL and unset where the kernel chooses. */
 void facts_source(const Evidence *e, ConnectPolicy *policy);
 
