@@ -14,3 +14,10 @@ static const char *const firewall_manager_table[_FIREWALL_MANAGER_MAX] = {
         [FIREWALL_NFTABLES] = "nftables",   [FIREWALL_IPTABLES] = "iptables",
 };
 DEFINE_STRTAB(firewall_manager, FirewallManager);
+
+static const char *const clock_sync_table[_CLOCK_SYNC_MAX] = {
+        [CLOCK_SYNC_UNKNOWN] = "unknown",
+        [CLOCK_SYNC_YES] = "synchronised",
+        [CLOCK_SYNC_NO] = "not synchronised",
+};
+DEFINE_STRTAB(clock_sync, ClockSync);

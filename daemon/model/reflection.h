@@ -35,7 +35,8 @@ typedef struct BackTry {
         int error; /* positive errno of BACK_NO_WAY */
         IcmpNote icmp;
         usec_t took;
-        bool ours; /* a listener of this test was there: only the nonce is right */
+        bool ours;          /* a listener of this test was there: only the nonce is right */
+        uint16_t last_port; /* of a range with one result: addr.port to here; 0 = one port */
 } BackTry;
 
 typedef enum FirewallManager {
@@ -50,6 +51,16 @@ typedef enum FirewallManager {
 } FirewallManager;
 
 DECLARE_STRTAB(firewall_manager, FirewallManager);
+
+typedef enum ClockSync {
+        CLOCK_SYNC_UNKNOWN, /* not told, or not to be seen (a sandbox without adjtimex) */
+        CLOCK_SYNC_YES,     /* the kernel's clock is held by NTP, PTP or the like */
+        CLOCK_SYNC_NO,
+        _CLOCK_SYNC_MAX,
+        _CLOCK_SYNC_INVALID = -EINVAL,
+} ClockSync;
+
+DECLARE_STRTAB(clock_sync, ClockSync);
 
 /* Of the head's port that we knock at, as its own kernel sees it. */
 typedef struct PortView {
@@ -105,7 +116,7 @@ typedef struct Reflection {
         bool clock_known;
         int64_t clock_offset_usec; /* head minus here */
         usec_t clock_error;        /* at most half a round trip */
-        bool clock_synced;         /* of the head; meaningful with clock_known */
+        ClockSync clock_sync;      /* of the head */
 
         bool bulk_known;           /* large transfers were tried: */
         bool down_stalled;         /* 64 KiB from the head did not arrive whole */

@@ -137,19 +137,6 @@ static int take_status(GcsReplyStatus *status, const Gcspb__Status *s)
         return 1;
 }
 
-/* A version is a few characters that go into sentences and comparisons. */
-static int take_version(char dest[static 32], const char *s)
-{
-        size_t n = strlen(s);
-
-        if (n >= 32)
-                return -EMSGSIZE;
-        if (strspn(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.+-_") != n)
-                return -EBADMSG;
-        memcpy(dest, s, n + 1);
-        return 0;
-}
-
 static int take_id(RayId *id, const ProtobufCBinaryData *b)
 {
         if (b->len != RAY_ID_SIZE)
@@ -168,7 +155,7 @@ int gcs_decode_check_alive(const void *data, size_t size, GcsReplyStatus *status
                 return r;
         if (take_status(status, m->status))
                 return 0;
-        return take_version(ret_ray, m->ray_version);
+        return text_version(ret_ray, m->ray_version);
 }
 
 int gcs_decode_cluster_id(const void *data, size_t size, GcsReplyStatus *status, RayId *ret)
@@ -214,10 +201,10 @@ int gcs_decode_cluster_metadata(const void *data, size_t size, Versions *ret)
         int r = json_parse(data, size, &top);
         if (r < 0)
                 return r == -E2BIG ? -EMSGSIZE : r;
-        r = take_version(v.ray, strempty(json_get_str(top, "ray_version")));
+        r = text_version(v.ray, strempty(json_get_str(top, "ray_version")));
         if (r < 0)
                 return r;
-        r = take_version(v.python, strempty(json_get_str(top, "python_version")));
+        r = text_version(v.python, strempty(json_get_str(top, "python_version")));
         if (r < 0)
                 return r;
         *ret = v;

@@ -1,5 +1,6 @@
 #include "wire/text.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,4 +57,16 @@ char *text_clean(const char *s, size_t size, size_t max)
         }
         out[k] = 0;
         return out;
+}
+
+int text_version(char dest[static 32], const char *s)
+{
+        size_t n = strlen(s);
+
+        if (n >= 32)
+                return -EMSGSIZE;
+        if (strspn(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.+-_") != n)
+                return -EBADMSG;
+        memcpy(dest, s, n + 1);
+        return 0;
 }
