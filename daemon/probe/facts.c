@@ -3,98 +3,8 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/fd.h"
-#include "base/parse.h"
 #include "sys/clock.h"
-
-/* Some hundred counters; the kernel's own text is under 8 KiB. */
-#define NETSTAT_MAX ((size_t)64 << 10)
-/* A container host has thousands of interfaces of some 130 bytes each. */
-#define NETDEV_MAX ((size_t)2 << 20)
-/* bytes, packets, errors, drops, fifo, frame, compressed, multicast received; bytes, packets sent
- */
-#define NETDEV_TX_PACKETS 9
-
-/* The n-th word of the line at s, or NULL. */
-static const char *word(const char *s, unsigned n, size_t *ret_len)
-{
-        for (unsigned i = 0;; i++) {
-                s += strspn(s, " ");
-                size_t len = strcspn(s, " \n");
-                if (len == 0)
-                        return NULL;
-                if (i == n) {
-                        *ret_len = len;
-                        return s;
-                }
-                s += len;
-        }
-}
-
-static int parse_word(const char *s, unsigned n, uint64_t *ret)
-{
-        char digits[24];
-        size_t len;
-        const char *w = word(s, n, &len);
-        if (!w || len >= sizeof(digits))
-                return -EINVAL;
-        memcpy(digits, w, len);
-        digits[len] = 0;
-        return parse_u64(digits, ret);
-}
-
-int netstat_value(const char *text, const char *group, const char *name, uint64_t *ret)
-{
-        const char *names = NULL;
-        for (const char *line = text; *line;) {
-                const char *rest = startswith(line, group);
-                const char *end = strchr(line, '\n');
-                if (rest && !names)
-                        names = rest;
-                else if (rest) {
-                        size_t len;
-                        const char *w;
-                        for (unsigned i = 0; (w = word(names, i, &len)); i++) {
-                                if (len != strlen(name) || memcmp(w, name, len) != 0)
-                                        continue;
-                                return parse_word(rest, i, ret);
-                        }
-                        return -ENOENT;
-                }
-                if (!end)
-                        break;
-                line = end + 1;
-        }
-        return names ? -EINVAL : -ENOENT;
-}
-
-int netdev_tx_packets(const char *text, const char *ifname, uint64_t *ret)
-{
-        for (const char *line = text; line && *line;) {
-                const char *s = line + strspn(line, " ");
-                const char *rest = startswith(s, ifname);
-                if (rest && *rest == ':')
-                        return parse_word(rest + 1, NETDEV_TX_PACKETS, ret);
-                line = strchr(line, '\n');
-                if (line)
-                        line++;
-        }
-        return -ENOENT;
-}
-
-int facts_tx_packets(const char *ifname, uint64_t *ret)
-{
-        _cleanup_free_ char *text = NULL;
-        int r = read_file("/proc/self/net/dev", NETDEV_MAX, &text, NULL);
-        return r < 0 ? r : netdev_tx_packets(text, ifname, ret);
-}
-
-static int read_retrans_fail(uint64_t *ret)
-{
-        _cleanup_free_ char *text = NULL;
-        int r = read_file("/proc/self/net/netstat", NETSTAT_MAX, &text, NULL);
-        return r < 0 ? r : netstat_value(text, "TcpExt:", "TCPRetransFail", ret);
-}
+#include "sys/netstat.h"
 
 static bool prefix_covers(const NetAddr *a, const Addr *dst)
 {
@@ -222,7 +132,7 @@ int facts_gather(Evidence *e, FactsBase *ret)
                         ret->neigh = l->neigh;
                 }
         }
-        ret->known = read_retrans_fail(&ret->retrans_fail) >= 0;
+        ret->known = netstat_read_value("TcpExt:", "TCPRetransFail", &ret->retrans_fail) >= 0;
         return 0;
 }
 
@@ -238,7 +148,7 @@ void facts_refresh(Evidence *e, const FactsBase *base)
                 if (netlink_link_by_index(l->link.ifindex, &link) >= 0)
                         l->link = link;
         }
-        if (base->known && read_retrans_fail(&now) >= 0) {
+        if (base->known && netstat_read_value("TcpExt:", "TCPRetransFail", &now) >= 0) {
                 l->retrans_fail_known = true;
                 l->retrans_fail = now >= base->retrans_fail ? now - base->retrans_fail : 0;
         }

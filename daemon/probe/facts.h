@@ -21,12 +21,3 @@ void facts_clock(Evidence *e);
 
 /* The own address and interface to use, from e->from; NULL and unset where the kernel chooses. */
 void facts_source(const Evidence *e, ConnectPolicy *policy);
-
-/* Packets that an interface has sent; of /proc/net/dev, whose counters the virtual interfaces keep
- * exact. -ENOENT, -EINVAL. */
-int netdev_tx_packets(const char *text, const char *ifname, uint64_t *ret);
-int facts_tx_packets(const char *ifname, uint64_t *ret);
-
-/* A counter of /proc/net/netstat or /proc/net/snmp: group "TcpExt:", name "TCPRetransFail". -ENOENT
- * when it is not there, -EINVAL when the text is not of the form. */
-int netstat_value(const char *text, const char *group, const char *name, uint64_t *ret);

@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "probe/facts.h"
 #include "probe/verdict.h"
+#include "sys/netstat.h"
 
 #define TICK          (100 * USEC_PER_MSEC)
 #define CONTROL_AFTER (400 * USEC_PER_MSEC)
@@ -200,9 +201,9 @@ static int attempt(TcpStage *t, uint16_t port, unsigned n_sockets, probe_sock_cb
 
         policy.addr.port = port;
         facts_source(t->e, &policy);
-        t->tx_known = !t->e->local.own && facts_tx_packets(ifname, &before) >= 0;
+        t->tx_known = !t->e->local.own && netdev_read_tx_packets(ifname, &before) >= 0;
         int r = probe_sock_new(t->event, &policy, cb, t, ret);
-        t->tx_known = t->tx_known && facts_tx_packets(ifname, &after) >= 0;
+        t->tx_known = t->tx_known && netdev_read_tx_packets(ifname, &after) >= 0;
         t->tx_still = t->tx_known && before == after;
         return r;
 }

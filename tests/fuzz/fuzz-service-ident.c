@@ -1,10 +1,11 @@
 /* First bytes of any service, in any pieces: named or not, never read past their end, and a name
  * once said of a prefix stays the name of the whole. */
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "probe/facts.h"
 #include "probe/service.h"
+#include "sys/netstat.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -34,6 +35,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint64_t v;
         (void)netstat_value(text, "TcpExt:", "TCPRetransFail", &v);
         (void)netdev_tx_packets(text, "eth0", &v);
+        (void)snmp6_value(text, "Ip6OutNoRoutes", &v);
+        NetCounters counters;
+        (void)netstat_counters_parse(AF_INET, text, text, &counters);
+        (void)netstat_counters_parse(AF_INET6, text, text, &counters);
         free(text);
         return 0;
 }

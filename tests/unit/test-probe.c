@@ -155,37 +155,6 @@ static void test_udp(void **state)
         assert_true(addr_equal(&note.from, &policy.addr));
 }
 
-/* --- counters of the kernel ----------------------------------------------------------------------
- */
-
-static void test_counters(void **state)
-{
-        uint64_t v;
-        const char *text = "TcpExt: SyncookiesSent TCPRetransFail PAWSActive\nTcpExt: 1 23 4\n"
-                           "IpExt: InNoRoutes\nIpExt: 5\n";
-        assert_int_equal(netstat_value(text, "TcpExt:", "TCPRetransFail", &v), 0);
-        assert_int_equal(v, 23);
-        assert_int_equal(netstat_value(text, "IpExt:", "InNoRoutes", &v), 0);
-        assert_int_equal(v, 5);
-        assert_int_equal(netstat_value(text, "TcpExt:", "TCPRetrans", &v), -ENOENT);
-        assert_int_equal(netstat_value(text, "Other:", "x", &v), -ENOENT);
-        assert_int_equal(netstat_value("TcpExt: a b\nTcpExt: 1\n", "TcpExt:", "b", &v), -EINVAL);
-        assert_int_equal(netstat_value("TcpExt: a\n", "TcpExt:", "a", &v), -EINVAL);
-        assert_int_equal(netstat_value("", "TcpExt:", "a", &v), -ENOENT);
-
-        text = "Inter-|   Receive  |  Transmit\n face |bytes packets\n"
-               "    lo: 1 2 0 0 0 0 0 0 10 11 0 0 0 0 0 0\n  eth0:1 2 3 4 5 6 7 8 20 21 0 0 0 0 0 "
-               "0\n";
-        assert_int_equal(netdev_tx_packets(text, "eth0", &v), 0);
-        assert_int_equal(v, 21);
-        assert_int_equal(netdev_tx_packets(text, "lo", &v), 0);
-        assert_int_equal(v, 11);
-        assert_int_equal(netdev_tx_packets(text, "eth", &v), -ENOENT);
-        assert_int_equal(netdev_tx_packets(" w0: 1 2 3\n", "w0", &v), -EINVAL);
-        /* the kernel's own */
-        assert_int_equal(facts_tx_packets("lo", &v), 0);
-}
-
 /* --- a greeting ----------------------------------------------------------------------------------
  */
 
@@ -497,7 +466,6 @@ int main(void)
                 cmocka_unit_test(test_sock_established),
                 cmocka_unit_test(test_sock_at_once),
                 cmocka_unit_test(test_udp),
-                cmocka_unit_test(test_counters),
                 cmocka_unit_test(test_talk),
                 cmocka_unit_test(test_probe_refused),
                 cmocka_unit_test(test_probe_deadline),
