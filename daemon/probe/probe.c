@@ -51,7 +51,7 @@ struct Probe {
         usec_t deadline;
 
         ProbeState state;
-        usec_t state_since;
+        usec_t began, state_since;
         Evidence e;
         Evidence *first; /* of the first address, while another one is tried */
         Addr others[ADDRS_MAX - 1];
@@ -81,6 +81,17 @@ static const uint32_t next_states[_PROBE_STATE_MAX] = {
 static const char *const step_names[_PROBE_STATE_MAX] = {
         [PROBE_NAMING] = "name", [PROBE_CONNECTING] = "connect", [PROBE_GREETING] = "service",
         [PROBE_TLS] = "tls",     [PROBE_HTTP] = "http",          [PROBE_ASKING] = "check-alive",
+};
+
+/* The same for people who wait for its end. */
+static const char *const doing[_PROBE_STATE_MAX] = {
+        [PROBE_NAMING] = "looking up the name",
+        [PROBE_CONNECTING] = "waiting for an answer to the SYNs",
+        [PROBE_GREETING] = "connected, waiting for a greeting",
+        [PROBE_TLS] = "trying TLS",
+        [PROBE_HTTP] = "trying HTTP/1",
+        [PROBE_ASKING] = "asking the GCS whether it is alive",
+        [PROBE_DONE] = "done",
 };
 
 static const char *const probe_confidence_table[_PROBE_CONFIDENCE_MAX] = {
@@ -146,8 +157,14 @@ Probe *probe_free(Probe *p)
         return NULL;
 }
 
+const char *probe_doing(const Probe *p, usec_t *ret_since)
+{
+        *ret_since = p->state_since;
+        return doing[p->state] ? doing[p->state] : step_names[p->state];
+}
+
 /* Takes `result` over; a step that cannot be kept for want of memory is left out. */
-static void add_step(Probe *p, const char *name, usec_t took, char *result)
+static void add_step(Probe *p, const char *name, usec_t since, usec_t took, char *result)
 {
         ProbeReport *r = &p->report;
         _cleanup_free_ char *res = result;
@@ -158,8 +175,12 @@ static void add_step(Probe *p, const char *name, usec_t took, char *result)
         if (!steps)
                 return;
         r->steps = steps;
-        r->steps[r->n_steps++] =
-                (ProbeStep){.name = TAKE_PTR(n), .result = TAKE_PTR(res), .took = took};
+        r->steps[r->n_steps++] = (ProbeStep){
+                .name = TAKE_PTR(n),
+                .result = TAKE_PTR(res),
+                .at = usec_sub(since, p->began),
+                .took = took,
+        };
 }
 
 static char *step_result(const Probe *p)
@@ -192,7 +213,8 @@ static int probe_set_state(Probe *p, ProbeState state)
         if (!(next_states[p->state] & 1U << state))
                 return -EPROTO;
         usec_t now = now_mono();
-        add_step(p, step_names[p->state], usec_sub(now, p->state_since), step_result(p));
+        add_step(p, step_names[p->state], p->state_since, usec_sub(now, p->state_since),
+                 step_result(p));
         p->state = state;
         p->state_since = now;
         return 0;
@@ -273,6 +295,7 @@ static void finish(Probe *p)
         r->where = j.where;
         r->addr = p->e.addr;
         r->head = p->e.head;
+        r->n_alternatives = judge_alternatives(&p->e, &j, r->alternatives);
         r->sentence = text_sentence(&p->e, &j);
         r->because = text_because(&p->e, &j);
         r->hint = text_hint(&p->e, &j);
@@ -568,7 +591,7 @@ int probe_new(sd_event *event, const ProbeRequest *request, probe_cb cb, void *u
         p->cb = cb;
         p->userdata = userdata;
         p->deadline = request->deadline ? request->deadline : DEADLINE_DEFAULT;
-        p->state_since = now_mono();
+        p->began = p->state_since = now_mono();
         if (request->port == 0 || (isempty(request->host) && !request->addr))
                 return -EINVAL;
         int r = copy_request(p, request);

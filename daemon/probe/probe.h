@@ -62,9 +62,13 @@ DECLARE_STRTAB(probe_confidence, ProbeConfidence);
 DECLARE_STRTAB(probe_direction, ProbeDirection);
 DECLARE_STRTAB(probe_place, ProbePlace);
 
+/* Causes that the facts of one report allow beside its verdict. */
+#define ALTERNATIVES_MAX 4
+
 typedef struct ProbeStep {
         char *name;   /* "name", "route", "connect", "service", "check-alive" */
         char *result; /* "10.77.0.1 via host0 from 10.77.0.2" */
+        usec_t at;    /* when it began, since the examination did */
         usec_t took;
 } ProbeStep;
 
@@ -78,6 +82,8 @@ typedef struct ProbeReport {
                            uses it as it is */
         char *because;  /* the facts it rests on */
         char *hint;     /* one command on a named machine, or "" */
+        Verdict alternatives[ALTERNATIVES_MAX]; /* the nearest first */
+        size_t n_alternatives;
         char **facts;   /* "key=value" */
         char **missing; /* "fact: what would be needed to know it" */
         ProbeStep *steps;
@@ -92,4 +98,6 @@ typedef void (*probe_cb)(Probe *p, const ProbeReport *report, void *userdata);
 int probe_new(sd_event *event, const ProbeRequest *request, probe_cb cb, void *userdata,
               Probe **ret);
 Probe *probe_free(Probe *p);
+/* What it is at, for people who wait: "looking up the name", and since when (monotonic). */
+const char *probe_doing(const Probe *p, usec_t *ret_since);
 DEFINE_CLEANUP(Probe *, probe_free);

@@ -29,3 +29,7 @@ typedef struct Judgement {
 #define JUDGE_FROZEN (1900 * USEC_PER_MSEC)
 
 void judge(const Evidence *e, Judgement *ret);
+
+/* Which other causes the same facts allow, the nearest first; none when it is proven, but for what
+ * looks the same by nature, and none when nothing is known. Returns how many. */
+size_t judge_alternatives(const Evidence *e, const Judgement *j, Verdict ret[ALTERNATIVES_MAX]);
