@@ -86,6 +86,8 @@ install-data:
 	$(call put,README.md,$(docdir),644)
 	$(call put,$(wildcard units/examples/*),$(docdir)/examples,644)
 	$(call put,$(wildcard completion/raycluster completion/ray-probe),$(completionsdir),644)
+# The schema of ray-probe --json lies beside the code that writes it: who changes the one sees the other.
+	$(call put,daemon/probe-cli/ray-probe.schema.json,$(datadir)/raycluster,644)
 	$(call put,$(wildcard etc/raycluster.conf),$(sysconfdir),644)
 	$(INSTALL) -d $(DESTDIR)$(sysconfdir)/raycluster.conf.d $(DESTDIR)$(sysconfdir)/raycluster
 

@@ -1,5 +1,6 @@
 #include "probe-cli/args-check.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdarg.h>
@@ -89,8 +90,9 @@ static int check_name(const char *s)
 {
         if (strlen(s) > NAME_MAX_BYTES)
                 return mistake("HOST is longer than a name can be (%d characters)", NAME_MAX_BYTES);
+        struct in_addr short_form; /* "127.1" */
         if (strspn(s, "0123456789.") == strlen(s))
-                return mistake("HOST %s: not an IPv4 address", s);
+                return inet_aton(s, &short_form) ? 0 : mistake("HOST %s: not an IPv4 address", s);
         for (const char *p = s; *p;) {
                 size_t n = strcspn(p, ".");
                 int r = check_label(s, p, n);

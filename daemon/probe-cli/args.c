@@ -35,6 +35,12 @@ static int parse_option(int c, const char *word, Args *a)
         case 'j':
                 a->json = true;
                 return 1;
+        case 'V':
+                a->verbose = true;
+                return 1;
+        case 'w':
+                a->watch = true;
+                return 1;
         case 'h':
                 help_print();
                 return 0;
@@ -74,6 +80,8 @@ int args_parse(int argc, char *argv[], Args *ret)
                 {"token-file", required_argument, NULL, 't'},
                 /* what is shown */
                 {"json", no_argument, NULL, 'j'},
+                {"verbose", no_argument, NULL, 'V'},
+                {"watch", no_argument, NULL, 'w'},
                 {"help", no_argument, NULL, 'h'},
                 {"version", no_argument, NULL, 'v'},
                 {},

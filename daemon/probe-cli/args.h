@@ -11,7 +11,7 @@ typedef struct Args {
         const char *from; /* NULL = the kernel chooses */
         const char *token_file;
         usec_t deadline;
-        bool json;
+        bool json, verbose, watch;
 } Args;
 
 /* 1: go on; 0: --help or --version was done; -EINVAL: a mistake, told on stderr in one line. */

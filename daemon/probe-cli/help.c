@@ -20,6 +20,8 @@ void help_print(void)
                "\n"
                "What is shown:\n"
                "  --json             report as JSON\n"
+               "  --verbose          add the steps with their times, and all facts\n"
+               "  --watch            look again until it is OK, and tell every change\n"
                "\n"
                "  --help             show this text\n"
                "  --version          show the version\n"

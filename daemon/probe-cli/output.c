@@ -2,9 +2,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "wire/json.h"
+#include "probe-cli/timeline.h"
 
 /* Colour only where a person looks, and never when they said no (no-color.org). */
 static bool want_colour(void)
@@ -13,134 +14,45 @@ static bool want_colour(void)
         return isatty(STDOUT_FILENO) && isempty(getenv("NO_COLOR")) && term && !streq(term, "dumb");
 }
 
-int output_text(const ProbeReport *r)
+/* Green: it works. Yellow: it works badly, or nobody knows. Red: it does not work. */
+static const char *colour_of(Verdict v)
 {
-        const char *on = "", *off = "";
-        if (want_colour()) {
-                on = r->verdict == VERDICT_OK ? "\033[1;32m" : "\033[1;31m";
-                off = "\033[0m";
-        }
-        printf("%s%s%s  %s%s\n", on, verdict_to_string(r->verdict), off, strempty(r->sentence),
+        if (v == VERDICT_OK)
+                return "\033[1;32m";
+        return verdict_is_degraded(v) || v == VERDICT_INCONCLUSIVE ? "\033[1;33m" : "\033[1;31m";
+}
+
+static void print_time(void)
+{
+        time_t now = (time_t)(now_real() / USEC_PER_SEC);
+        char text[32];
+        struct tm tm;
+        if (localtime_r(&now, &tm) && strftime(text, sizeof(text), "%H:%M:%S", &tm) > 0)
+                printf("%s ", text);
+}
+
+int output_text(const ProbeReport *r, const OutputStyle *style)
+{
+        bool colour = want_colour();
+
+        if (style->stream)
+                print_time();
+        printf("%s%s%s  %s%s\n", colour ? colour_of(r->verdict) : "", verdict_to_string(r->verdict),
+               colour ? "\033[0m" : "", strempty(r->sentence),
                r->confidence == PROBE_LIKELY ? " (likely)" : "");
         if (!isempty(r->because))
                 printf("Because: %s\n", r->because);
+        if (r->verdict == VERDICT_INCONCLUSIVE && !style->verbose)
+                STRV_FOREACH (s, r->missing)
+                        printf("Would decide: %s\n", *s);
         if (!isempty(r->hint))
                 printf("Try: %s\n", r->hint);
+        if (style->verbose)
+                timeline_print(r);
         return fflush(stdout) == EOF ? -EIO : 0;
 }
 
-static int set_addr(Json *j, const char *key, const Addr *a)
+int output_report(const ProbeReport *r, const OutputStyle *style)
 {
-        char buf[ADDR_MAX];
-        return json_set_str(j, key, addr_is_set(a) ? addr_format(buf, a) : NULL);
-}
-
-/* What is not known is null, never false, and never left out. */
-static int set_verdict(Json *j, const ProbeReport *r)
-{
-        Json *where = json_object_new();
-        int k = where ? 0 : -ENOMEM;
-
-        if (k >= 0)
-                k = set_addr(where, "ip", &r->where);
-        if (k >= 0)
-                k = json_set_str(where, "role",
-                                 r->place == PROBE_PLACE_UNKNOWN ? NULL
-                                                                 : probe_place_to_string(r->place));
-        if (k >= 0)
-                k = json_set_int(j, "schema", 1);
-        if (k >= 0)
-                k = json_set_str(j, "verdict", verdict_to_string(r->verdict));
-        if (k >= 0)
-                k = json_set_int(j, "code", verdict_code(r->verdict));
-        if (k >= 0)
-                k = json_set_str(j, "confidence", probe_confidence_to_string(r->confidence));
-        if (k >= 0)
-                k = json_set_str(j, "direction",
-                                 r->confidence == PROBE_INCONCLUSIVE
-                                         ? NULL
-                                         : probe_direction_to_string(r->direction));
-        if (k < 0) {
-                json_free(where);
-                return k;
-        }
-        return json_set(j, "where", where);
-}
-
-static int set_words(Json *j, const ProbeReport *r)
-{
-        int k = json_set_str(j, "sentence", r->sentence);
-        if (k >= 0)
-                k = json_set_str(j, "because", r->because);
-        if (k >= 0)
-                k = json_set_str(j, "hint", isempty(r->hint) ? NULL : r->hint);
-        if (k >= 0)
-                k = set_addr(j, "address", &r->addr);
-        if (k >= 0)
-                k = json_set_str(j, "ray_version", isempty(r->head.ray) ? NULL : r->head.ray);
-        if (k >= 0)
-                k = json_set_str(j, "python_version",
-                                 isempty(r->head.python) ? NULL : r->head.python);
-        return k >= 0 ? json_set_strv(j, "facts", r->facts) : k;
-}
-
-/* "fact: what would be needed to know it" as an object of the two. */
-static int push_missing(Json *array, const char *s)
-{
-        const char *colon = strstr(s, ": ");
-        _cleanup_free_ char *name = strndup(s, colon ? (size_t)(colon - s) : strlen(s));
-        _cleanup_json_ Json *o = json_object_new();
-        if (!name || !o)
-                return -ENOMEM;
-        int k = json_set_str(o, "name", name);
-        if (k >= 0)
-                k = json_set_str(o, "needs", colon ? colon + 2 : NULL);
-        return k < 0 ? k : json_push(array, TAKE_PTR(o));
-}
-
-static int push_step(Json *array, const ProbeStep *s)
-{
-        _cleanup_json_ Json *o = json_object_new();
-        int k = o ? json_set_str(o, "name", s->name) : -ENOMEM;
-        if (k >= 0)
-                k = json_set_real(o, "t_ms", (double)s->took / (double)USEC_PER_MSEC);
-        if (k >= 0)
-                k = json_set_str(o, "result", s->result);
-        return k < 0 ? k : json_push(array, TAKE_PTR(o));
-}
-
-static int set_lists(Json *j, const ProbeReport *r)
-{
-        _cleanup_json_ Json *missing = json_array_new();
-        _cleanup_json_ Json *steps = json_array_new();
-        int k = missing && steps ? 0 : -ENOMEM;
-
-        STRV_FOREACH (s, r->missing) {
-                if (k >= 0)
-                        k = push_missing(missing, *s);
-        }
-        for (size_t i = 0; i < r->n_steps && k >= 0; i++)
-                k = push_step(steps, &r->steps[i]);
-        if (k >= 0)
-                k = json_set(j, "missing_facts", TAKE_PTR(missing));
-        return k >= 0 ? json_set(j, "steps", TAKE_PTR(steps)) : k;
-}
-
-int output_json(const ProbeReport *r)
-{
-        _cleanup_json_ Json *j = json_object_new();
-        if (!j)
-                return -ENOMEM;
-        int k = set_verdict(j, r);
-        if (k >= 0)
-                k = set_words(j, r);
-        if (k >= 0)
-                k = set_lists(j, r);
-        if (k < 0)
-                return k;
-        _cleanup_free_ char *text = json_format(j, true);
-        if (!text)
-                return -ENOMEM;
-        puts(text);
-        return fflush(stdout) == EOF ? -EIO : 0;
+        return style->json ? output_json(r, style) : output_text(r, style);
 }

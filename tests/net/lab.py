@@ -12,8 +12,7 @@ NET = {4: {"worker": "10.77.1.2", "router": "10.77.1.1", "router2": "10.77.2.1",
        6: {"worker": "fd77:1::2", "router": "fd77:1::1", "router2": "fd77:2::1", "head": "fd77:2::2",
            "near": "fd77:1::9", "far": "fd77:2::9", "elsewhere": "fd88::1"}}
 SLACK = float(os.environ.get("SLACK", "2"))  # seconds beyond a case's budget, for busy machines; 0 to measure
-MEMBERS = {"schema", "verdict", "code", "confidence", "direction", "where", "sentence", "because", "hint", "address",
-           "ray_version", "python_version", "facts", "missing_facts", "steps"}
+SCHEMA = json.loads((HERE.parent.parent / "daemon/probe-cli/ray-probe.schema.json").read_text())
 _count = itertools.count()
 _open = set()
 _lock = threading.Lock()
@@ -40,6 +39,21 @@ def program(name="ray-probe"):
             shutil.copy(BUILD / "bin" / name, to)
             to.chmod(0o755)
     return str(to)
+
+
+def has_false(v):
+    return v is False or any(map(has_false, v.values() if isinstance(v, dict) else v if isinstance(v, list) else ()))
+
+
+def schema_error(report):
+    """What is wrong with a report of --json, or nothing: the shipped schema, which names every member, and no false."""
+    import jsonschema
+    e = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(SCHEMA).iter_errors(report))
+    if e:
+        return f"JSON schema: {'/'.join(map(str, e.absolute_path))}: {e.message}"
+    if report.keys() ^ SCHEMA["properties"].keys():
+        return f"JSON schema: {', '.join(report.keys() ^ SCHEMA['properties'].keys())} in one of report and schema only"
+    return "JSON: false where null is meant" if has_false(report) else ""
 
 
 class Lab:
@@ -188,8 +202,8 @@ class Case:
             wrong.append("time")
         if self.says and self.says.format(**names) not in r["sentence"]:
             wrong.append("sentence")
-        if set(r) != MEMBERS or r["schema"] != 1 or any(v is False for v in r.values()):
-            wrong.append("JSON schema")
+        if bad := schema_error(r):
+            wrong.append(bad)
         if left:
             wrong.append(left)
         proven_wrong = "verdict" in wrong and r["confidence"] == "proven"
