@@ -1,11 +1,10 @@
 #include "sys/netlink.h"
 
 #include <linux/rtnetlink.h>
-#include <netlink/msg.h>
-#include <netlink/netlink.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "sys/netlink-private.h"
 
 /* <linux/if.h> and <net/if.h> do not go together, and only the former has it. */
 #define LINK_LOWER_UP (1U << 16)
@@ -21,15 +20,12 @@ static const char *const neigh_state_table[_NEIGH_STATE_MAX] = {
 DEFINE_STRTAB(neigh_state, NeighState);
 
 DEFINE_CLEANUP(struct nl_sock *, nl_socket_free);
-DEFINE_CLEANUP(struct nl_msg *, nlmsg_free);
 
 /* --- one request and its replies ---------------------------------------------------------------
  */
 
-typedef int (*parse_func)(struct nlmsghdr *h, void *arg);
-
 typedef struct Request {
-        parse_func parse;
+        netlink_parse_func parse;
         void *arg;
         int error; /* what the kernel or the parser said first, negative errno */
 } Request;
@@ -53,13 +49,13 @@ static int on_message(struct nl_msg *msg, void *arg)
         return NL_OK;
 }
 
-static int request(struct nl_msg *msg, parse_func parse, void *arg)
+int netlink_request(int protocol, struct nl_msg *msg, netlink_parse_func parse, void *arg)
 {
         _cleanup_(nl_socket_freep) struct nl_sock *sk = nl_socket_alloc();
         if (!sk)
                 return -ENOMEM;
         nl_socket_disable_auto_ack(sk);
-        if (nl_connect(sk, NETLINK_ROUTE) < 0)
+        if (nl_connect(sk, protocol) < 0)
                 return ERRNO_OR(EIO);
         /* A dump that does not fit is retried by libnl with a larger buffer. */
         nl_socket_enable_msg_peek(sk);
@@ -78,7 +74,7 @@ static int request(struct nl_msg *msg, parse_func parse, void *arg)
         return r < 0 ? -EIO : 0;
 }
 
-static int message_new(int type, int flags, const void *body, size_t size, struct nl_msg **ret)
+int netlink_message_new(int type, int flags, const void *body, size_t size, struct nl_msg **ret)
 {
         _cleanup_(nlmsg_freep) struct nl_msg *msg = nlmsg_alloc_simple(type, flags);
         if (!msg || nlmsg_append(msg, (void *)body, size, NLMSG_ALIGNTO) < 0)
@@ -155,8 +151,8 @@ static int query_links(int ifindex, LinkList *l)
         _cleanup_(nlmsg_freep) struct nl_msg *msg = NULL;
         struct ifinfomsg i = {.ifi_family = AF_UNSPEC, .ifi_index = ifindex};
 
-        int r = message_new(RTM_GETLINK, ifindex > 0 ? 0 : NLM_F_DUMP, &i, sizeof(i), &msg);
-        return r < 0 ? r : request(msg, parse_link, l);
+        int r = netlink_message_new(RTM_GETLINK, ifindex > 0 ? 0 : NLM_F_DUMP, &i, sizeof(i), &msg);
+        return r < 0 ? r : netlink_request(NETLINK_ROUTE, msg, parse_link, l);
 }
 
 int netlink_links(NetLink **ret, size_t *ret_n)
@@ -237,8 +233,8 @@ static int query_addrs(int family, AddrList *l)
         _cleanup_(nlmsg_freep) struct nl_msg *msg = NULL;
         struct ifaddrmsg i = {.ifa_family = (unsigned char)family};
 
-        int r = message_new(RTM_GETADDR, NLM_F_DUMP, &i, sizeof(i), &msg);
-        return r < 0 ? r : request(msg, parse_addr, l);
+        int r = netlink_message_new(RTM_GETADDR, NLM_F_DUMP, &i, sizeof(i), &msg);
+        return r < 0 ? r : netlink_request(NETLINK_ROUTE, msg, parse_addr, l);
 }
 
 int netlink_addrs(int family, NetAddr **ret, size_t *ret_n)
@@ -313,7 +309,7 @@ int netlink_route(const Addr *dst, const Addr *from, int ifindex, NetRoute *ret)
                 .rtm_dst_len = bits,
                 .rtm_src_len = from ? bits : 0,
         };
-        int r = message_new(RTM_GETROUTE, 0, &m, sizeof(m), &msg);
+        int r = netlink_message_new(RTM_GETROUTE, 0, &m, sizeof(m), &msg);
         if (r >= 0)
                 r = put_addr(msg, RTA_DST, dst);
         if (r >= 0 && from)
@@ -322,7 +318,7 @@ int netlink_route(const Addr *dst, const Addr *from, int ifindex, NetRoute *ret)
         if (r >= 0 && oif > 0 && nla_put_u32(msg, RTA_OIF, oif) < 0)
                 r = -ENOMEM;
         if (r >= 0)
-                r = request(msg, parse_route, &route);
+                r = netlink_request(NETLINK_ROUTE, msg, parse_route, &route);
         if (r < 0)
                 return r;
         /* asked from an address, the kernel does not repeat it */
@@ -386,11 +382,11 @@ int netlink_neigh(const Addr *addr, int ifindex, NeighState *ret)
         if (!addr_is_set(addr))
                 return -EAFNOSUPPORT;
         struct ndmsg m = {.ndm_family = (uint8_t)addr->family, .ndm_ifindex = ifindex};
-        int r = message_new(RTM_GETNEIGH, 0, &m, sizeof(m), &msg);
+        int r = netlink_message_new(RTM_GETNEIGH, 0, &m, sizeof(m), &msg);
         if (r >= 0)
                 r = put_addr(msg, NDA_DST, addr);
         if (r >= 0)
-                r = request(msg, parse_neigh, &q);
+                r = netlink_request(NETLINK_ROUTE, msg, parse_neigh, &q);
         if (r == -ENOENT)
                 r = 0;
         if (r < 0)
