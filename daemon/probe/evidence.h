@@ -47,6 +47,8 @@ typedef struct LocalFacts {
         bool own;                /* the destination is an address of this machine */
         uint64_t retrans_fail;   /* TcpExt.TCPRetransFail: rise since the first SYN */
         bool retrans_fail_known; /* /proc/net/netstat could be read */
+        bool undelivered_known;  /* packets that came in and were thrown away by netfilter: */
+        uint64_t undelivered;    /* rise since the first SYN */
         bool udp_forbidden;      /* EPERM on a datagram to the same address and port */
         bool tx_known;           /* the link's send counter could be compared: */
         bool tx_silent;          /* refused again and again while the link sent nothing */
@@ -104,6 +106,16 @@ typedef struct AliveFacts {
         usec_t took;
 } AliveFacts;
 
+/* What the head was to reach on this machine, and what this machine saw of it. */
+typedef struct BackPlan {
+        Addr node;                          /* the address that Ray is told to announce; unset =
+                                               the one that the route to the head has */
+        uint16_t sample_first, sample_last; /* a range of which only some ports are tried */
+        bool undelivered_known;
+        uint64_t undelivered;     /* packets that this machine's netfilter threw away meanwhile */
+        FirewallManager firewall; /* of this machine */
+} BackPlan;
+
 typedef struct Evidence {
         char host[256]; /* as asked for */
         char from[64];  /* interface or address asked for, or "" */
@@ -126,6 +138,7 @@ typedef struct Evidence {
         HelloFacts hello;
         AliveFacts alive;
         Reflection other; /* what the other side saw */
+        BackPlan back;    /* what the head was to reach here */
         bool has_token;
         Versions head;
         Versions here;

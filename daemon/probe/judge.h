@@ -19,9 +19,24 @@ bool judge_hello(const Evidence *e, Judgement *j);
 bool judge_alive(const Evidence *e, Judgement *j);
 /* TLS: what the handshake brought (60 to 65). */
 bool judge_tls(const Evidence *e, Judgement *j);
-/* What the other side saw of a connection that did not come about (44, 46, 51, 52). */
+/* What the other side saw of a connection that did not come about (42, 44, 46, 50 to 52). */
 bool judge_other_side(const Evidence *e, Judgement *j);
+/* It came about nowhere: silence, of a head that is alive (43). */
+void say_filtered(const Evidence *e, Judgement *j);
+/* SYNs of the attempt that left this machine. */
+unsigned syns_sent(const Evidence *e);
+/* Where they ended, as far as the head's counters tell. */
+typedef enum SynsFate {
+        SYNS_UNKNOWN,
+        SYNS_AT_HEAD, /* netfilter of the head threw as many packets away */
+        SYNS_ON_WAY,  /* it threw none away, and TCP there saw none */
+} SynsFate;
+SynsFate syns_fate(const Evidence *e);
 /* The way back, of a GCS that serves (70 to 76). */
 bool judge_way_back(const Evidence *e, Judgement *j);
+/* The head sees another address than the one we send from. */
+bool is_translated(const Evidence *e);
+/* The address by which Ray will have the head connect to this machine. */
+const Addr *announced(const Evidence *e);
 /* It works, but badly (80 to 84). */
 bool judge_quality(const Evidence *e, Judgement *j);

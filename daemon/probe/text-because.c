@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "model/way-back.h"
+#include "probe/judge.h"
 #include "probe/text.h"
 
 static const char *icmp_text(const Evidence *e, char buf[64])
@@ -126,6 +128,111 @@ static int because_hello(const Evidence *e, char ***l)
         }
 }
 
+/* What the head's side saw while we knocked in vain. */
+static int because_there(const Evidence *e, char ***l)
+{
+        const Reflection *o = &e->other;
+        const struct {
+                uint64_t n;
+                const char *what;
+        } counts[] = {
+                {o->port.known ? o->port.syn_recv : 0, "half-open connections of ours"},
+                {o->rise.listen_overflows, "connections too many for a queue"},
+                {o->rise.rp_filter, "packets stopped by the reverse path filter"},
+                {o->rise.no_routes, "packets without a route"},
+                {o->rise.undelivered_known ? o->rise.undelivered : 0,
+                 "packets thrown away by netfilter"},
+        };
+        int r = 0;
+
+        if (o->port.known)
+                r = strv_extendf(l, "seen from there: %s on port %u",
+                                 !o->port.listening      ? "nothing listens"
+                                 : o->port.loopback_only ? "a listener for loopback only"
+                                                         : "a listener",
+                                 e->addr.port);
+        for (size_t i = 0; i < ELEMENTSOF(counts) && r >= 0 && o->rise.known; i++)
+                if (counts[i].n > 0)
+                        r = strv_extendf(l, "%s there: %llu", counts[i].what,
+                                         (unsigned long long)counts[i].n);
+        if (r >= 0 && o->rise.known && o->rise.resets == 0 && e->tcp.outcome == CONNECT_FAILED &&
+            e->tcp.error == ECONNREFUSED && !e->tcp.icmp.seen)
+                r = strv_extend(l, "its kernel sent no reset meanwhile");
+        return r;
+}
+
+static const char *back_words(BackResult result)
+{
+        static const char *const words[_BACK_RESULT_MAX] = {
+                [BACK_NONCE_OK] = "reached",
+                [BACK_WRONG_NONCE] = "another answers",
+                [BACK_OPEN] = "open",
+                [BACK_REFUSED] = "refused",
+                [BACK_REJECTED] = "rejected",
+                [BACK_SILENT] = "silence",
+                [BACK_NO_WAY] = "cannot be sent",
+        };
+        return strna(words[result]);
+}
+
+/* One range of ports and what the head's connections to it came to. */
+static int because_range(const BackRange *b, char ***l)
+{
+        char addr[ADDR_MAX], ports[24], why[ADDR_MAX + 64] = "", from[ADDR_MAX];
+        const BackTry *t = b->try;
+
+        (void)snprintf(ports, sizeof(ports), b->first == b->last ? "port %u" : "ports %u-%u",
+                       b->first, b->last);
+        if (t->result == BACK_REJECTED && addr_is_set(&t->icmp.from)) {
+                const char *name = icmp_name(t->addr.family, t->icmp.type, t->icmp.code);
+                (void)snprintf(why, sizeof(why), " (ICMP %s from %s)", strempty(name),
+                               addr_format(from, &t->icmp.from));
+        } else if (t->result == BACK_NO_WAY)
+                (void)snprintf(why, sizeof(why), " (%s)", strerror(t->error));
+        return strv_extendf(l, "back to %s %s: %s%s", addr_format(addr, &t->addr), ports,
+                            back_words(t->result), why);
+}
+
+/* More ranges than this are no sentence any more; the JSON has all of them. */
+#define BECAUSE_RANGES_MAX 6
+
+static int because_back(const Evidence *e, char ***l)
+{
+        const Reflection *o = &e->other;
+        BackRange ranges[BACK_TRIES_MAX];
+        int r = 0;
+
+        if (addr_is_set(&o->observed) && !addr_equal(&o->observed, &o->here)) {
+                char seen[ADDR_MAX], own[ADDR_MAX];
+                r = strv_extendf(l, "sent from %s, seen there as %s", addr_format(own, &o->here),
+                                 addr_format(seen, &o->observed));
+        }
+        const Addr *addrs[] = {&o->observed, announced(e)};
+        for (size_t a = 0; a < ELEMENTSOF(addrs) && r >= 0; a++) {
+                if (a > 0 && addr_equal(addrs[a], addrs[0]))
+                        continue;
+                size_t n =
+                        back_ranges(o, addrs[a], e->back.sample_first, e->back.sample_last, ranges);
+                for (size_t i = 0; i < n && i < BECAUSE_RANGES_MAX && r >= 0; i++)
+                        r = because_range(&ranges[i], l);
+        }
+        return r;
+}
+
+static int because_other(const Evidence *e, char ***l)
+{
+        const Reflection *o = &e->other;
+
+        if (!o->asked)
+                return 0;
+        if (!o->answered)
+                return strv_extendf(l, "the other side was not heard: %s", o->text);
+        if (e->tcp.outcome != CONNECT_ESTABLISHED)
+                return because_there(e, l);
+        int r = because_back(e, l);
+        return r >= 0 && !isempty(o->text) ? strv_extend(l, o->text) : r;
+}
+
 char *text_because(const Evidence *e, const Judgement *j)
 {
         _cleanup_strv_free_ char **l = NULL;
@@ -147,8 +254,10 @@ char *text_because(const Evidence *e, const Judgement *j)
                                  isempty(e->alive.text) ? "answered" : e->alive.text,
                                  took_text(e->alive.took, took));
         if (r >= 0)
+                r = because_other(e, &l);
+        if (r >= 0)
                 r = because_way(e, &l);
-        if (r >= 0 && j->verdict == VERDICT_PORT_CLOSED)
+        if (r >= 0 && j->verdict == VERDICT_PORT_CLOSED && !e->other.port.known)
                 r = strv_extend(&l, "a firewall that answers with resets looks the same");
         return r < 0 ? NULL : strv_join(l, "; ");
 }

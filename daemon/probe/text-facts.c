@@ -54,6 +54,29 @@ static int tcp_facts(const Evidence *e, char ***l)
         return r;
 }
 
+static int other_facts(const Evidence *e, char ***l)
+{
+        const Reflection *o = &e->other;
+
+        if (!o->asked)
+                return 0;
+        if (!o->answered)
+                return strv_extend(l, "reflector=unknown");
+        int r = strv_extend(l, "reflector=yes");
+        if (r >= 0)
+                r = add_addr(l, "observed", &o->observed);
+        if (r >= 0)
+                r = add_addr(l, "head_local", &o->local);
+        if (r >= 0 && o->port.known)
+                r = strv_extendf(l, "head_listens=%s",
+                                 !o->port.listening      ? "no"
+                                 : o->port.loopback_only ? "loopback"
+                                                         : "yes");
+        if (r >= 0 && o->port.known)
+                r = strv_extendf(l, "head_syn_recv=%u", o->port.syn_recv);
+        return r;
+}
+
 int text_facts(const Evidence *e, char ***ret)
 {
         _cleanup_strv_free_ char **l = NULL;
@@ -63,6 +86,8 @@ int text_facts(const Evidence *e, char ***ret)
                 r = local_facts(e, &l);
         if (r >= 0)
                 r = tcp_facts(e, &l);
+        if (r >= 0)
+                r = other_facts(e, &l);
         if (r >= 0 && e->hello.asked)
                 r = strv_extendf(&l, "service=%s", service_kind_to_string(e->hello.kind));
         if (r >= 0 && !isempty(e->head.ray))
@@ -75,19 +100,41 @@ int text_facts(const Evidence *e, char ***ret)
         return 0;
 }
 
+/* What only the other side knows, when it was not heard. */
+static int missing_other(const Evidence *e, const Judgement *j, char ***l)
+{
+        const Reflection *o = &e->other;
+
+        if (o->asked && !o->answered)
+                return strv_extendf(l, "the other side's view: %s", o->text);
+        if (o->asked && j->verdict == VERDICT_INCONCLUSIVE && e->alive.outcome == ALIVE_OK)
+                return strv_extendf(l, "whether the head reaches this machine: %s",
+                                    isempty(o->text) ? "a longer deadline" : o->text);
+        if (j->verdict == VERDICT_OK && !o->asked)
+                return strv_extend(l, "whether the head reaches this machine: ray-probe --serve "
+                                      "there and --code here");
+        return 0;
+}
+
 int text_missing(const Evidence *e, const Judgement *j, char ***ret)
 {
         _cleanup_strv_free_ char **l = NULL;
-        int r = 0;
+        int r = missing_other(e, j, &l);
 
+        if (r < 0)
+                return r;
         switch (j->verdict) {
         case VERDICT_PORT_CLOSED:
+                if (e->other.port.known)
+                        break;
                 r = strv_extend(
                         &l, "whether the head or a firewall sent the reset: the head's listening "
                             "sockets (ss -ltn there)");
                 break;
         case VERDICT_FILTERED_SILENTLY:
         case VERDICT_HOST_SILENT:
+                if (e->other.answered)
+                        break;
                 r = strv_extend(
                         &l, "whether our SYNs arrive: a look at the head (ss -tn state syn-recv "
                             "there)");
@@ -109,8 +156,6 @@ int text_missing(const Evidence *e, const Judgement *j, char ***ret)
         default:
                 break;
         }
-        if (r >= 0 && j->verdict == VERDICT_OK)
-                r = strv_extend(&l, "whether the head reaches this machine: the other side's view");
         if (r >= 0 && j->verdict == VERDICT_OK && isempty(e->here.ray))
                 r = strv_extend(&l,
                                 "whether the versions match: an installed engine on this machine");

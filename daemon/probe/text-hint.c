@@ -137,14 +137,14 @@ char *text_hint(const Evidence *e, const Judgement *j)
         const char *name = head_name(e, name_buf);
         const char *addr = addr_is_set(&e->addr) ? addr_format(addr_buf, &e->addr) : e->host;
 
-        char *s = hint_local(e, j, addr);
+        char *s = hint_two_way(e, j, name); /* who asked the other side knows more */
+        if (!s)
+                s = hint_local(e, j, addr);
         if (!s)
                 s = hint_path(e, j, name, addr);
         if (!s)
                 s = hint_service(e, j, name);
         if (!s)
                 s = hint_tls(e, j, name);
-        if (!s)
-                s = hint_two_way(e, j, name);
         return s ? s : hint_quality(e, j, name);
 }

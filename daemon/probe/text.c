@@ -223,16 +223,16 @@ char *text_sentence(const Evidence *e, const Judgement *j)
         const char *head = head_label(e, buf);
         char *s = NULL;
 
-        if (j->verdict == VERDICT_INCONCLUSIVE)
+        s = sentence_two_way(e, j, head); /* who asked the other side knows more */
+        if (!s && j->verdict == VERDICT_INCONCLUSIVE)
                 return sentence_open(e, head);
-        s = sentence_local(e, j, head);
+        if (!s)
+                s = sentence_local(e, j, head);
         if (!s)
                 s = sentence_path(e, j, head);
         if (!s)
                 s = sentence_service(e, j, head);
         if (!s)
                 s = sentence_tls(e, j, head);
-        if (!s)
-                s = sentence_two_way(e, j, head);
         return s ? s : sentence_quality(e, j, head);
 }
