@@ -266,6 +266,11 @@ int h2_new_fd(sd_event *event, int fd, const char *authority, const H2Ops *ops, 
         return 0;
 }
 
+void h2_set_layer(H2 *h, const StreamLayer *layer, void *data)
+{
+        stream_set_layer(h->stream, layer, data);
+}
+
 H2 *h2_free(H2 *h)
 {
         if (!h)

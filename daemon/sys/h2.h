@@ -1,5 +1,5 @@
-/* The client's side of one HTTP/2 connection, cleartext by prior knowledge, over a stream: requests
- * with a body, answers with body and trailers.
+/* The client's side of one HTTP/2 connection over a stream, in the clear by prior knowledge unless
+ * it is given a layer: requests with a body, answers with body and trailers.
  *
  * It belongs to the GCS client and to the probe, which wants to know how far things came. No
  * timers: a deadline is its caller's (sys/grpc-call). It sends no PINGs of its own: gRPC servers
@@ -15,6 +15,7 @@
 
 #include "base/addr.h"
 #include "base/buf.h"
+#include "sys/stream.h"
 
 typedef struct H2 H2;
 typedef struct H2Request H2Request;
@@ -73,6 +74,9 @@ int h2_connect(sd_event *event, const Addr *addr, const H2Ops *ops, void *userda
 /* Over a connected non-blocking socket, which it owns on success. */
 int h2_new_fd(sd_event *event, int fd, const char *authority, const H2Ops *ops, void *userdata,
               H2 **ret);
+/* Right behind either: TLS or the like below HTTP/2. `data` is the connection's from then on, as
+ * with stream_set_layer(). */
+void h2_set_layer(H2 *h, const StreamLayer *layer, void *data);
 /* Requests under way are forgotten without a callback; their owners still free them. */
 H2 *h2_free(H2 *h);
 DEFINE_CLEANUP(H2 *, h2_free);

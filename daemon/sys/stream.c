@@ -32,8 +32,10 @@ struct Stream {
         sd_event_source *io;
         sd_event_source *defer; /* an error known before the first event */
         Buf output;
-        int error;           /* of a write or the connect, told when what came in is read */
-        uint32_t layer_wait; /* what the layer asked to wait for, 0 = what we want */
+        int error; /* of a write or the connect, told when what came in is read */
+        /* What the layer waits for when its turn to read (the handshake, too) or to write brought
+         * -EAGAIN; 0 = input for the one, room for the other. */
+        uint32_t read_wait, write_wait;
         const StreamLayer *layer;
         void *layer_data;
         StreamOps ops;
@@ -61,14 +63,19 @@ static void stream_set_state(Stream *s, StreamState state)
         s->state = state;
 }
 
+static bool wants_to_write(const Stream *s)
+{
+        return buf_size(&s->output) > 0 && s->error == 0;
+}
+
 static void stream_watch(Stream *s)
 {
-        uint32_t events = s->layer_wait;
+        uint32_t events = EPOLLOUT;
 
-        if (events == 0)
-                events = s->state == STREAM_CONNECTING           ? EPOLLOUT
-                         : buf_size(&s->output) > 0 && !s->error ? EPOLLIN | EPOLLOUT
-                                                                 : EPOLLIN;
+        if (s->state != STREAM_CONNECTING)
+                events = s->read_wait ? s->read_wait : EPOLLIN;
+        if (s->state == STREAM_OPEN && wants_to_write(s))
+                events |= s->write_wait ? s->write_wait : EPOLLOUT;
         (void)sd_event_source_set_io_events(s->io, events);
 }
 
@@ -92,17 +99,18 @@ static int on_defer(sd_event_source *source, void *userdata)
 
 static ssize_t do_read(Stream *s, void *data, size_t size)
 {
-        s->layer_wait = 0;
+        s->read_wait = 0;
         if (s->layer)
-                return s->layer->read(s->layer_data, s->fd, data, size, &s->layer_wait);
+                return s->layer->read(s->layer_data, s->fd, data, size, &s->read_wait);
         ssize_t n = recv(s->fd, data, size, MSG_DONTWAIT);
         return n < 0 ? -errno : n;
 }
 
 static ssize_t do_write(Stream *s, const void *data, size_t size)
 {
+        s->write_wait = 0;
         if (s->layer)
-                return s->layer->write(s->layer_data, s->fd, data, size, &s->layer_wait);
+                return s->layer->write(s->layer_data, s->fd, data, size, &s->write_wait);
         ssize_t n = send(s->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
         return n < 0 ? -errno : n;
 }
@@ -111,7 +119,7 @@ static ssize_t do_write(Stream *s, const void *data, size_t size)
  * before it closed is often the reason. */
 static void stream_flush(Stream *s)
 {
-        while (buf_size(&s->output) > 0 && s->error == 0) {
+        while (wants_to_write(s)) {
                 ssize_t n = do_write(s, buf_data(&s->output), buf_size(&s->output));
                 if (n == -EINTR)
                         continue;
@@ -143,9 +151,9 @@ static int stream_read(Stream *s)
 
 static int stream_handshake(Stream *s)
 {
-        s->layer_wait = 0;
+        s->read_wait = 0;
         if (s->layer && s->layer->handshake) {
-                int r = s->layer->handshake(s->layer_data, s->fd, &s->layer_wait);
+                int r = s->layer->handshake(s->layer_data, s->fd, &s->read_wait);
                 if (r < 0 && r != -EAGAIN)
                         return stream_close(s, r);
                 if (r == -EAGAIN) {
@@ -191,17 +199,19 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
         case STREAM_CLOSED:
                 return 0;
         }
-        if (revents & EPOLLOUT || s->layer_wait) {
-                bool waiting = buf_size(&s->output) > 0;
+        uint32_t input = (s->read_wait ? s->read_wait : EPOLLIN) | EPOLLHUP | EPOLLERR;
+        bool waiting = buf_size(&s->output) > 0;
+        if (revents & (EPOLLOUT | s->write_wait))
                 stream_flush(s);
-                if (!(revents & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !s->layer_wait) {
-                        stream_watch(s);
-                        if (waiting && buf_size(&s->output) == 0 && s->ops.on_drained)
-                                s->ops.on_drained(s, s->userdata);
-                        return 0;
-                }
+        if (waiting && buf_size(&s->output) == 0 && s->ops.on_drained) {
+                stream_watch(s); /* input, if any, has the next event */
+                s->ops.on_drained(s, s->userdata);
+                return 0;
         }
-        return stream_read(s);
+        if (revents & input)
+                return stream_read(s);
+        stream_watch(s);
+        return 0;
 }
 
 static int stream_new(sd_event *event, int fd, StreamState state, const StreamOps *ops,

@@ -22,10 +22,11 @@ typedef struct StreamOps {
         void (*on_closed)(Stream *s, int error, void *userdata);
 } StreamOps;
 
-/* What lies between the socket and the bytes; NULL = nothing (plain TCP). TLS comes in here.
- * handshake is called after the connect and on every event until it returns 0; read and write
- * behave as the system calls but return a negative errno. -EAGAIN: *ret_events (EPOLLIN, EPOLLOUT)
- * says what to wait for. */
+/* What lies between the socket and the bytes; NULL = nothing (plain TCP). TLS comes in here
+ * (sys/tls-client). handshake is called after the connect and on every event until it returns 0;
+ * read and write behave as the system calls but return a negative errno. -EAGAIN: *ret_events
+ * (EPOLLIN, EPOLLOUT) says what to wait for. A read takes no more from the socket than it gives:
+ * nobody asks again for what a layer keeps. */
 typedef struct StreamLayer {
         int (*handshake)(void *layer, int fd, uint32_t *ret_events);
         ssize_t (*read)(void *layer, int fd, void *data, size_t size, uint32_t *ret_events);
