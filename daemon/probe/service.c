@@ -1,5 +1,7 @@
 #include "probe/service.h"
 
+#include "wire/tls-record.h"
+
 #define H2_HEADER    9
 #define H2_SETTINGS  4
 #define SETTING_SIZE 6
@@ -71,12 +73,10 @@ ServiceKind service_identify(const uint8_t *data, size_t n, bool eof)
                         return banners[i].kind;
                 more = more || r == 0;
         }
-        /* TLS record: alert (21) or handshake (22), version 3.x */
-        if (data[0] == 21 || data[0] == 22) {
-                if (n >= 2)
-                        return data[1] == 3 ? SERVICE_TLS : SERVICE_OTHER;
-                more = true;
-        }
+        TlsSniff tls = tls_sniff(data, n, NULL);
+        if (tls == TLS_SNIFF_HANDSHAKE || tls == TLS_SNIFF_ALERT)
+                return SERVICE_TLS;
+        more = more || tls == TLS_SNIFF_MORE;
         ServiceKind kind = data[0] == 0 ? identify_h2(data, n) : SERVICE_OTHER;
         if (kind == SERVICE_OTHER && more)
                 kind = SERVICE_UNKNOWN;
