@@ -1,0 +1,27 @@
+/* What tls-cert.c, tls-context.c and tls-client.c share; the OpenSSL door's own. */
+#pragma once
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include "sys/tls-context.h"
+
+struct TlsContext {
+        SSL_CTX *ssl;
+        BIO_METHOD *bio;
+        STACK_OF(X509) * cas;   /* of the CA file, in its order; NULL = the system's are trusted */
+        TlsCert own;            /* of the certificate file */
+        STACK_OF(X509) * chain; /* of the certificate file, the own one first; NULL = none */
+};
+
+DEFINE_CLEANUP(BIO *, BIO_free);
+DEFINE_CLEANUP(X509 *, X509_free);
+DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free);
+
+void tls_cert_read(TlsCert *c, X509 *x);
+void tls_name_format(char buf[TLS_CERT_NAME_MAX], const X509_NAME *name);
+/* The socket as OpenSSL is to see it; NULL when out of memory. */
+BIO_METHOD *tls_client_bio_method(void);
+/* The reason of the last error on OpenSSL's queue, which is emptied. */
+void tls_error_text(char *buf, size_t size);
