@@ -16,7 +16,7 @@
 struct Progress {
         progress_say say;
         void *userdata;
-        bool shown;
+        char shown[TEXT_MAX]; /* on the terminal now, or "" */
         sd_event_source *timer;
 };
 
@@ -28,28 +28,35 @@ static size_t columns(void)
 
 void progress_erase(Progress *p)
 {
-        if (!p || !p->shown)
+        if (!p || !*p->shown)
                 return;
         fputs("\r\033[K", stderr);
-        p->shown = false;
+        *p->shown = 0;
+}
+
+static void show(Progress *p, const char *line)
+{
+        if (streq(line, p->shown))
+                return;
+        progress_erase(p);
+        fputs(line, stderr);
+        str_copy(p->shown, sizeof(p->shown), line);
 }
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
         Progress *p = userdata;
-        char text[TEXT_MAX] = "", line[TEXT_MAX + 32];
+        char text[TEXT_MAX - 32] = "", line[TEXT_MAX] = "";
         usec_t since = 0;
 
         p->say(text, sizeof(text), &since, p->userdata);
         usec_t passed = usec_sub(now_mono(), since);
-        progress_erase(p);
-        if (*text && passed >= PATIENCE) {
+        if (*text && passed >= PATIENCE)
                 (void)snprintf(line, sizeof(line), "%s, %llu s", text,
                                (unsigned long long)(passed / USEC_PER_SEC));
-                /* a line that the terminal breaks in two could not be erased */
-                fprintf(stderr, "%.*s", (int)MIN(columns(), sizeof(line)), line);
-                p->shown = true;
-        }
+        /* one that the terminal breaks in two could not be erased */
+        line[MIN(columns(), sizeof(line) - 1)] = 0;
+        show(p, line);
         (void)sd_event_source_set_time_relative(s, LOOK);
         (void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
         return 0;
