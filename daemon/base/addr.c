@@ -126,6 +126,16 @@ socklen_t addr_to_sockaddr(const Addr *a, SockAddr *ret)
         return sizeof(ret->in);
 }
 
+void addr_unmap(Addr *a)
+{
+        struct in_addr in;
+
+        if (a->family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&a->in6))
+                return;
+        memcpy(&in, &a->in6.s6_addr[12], sizeof(in));
+        *a = (Addr){.family = AF_INET, .in = in, .port = a->port};
+}
+
 bool addr_equal(const Addr *a, const Addr *b)
 {
         if (a->family != b->family)

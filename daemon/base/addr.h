@@ -39,6 +39,9 @@ int addr_parse_port(const char *s, Addr *ret);
 int addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, Addr *ret);
 socklen_t addr_to_sockaddr(const Addr *a, SockAddr *ret);
 
+/* An IPv4 address in IPv6's clothes (::ffff:10.0.0.1, of a listener for both) becomes IPv4. */
+void addr_unmap(Addr *a);
+
 /* Without the port. */
 bool addr_equal(const Addr *a, const Addr *b);
 bool addr_is_set(const Addr *a);

@@ -67,6 +67,7 @@ typedef struct PortView {
         bool known;
         bool listening;       /* somewhere */
         bool loopback_only;   /* and nowhere else */
+        Addr bound;           /* where, when that does not take in where we arrived; else unset */
         unsigned queue, room; /* connections waiting to be accepted, and how many may */
         unsigned syn_recv;    /* half-open connections from our addresses */
 } PortView;

@@ -17,12 +17,7 @@ static Addr diag_addr(int family, const __be32 word[static 4], __be16 port, uint
                 memcpy(&a.in, word, sizeof(a.in));
         else
                 memcpy(&a.in6, word, sizeof(a.in6));
-        /* an IPv4 connection of a listener on [::] */
-        if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&a.in6)) {
-                struct in_addr in;
-                memcpy(&in, &a.in6.s6_addr[12], sizeof(in));
-                a = (Addr){.family = AF_INET, .in = in, .port = a.port};
-        }
+        addr_unmap(&a);
         if (a.family == AF_INET6 && addr_is_link_local(&a))
                 a.scope = ifindex;
         return a;
@@ -71,16 +66,21 @@ typedef struct ListenerQuery {
 static int parse_listener(struct nlmsghdr *h, void *arg)
 {
         ListenerQuery *q = arg;
+        struct nlattr *tb[INET_DIAG_MAX + 1];
         const struct inet_diag_msg *m = diag_message(h);
 
         if (!m || m->idiag_state != TCP_LISTEN || ntohs(m->id.idiag_sport) != q->port ||
             q->n >= DIAG_LISTENERS_MAX)
                 return 0;
+        if (nlmsg_parse(h, sizeof(*m), tb, INET_DIAG_MAX, NULL) < 0)
+                return -EBADMSG;
+        const struct nlattr *only = tb[INET_DIAG_SKV6ONLY];
         q->listeners[q->n++] = (DiagListener){
                 .addr = diag_addr(m->idiag_family, m->id.idiag_src, m->id.idiag_sport,
                                   m->id.idiag_if),
                 .queue = m->idiag_rqueue,
                 .room = m->idiag_wqueue,
+                .v6only = only && nla_len(only) >= 1 && nla_get_u8(only),
         };
         return 0;
 }

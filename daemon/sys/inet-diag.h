@@ -10,7 +10,8 @@
 #define DIAG_LISTENERS_MAX 64
 
 typedef struct DiagListener {
-        Addr addr;      /* bound to; any = all of its family */
+        Addr addr;      /* bound to; any = all of its family, and IPv4 too of [::] */
+        bool v6only;    /* but for this */
         unsigned queue; /* connections that wait to be accepted */
         unsigned room;  /* how many may (listen(), capped by net.core.somaxconn) */
 } DiagListener;

@@ -275,51 +275,51 @@ static int take_back(const Reflectpb__Back *m, BackTry *ret)
         return 0;
 }
 
-static void put_views(Reflectpb__Port *port, Reflectpb__Counters *rise, const ReflectReply *p,
-                      Reflectpb__Reply *m)
+typedef struct ViewMessages {
+        Reflectpb__Port port;
+        Reflectpb__Address bound, source;
+        Reflectpb__Counters rise;
+        Reflectpb__Route route;
+} ViewMessages;
+
+static void put_views(ViewMessages *v, const ReflectReply *p, Reflectpb__Reply *m)
 {
         if (p->port.known) {
-                *port = (Reflectpb__Port)REFLECTPB__PORT__INIT;
-                port->listening = p->port.listening;
-                port->loopback_only = p->port.loopback_only;
-                port->queue = p->port.queue;
-                port->room = p->port.room;
-                port->syn_recv = p->port.syn_recv;
-                m->port = port;
+                v->port = (Reflectpb__Port)REFLECTPB__PORT__INIT;
+                v->port.listening = p->port.listening;
+                v->port.loopback_only = p->port.loopback_only;
+                v->port.queue = p->port.queue;
+                v->port.room = p->port.room;
+                v->port.syn_recv = p->port.syn_recv;
+                put_addr(&v->bound, &p->port.bound, &v->port.bound);
+                m->port = &v->port;
         }
         if (p->rise.known) {
-                *rise = (Reflectpb__Counters)REFLECTPB__COUNTERS__INIT;
-                rise->listen_overflows = p->rise.listen_overflows;
-                rise->listen_drops = p->rise.listen_drops;
-                rise->rp_filter = p->rise.rp_filter;
-                rise->no_routes = p->rise.no_routes;
-                rise->resets = p->rise.resets;
-                rise->undelivered_known = p->rise.undelivered_known;
-                rise->undelivered = p->rise.undelivered;
-                m->rise = rise;
+                v->rise = (Reflectpb__Counters)REFLECTPB__COUNTERS__INIT;
+                v->rise.listen_overflows = p->rise.listen_overflows;
+                v->rise.listen_drops = p->rise.listen_drops;
+                v->rise.rp_filter = p->rise.rp_filter;
+                v->rise.no_routes = p->rise.no_routes;
+                v->rise.resets = p->rise.resets;
+                v->rise.undelivered_known = p->rise.undelivered_known;
+                v->rise.undelivered = p->rise.undelivered;
+                m->rise = &v->rise;
         }
-}
-
-static void put_route(Reflectpb__Route *route, Reflectpb__Address *source, const ReflectReply *p,
-                      Reflectpb__Reply *m)
-{
-        if (!p->route_known)
-                return;
-        *route = (Reflectpb__Route)REFLECTPB__ROUTE__INIT;
-        route->error = (uint32_t)p->route_error;
-        route->dev = (char *)p->route_dev;
-        put_addr(source, &p->route_source, &route->source);
-        route->mtu = p->route_mtu;
-        m->route = route;
+        if (p->route_known) {
+                v->route = (Reflectpb__Route)REFLECTPB__ROUTE__INIT;
+                v->route.error = (uint32_t)p->route_error;
+                v->route.dev = (char *)p->route_dev;
+                put_addr(&v->source, &p->route_source, &v->route.source);
+                v->route.mtu = p->route_mtu;
+                m->route = &v->route;
+        }
 }
 
 int reflect_encode_reply(Buf *out, const ReflectReply *p)
 {
         Reflectpb__Reply m = REFLECTPB__REPLY__INIT;
-        Reflectpb__Address observed, local, head_node, source;
-        Reflectpb__Port port;
-        Reflectpb__Counters rise;
-        Reflectpb__Route route;
+        Reflectpb__Address observed, local, head_node;
+        ViewMessages views;
         Reflectpb__Back *back_p[BACK_TRIES_MAX];
         _cleanup_free_ uint8_t *filler = NULL;
 
@@ -342,8 +342,7 @@ int reflect_encode_reply(Buf *out, const ReflectReply *p)
         m.ray_version = (char *)p->head.ray;
         m.python_version = (char *)p->head.python;
         m.firewall = (uint32_t)p->firewall;
-        put_views(&port, &rise, p, &m);
-        put_route(&route, &source, p, &m);
+        put_views(&views, p, &m);
         for (size_t i = 0; i < p->n_back; i++) {
                 put_back(&back[i], &p->back[i]);
                 back_p[i] = &back[i].back;
@@ -359,13 +358,17 @@ int reflect_encode_reply(Buf *out, const ReflectReply *p)
 
 static int take_views(const Reflectpb__Reply *m, ReflectReply *p)
 {
+        int r = m->port ? take_addr(m->port->bound, &p->port.bound) : 0;
+        if (r < 0)
+                return r;
         if (m->port)
                 p->port = (PortView){.known = true,
                                      .listening = m->port->listening,
                                      .loopback_only = m->port->loopback_only,
                                      .queue = m->port->queue,
                                      .room = m->port->room,
-                                     .syn_recv = m->port->syn_recv};
+                                     .syn_recv = m->port->syn_recv,
+                                     .bound = p->port.bound};
         if (m->rise)
                 p->rise = (CounterRise){.known = true,
                                         .listen_overflows = m->rise->listen_overflows,
@@ -382,7 +385,7 @@ static int take_views(const Reflectpb__Reply *m, ReflectReply *p)
         p->route_known = true;
         p->route_error = (int)m->route->error;
         p->route_mtu = m->route->mtu;
-        int r = take_addr(m->route->source, &p->route_source);
+        r = take_addr(m->route->source, &p->route_source);
         return r < 0 ? r : take_text(p->route_dev, sizeof(p->route_dev), m->route->dev);
 }
 
