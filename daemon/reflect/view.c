@@ -1,5 +1,6 @@
 #include "reflect/view.h"
 
+#include <limits.h>
 #include <unistd.h>
 
 #include "sys/clock.h"
@@ -102,9 +103,9 @@ void view_head(const ViewEnds *ends, ReflectReply *p)
 {
         p->observed = ends->observed;
         p->local = ends->local;
-        if (gethostname(p->hostname, sizeof(p->hostname)) < 0)
-                p->hostname[0] = 0;
-        p->hostname[sizeof(p->hostname) - 1] = 0;
+        char name[HOST_NAME_MAX + 1];
+        if (gethostname(name, sizeof(name)) == 0)
+                str_copy(p->hostname, sizeof(p->hostname), name);
         p->firewall = firewall_manager(NULL);
         int r = clock_is_synced();
         p->clock_sync = r < 0 ? CLOCK_SYNC_UNKNOWN : r > 0 ? CLOCK_SYNC_YES : CLOCK_SYNC_NO;
