@@ -1,6 +1,5 @@
 #include "model/way-back.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 bool back_is_good(const BackTry *t)
@@ -96,8 +95,13 @@ static size_t sort(const Reflection *o, const Addr *addr, const BackTry *ret[BAC
         return n;
 }
 
-size_t back_ranges(const Reflection *o, const Addr *addr, uint16_t sample_first,
-                   uint16_t sample_last, BackRange ret[static BACK_TRIES_MAX])
+static bool within(const PortSpan *s, uint16_t port)
+{
+        return s && port >= s->first && port <= s->last;
+}
+
+size_t back_ranges(const Reflection *o, const Addr *addr, const PortSpan *sampled,
+                   BackRange ret[static BACK_TRIES_MAX])
 {
         const BackTry *tries[BACK_TRIES_MAX];
         size_t n = 0, n_tries = sort(o, addr, tries);
@@ -106,10 +110,9 @@ size_t back_ranges(const Reflection *o, const Addr *addr, uint16_t sample_first,
                 const BackTry *t = tries[i];
                 uint16_t port = t->addr.port;
                 BackRange *r = n > 0 ? &ret[n - 1] : NULL;
-                bool sampled = r && sample_first > 0 && r->last >= sample_first &&
-                               r->last <= sample_last && port >= sample_first &&
-                               port <= sample_last;
-                if (!r || !alike(r->try, t) || (!sampled && port > r->last + 1)) {
+                bool near = r && (port <= r->last + 1 ||
+                                  (within(sampled, r->last) && within(sampled, port)));
+                if (!near || !alike(r->try, t)) {
                         ret[n++] = (BackRange){.first = port, .last = last_of(t), .try = t};
                         continue;
                 }
@@ -120,25 +123,29 @@ size_t back_ranges(const Reflection *o, const Addr *addr, uint16_t sample_first,
         return n;
 }
 
-char *back_blocked_ports(const Reflection *o, const Addr *addr, uint16_t sample_first,
-                         uint16_t sample_last, char buf[static BACK_PORTS_TEXT_MAX])
+static size_t blocked(const Reflection *o, const Addr *addr, const PortSpan *sampled,
+                      PortRange ret[static BACK_TRIES_MAX])
 {
         BackRange ranges[BACK_TRIES_MAX];
-        size_t n = back_ranges(o, addr, sample_first, sample_last, ranges), len = 0;
+        size_t n = back_ranges(o, addr, sampled, ranges), k = 0;
 
-        buf[0] = '\0';
-        for (size_t i = 0; i < n; i++) {
-                const BackRange *r = &ranges[i];
-                if (back_is_good(r->try) || r->try->result == BACK_OPEN)
-                        continue;
-                int k = snprintf(buf + len, BACK_PORTS_TEXT_MAX - len,
-                                 r->first == r->last ? "%s%u" : "%s%u-%u", len > 0 ? "," : "",
-                                 r->first, r->last);
-                if (k < 0 || (size_t)k >= BACK_PORTS_TEXT_MAX - len) {
-                        buf[len] = '\0'; /* what does not fit is left out whole */
-                        break;
-                }
-                len += (size_t)k;
-        }
-        return buf;
+        for (size_t i = 0; i < n; i++)
+                if (!back_is_good(ranges[i].try) && ranges[i].try->result != BACK_OPEN)
+                        ret[k++] = (PortRange){.first = ranges[i].first,
+                                               .last = ranges[i].last,
+                                               .state = PORT_SILENT};
+        return k;
+}
+
+char *back_blocked_words(const Reflection *o, const Addr *addr, const PortSpan *sampled)
+{
+        PortRange ranges[BACK_TRIES_MAX];
+        return port_ranges_format(ranges, blocked(o, addr, sampled, ranges),
+                                  PORT_MASK(PORT_SILENT));
+}
+
+char *back_blocked_list(const Reflection *o, const Addr *addr, const PortSpan *sampled)
+{
+        PortRange ranges[BACK_TRIES_MAX];
+        return port_ranges_list(ranges, blocked(o, addr, sampled, ranges), PORT_MASK(PORT_SILENT));
 }

@@ -2,7 +2,7 @@
  * ports instead of one line a port. Pure. */
 #pragma once
 
-#include "model/reflection.h"
+#include "model/port-ranges.h"
 
 /* What all tries to one address came to, in ports. */
 typedef struct WayBack {
@@ -40,14 +40,14 @@ typedef struct BackRange {
 } BackRange;
 
 /* The tries to one address as ranges of one result, in the order of ports. Neighbouring numbers
- * make a range, and so do tries one after the other inside sample_first to sample_last, of which
- * only some ports were tried (0, 0: none). A firewall that rejects answers some and, because
- * ICMP is rationed, leaves others silent: between rejected ports silence is part of the rejection.
- * Returns how many. */
-size_t back_ranges(const Reflection *o, const Addr *addr, uint16_t sample_first,
-                   uint16_t sample_last, BackRange ret[static BACK_TRIES_MAX]);
+ * make a range, and so do tries one after the other inside `sampled` (NULL: none), of which only
+ * some ports were tried. A firewall that rejects answers some and, because ICMP is rationed, leaves
+ * others silent: between rejected ports silence is part of the rejection. Returns how many. */
+size_t back_ranges(const Reflection *o, const Addr *addr, const PortSpan *sampled,
+                   BackRange ret[static BACK_TRIES_MAX]);
 
-/* "6380-6386,10002-19999": the ranges that are not good; "" when there are none. */
-#define BACK_PORTS_TEXT_MAX 256
-char *back_blocked_ports(const Reflection *o, const Addr *addr, uint16_t sample_first,
-                         uint16_t sample_last, char buf[static BACK_PORTS_TEXT_MAX]);
+/* The ports that the head does not get to, for people ("6380-6386, 10002-19999") and for the
+ * command line of a firewall; model/port-ranges.h has the bounds. "" when there are none; NULL when
+ * out of memory. Caller frees. */
+char *back_blocked_words(const Reflection *o, const Addr *addr, const PortSpan *sampled);
+char *back_blocked_list(const Reflection *o, const Addr *addr, const PortSpan *sampled);

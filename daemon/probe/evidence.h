@@ -5,6 +5,7 @@
 #include "base/addr.h"
 #include "base/time.h"
 #include "model/identity.h"
+#include "model/port-ranges.h"
 #include "model/reflection.h"
 #include "model/verdict.h"
 #include "probe/probe.h"
@@ -108,9 +109,9 @@ typedef struct AliveFacts {
 
 /* What the head was to reach on this machine, and what this machine saw of it. */
 typedef struct BackPlan {
-        Addr node;                          /* the address that Ray is told to announce; unset =
-                                               the one that the route to the head has */
-        uint16_t sample_first, sample_last; /* a range of which only some ports are tried */
+        Addr node;        /* the address that Ray is told to announce; unset = the one that the
+                             route to the head has */
+        PortSpan sampled; /* a range of which only some ports are tried */
         bool undelivered_known;
         uint64_t undelivered;     /* packets that this machine's netfilter threw away meanwhile */
         FirewallManager firewall; /* of this machine */

@@ -8,8 +8,6 @@
 #include "probe/remedy.h"
 
 #define GCS_PORT 6379
-/* What ufw and iptables take in one rule (remedy.h). */
-#define REMEDY_PORTS_MAX 14
 
 static char *open_head(const Evidence *e, const char *name)
 {
@@ -80,39 +78,23 @@ static char *hint_other_side(const Evidence *e, const Judgement *j, const char *
         }
 }
 
-/* The ports to open here: those that were found blocked. */
-static char *open_here(const Evidence *e)
-{
-        char ports[BACK_PORTS_TEXT_MAX];
-        unsigned n = 1;
-
-        back_blocked_ports(&e->other, announced(e), e->back.sample_first, e->back.sample_last,
-                           ports);
-        for (const char *p = ports; *p; p++)
-                n += *p == ',';
-        if (n > REMEDY_PORTS_MAX)
-                (void)snprintf(ports, sizeof(ports), "1024-%u",
-                               MAX(e->back.sample_last, (uint16_t)19999));
-        return remedy_open_ports(e->back.firewall, REMEDY_HERE, e->addr.family, ports,
-                                 REMEDY_PROFILE_WORKER);
-}
-
 static char *hint_blocked(const Evidence *e, const Judgement *j, const char *name)
 {
-        char own[ADDR_MAX], where[ADDR_MAX], ports[BACK_PORTS_TEXT_MAX];
+        char own[ADDR_MAX], where[ADDR_MAX];
         WayBack w;
         Addr to = *announced(e);
 
         way_back(&e->other, announced(e), &w);
         addr_format(own, &to);
-        if (j->place == PROBE_PLACE_ROUTER) {
-                back_blocked_ports(&e->other, announced(e), e->back.sample_first,
-                                   e->back.sample_last, ports);
-                return str_printf("on router %s: allow TCP ports %s from %s to %s",
+        _cleanup_free_ char *ports = back_blocked_list(&e->other, announced(e), &e->back.sampled);
+        if (!ports)
+                return NULL;
+        if (j->place == PROBE_PLACE_ROUTER)
+                return str_printf("on router %s: allow TCP %s from %s to %s",
                                   addr_format(where, &j->where), ports, name, own);
-        }
         if (j->place != PROBE_PLACE_HEAD)
-                return open_here(e);
+                return remedy_open_ports(e->back.firewall, REMEDY_HERE, e->addr.family, ports,
+                                         REMEDY_PROFILE_WORKER);
         if (w.impossible && w.impossible->error != EPERM && w.impossible->error != EACCES)
                 return str_printf("on %s: ip route get %s", name, own);
         to.port = w.impossible ? w.impossible->addr.port : w.rejection ? w.rejection->addr.port : 0;

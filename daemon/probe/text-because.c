@@ -211,8 +211,7 @@ static int because_back(const Evidence *e, char ***l)
         for (size_t a = 0; a < ELEMENTSOF(addrs) && r >= 0; a++) {
                 if (a > 0 && addr_equal(addrs[a], addrs[0]))
                         continue;
-                size_t n =
-                        back_ranges(o, addrs[a], e->back.sample_first, e->back.sample_last, ranges);
+                size_t n = back_ranges(o, addrs[a], &e->back.sampled, ranges);
                 for (size_t i = 0; i < n && i < BECAUSE_RANGES_MAX && r >= 0; i++)
                         r = because_range(&ranges[i], l);
         }

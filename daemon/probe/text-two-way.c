@@ -116,19 +116,18 @@ static char *text_how(const Evidence *e, const Judgement *j, const WayBack *w)
 
 static char *text_blocked(const Evidence *e, const Judgement *j, const char *head)
 {
-        char own[ADDR_MAX], ports[BACK_PORTS_TEXT_MAX];
+        char own[ADDR_MAX];
         WayBack w;
 
         way_back(&e->other, announced(e), &w);
         addr_format(own, announced(e));
         _cleanup_free_ char *how = text_how(e, j, &w);
-        if (!how)
+        _cleanup_free_ char *ports = back_blocked_words(&e->other, announced(e), &e->back.sampled);
+        if (!how || !ports)
                 return NULL;
         if (j->verdict == VERDICT_REVERSE_BLOCKED)
                 return str_printf("head %s cannot connect to this machine at %s: %s", head, own,
                                   how);
-        back_blocked_ports(&e->other, announced(e), e->back.sample_first, e->back.sample_last,
-                           ports);
         return str_printf("head %s cannot connect to port%s %s of this machine at %s: %s", head,
                           strpbrk(ports, ",-") ? "s" : "", ports, own, how);
 }

@@ -35,8 +35,7 @@ static Evidence asked(void)
         e.local.link = (NetLink){.ifindex = 2, .up = true, .carrier = true, .mtu = 1500};
         e.local.retrans_fail_known = true;
         e.tcp.local = AP("10.77.1.2", 50000);
-        e.back.sample_first = 10002;
-        e.back.sample_last = 19999;
+        e.back.sampled = (PortSpan){10002, 19999};
 
         Reflection *o = &e.other;
         o->asked = o->answered = true;
@@ -334,22 +333,28 @@ static void test_no_nat(void **state)
         CHECK(e, VERDICT_REVERSE_BLOCKED, LIKELY, BACK, PATH);
 }
 
+#define BLOCKED(e, sampled, text) blocked(&(e), (sampled), (text), __LINE__)
+static void blocked(const Evidence *e, const PortSpan *sampled, const char *text, int line)
+{
+        _cleanup_free_ char *words = back_blocked_words(&e->other, &e->other.observed, sampled);
+        if (!streq_ptr(words, text))
+                fail_msg("line %d: %s, expected %s", line, strna(words), text);
+}
+
 static void test_partial(void **state)
 {
         Evidence e = serving();
-        char ports[BACK_PORTS_TEXT_MAX];
         back(&e, "10.77.1.2", BACK_NONCE_OK);
         for (size_t i = 4; i < 8; i++)
                 try_of(&e, i)->result = BACK_SILENT;
         CHECK(e, VERDICT_REVERSE_PORTS_PARTIAL, PROVEN, BACK, PATH);
-        assert_string_equal(back_blocked_ports(&e.other, &e.other.observed, 10002, 19999, ports),
-                            "10002-19999");
+        BLOCKED(e, &e.back.sampled, "10002-19999");
         /* of a range not sampled, every port is its own */
-        assert_string_equal(back_blocked_ports(&e.other, &e.other.observed, 0, 0, ports),
-                            "10002,12500,17000,19999");
+        BLOCKED(e, NULL, "10002, 12500, 17000, 19999");
         try_of(&e, 6)->result = BACK_NONCE_OK;
-        assert_string_equal(back_blocked_ports(&e.other, &e.other.observed, 10002, 19999, ports),
-                            "10002-12500,19999");
+        BLOCKED(e, &e.back.sampled, "10002-12500, 19999");
+        try_of(&e, 0)->last_port = 6379; /* nonsense of a stranger */
+        BLOCKED(e, &e.back.sampled, "10002-12500, 19999");
         e = serving(); /* one port may be bad luck */
         back(&e, "10.77.1.2", BACK_NONCE_OK);
         try_of(&e, 3)->result = BACK_SILENT;
