@@ -1,6 +1,7 @@
 #include "model/port-ranges.h"
 
 #include "base/alloc.h"
+#include "model/way-back.h"
 
 static const char *const port_state_table[_PORT_STATE_MAX] = {
         [PORT_UNKNOWN] = "unknown",   [PORT_OPEN] = "open",     [PORT_REFUSED] = "refused",
@@ -19,12 +20,6 @@ static int compare_results(const void *a, const void *b)
 {
         const PortResult *x = a, *y = b;
         return (x->port > y->port) - (x->port < y->port);
-}
-
-static int compare_ranges(const void *a, const void *b)
-{
-        const PortRange *x = a, *y = b;
-        return (x->first > y->first) - (x->first < y->first);
 }
 
 static bool same_icmp(const IcmpNote *a, const IcmpNote *b)
@@ -119,33 +114,23 @@ int port_ranges_fold(PortResult *results, size_t n, const PortSpan *sampled, Por
 int port_ranges_of_back(const Reflection *r, const Addr *to, const PortSpan *sampled,
                         PortRange **ret, size_t *ret_n)
 {
-        PortRange all[BACK_TRIES_MAX];
-        size_t n = 0, have = 0;
-
-        for (size_t i = 0; i < r->n_back && i < BACK_TRIES_MAX; i++) {
-                const BackTry *t = &r->back[i];
-                if (!addr_equal(&t->addr, to))
-                        continue;
-                uint16_t last = MAX(t->addr.port, t->last_port);
-                all[n++] = (PortRange){
-                        .first = t->addr.port,
-                        .last = last,
-                        .state = state_of_back[t->result],
-                        .error = t->error,
-                        .icmp = t->icmp,
-                        .n_tried = (unsigned)(last - t->addr.port) + 1,
-                        .n_told = t->result == BACK_REJECTED,
-                };
-        }
-        if (n > 1)
-                qsort(all, n, sizeof(*all), compare_ranges);
+        BackRange all[BACK_TRIES_MAX];
+        size_t n =
+                back_ranges(r, to, sampled ? sampled->first : 0, sampled ? sampled->last : 0, all);
         PortRange *ranges = n > 0 ? new0(PortRange, n) : NULL;
+
         if (n > 0 && !ranges)
                 return -ENOMEM;
         for (size_t i = 0; i < n; i++)
-                have = append(ranges, have, &all[i], sampled);
+                ranges[i] = (PortRange){
+                        .first = all[i].first,
+                        .last = all[i].last,
+                        .state = state_of_back[all[i].try->result],
+                        .error = all[i].try->error,
+                        .icmp = all[i].try->icmp,
+                };
         *ret = ranges;
-        *ret_n = have;
+        *ret_n = n;
         return 0;
 }
 

@@ -49,8 +49,8 @@ typedef struct PortSpan {
 int port_ranges_fold(PortResult *results, size_t n, const PortSpan *sampled, PortRange **ret,
                      size_t *ret_n);
 
-/* Connect-backs of a reflector to one of our addresses, in the terms of this file; entries that
- * stand for a range stay ranges. Caller frees. sampled: as above. */
+/* Connect-backs of a reflector to one of our addresses (way-back.h), in the terms of this file.
+ * sampled: as above. Caller frees. */
 int port_ranges_of_back(const Reflection *r, const Addr *to, const PortSpan *sampled,
                         PortRange **ret, size_t *ret_n);
 
