@@ -60,12 +60,20 @@ int port_rounds_init(PortRounds *p, const PortSpan *spans, size_t n_spans)
         return 0;
 }
 
+/* false: it had its answer before. */
+static bool set_result(PortResult *r, PortState state)
+{
+        if (r->state != PORT_UNKNOWN && r->state != PORT_SILENT)
+                return false;
+        r->state = state;
+        return true;
+}
+
 void port_rounds_answer(PortRounds *p, uint32_t i, PortState state, int error, const IcmpNote *icmp)
 {
         PortResult *r = &p->results[i];
-        if (r->state != PORT_UNKNOWN && r->state != PORT_SILENT)
+        if (!set_result(r, state))
                 return;
-        r->state = state;
         r->error = error;
         if (state == PORT_REJECTED) {
                 r->icmp = *icmp;
@@ -76,10 +84,8 @@ void port_rounds_answer(PortRounds *p, uint32_t i, PortState state, int error, c
 
 void port_rounds_silence(PortRounds *p, uint32_t i, bool calm)
 {
-        PortResult *r = &p->results[i];
-        if (r->state != PORT_UNKNOWN && r->state != PORT_SILENT)
+        if (!set_result(&p->results[i], PORT_SILENT))
                 return;
-        r->state = PORT_SILENT;
         p->calm[i] = p->calm[i] || calm;
         if (p->tries[i] < UINT8_MAX)
                 p->tries[i]++;
@@ -321,7 +327,7 @@ static void settle_gap(PortRounds *p, const Gap *g, size_t left, size_t right, b
         else if ((told && !calm) || !enough(p, g))
                 state = PORT_UNKNOWN;
         for (size_t i = g->first; i <= g->last; i++) {
-                p->results[i].state = state;
+                (void)set_result(&p->results[i], state);
                 if (state == PORT_REJECTED)
                         p->results[i].icmp = *told;
         }
