@@ -18,7 +18,7 @@ typedef enum BackResult {
         BACK_NOT_TRIED,   /* not allowed, or the test ended first */
         BACK_NONCE_OK,    /* our listener answered with the nonce */
         BACK_WRONG_NONCE, /* somebody else answered */
-        BACK_OPEN,        /* connected, where no nonce was to be expected */
+        BACK_OPEN,        /* connected; no nonce was to be expected, or nobody said a word */
         BACK_REFUSED,     /* a reset: the way is open, nobody listens */
         BACK_REJECTED,    /* ICMP; `icmp` has it */
         BACK_SILENT,      /* nothing came back */
