@@ -115,8 +115,7 @@ int port_ranges_of_back(const Reflection *r, const Addr *to, const PortSpan *sam
                         PortRange **ret, size_t *ret_n)
 {
         BackRange all[BACK_TRIES_MAX];
-        size_t n =
-                back_ranges(r, to, sampled ? sampled->first : 0, sampled ? sampled->last : 0, all);
+        size_t n = back_ranges(r, to, sampled, all);
         PortRange *ranges = n > 0 ? new0(PortRange, n) : NULL;
 
         if (n > 0 && !ranges)
