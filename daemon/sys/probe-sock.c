@@ -1,13 +1,7 @@
 #include "sys/probe-sock.h"
 
 #include <errno.h>
-#include <linux/errqueue.h>
-#include <netinet/icmp6.h>
-#include <netinet/in.h>
-#include <netinet/ip_icmp.h>
-/* not <netinet/tcp.h>: its struct tcp_info ends before the fields needed here */
 #include <linux/sockios.h>
-#include <linux/tcp.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -15,11 +9,9 @@
 #include "base/alloc.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "sys/probe-fd.h"
 
-/* tcpi_state; the kernel's own header for these is not for user space */
-#define STATE_ESTABLISHED 1
-#define STATE_CLOSE       7
-#define STATE_CLOSE_WAIT  8
+#define STATE_CLOSE 7 /* tcpi_state; the kernel's own header for these is not for user space */
 
 #define STAGGER_DEFAULT (300 * USEC_PER_MSEC)
 
@@ -57,87 +49,6 @@ ProbeSock *probe_sock_free(ProbeSock *p)
         return NULL;
 }
 
-static int set_recverr(int fd, int family, int on)
-{
-        return family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on))
-                                  : setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
-}
-
-/* A socket of the wanted kind, bound as asked, that tells of ICMP. */
-static int socket_open(const ConnectPolicy *policy, int type)
-{
-        _cleanup_close_ int fd =
-                socket(policy->addr.family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        if (fd < 0)
-                return -errno;
-        if (set_recverr(fd, policy->addr.family, 1) < 0)
-                return -errno;
-        if (policy->interface && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, policy->interface,
-                                            (socklen_t)strlen(policy->interface)) < 0)
-                return -errno;
-        if (addr_is_set(&policy->from)) {
-                int one = 1;
-                (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
-                Addr from = policy->from;
-                from.port = 0;
-                SockAddr sa;
-                socklen_t len = addr_to_sockaddr(&from, &sa);
-                if (bind(fd, &sa.sa, len) < 0)
-                        return -errno;
-        }
-        return TAKE_FD(fd);
-}
-
-/* Takes everything from the error queue; keeps the last ICMP that is a refusal ("fragmentation
- * needed" is advice, not a refusal). */
-static void drain_error_queue(int fd, IcmpNote *note)
-{
-        for (;;) {
-                uint8_t control[512];
-                uint8_t payload[64];
-                struct iovec iov = {.iov_base = payload, .iov_len = sizeof(payload)};
-                struct msghdr m = {
-                        .msg_iov = &iov,
-                        .msg_iovlen = 1,
-                        .msg_control = control,
-                        .msg_controllen = sizeof(control),
-                };
-                if (recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
-                        return;
-                for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
-                        bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
-                        bool v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR;
-                        if ((!v4 && !v6) ||
-                            c->cmsg_len < CMSG_LEN(sizeof(struct sock_extended_err) +
-                                                   sizeof(struct sockaddr_in)))
-                                continue;
-                        struct sock_extended_err e;
-                        memcpy(&e, CMSG_DATA(c), sizeof(e));
-                        if (e.ee_origin != SO_EE_ORIGIN_ICMP && e.ee_origin != SO_EE_ORIGIN_ICMP6)
-                                continue;
-                        if (e.ee_errno == EMSGSIZE || e.ee_errno == 0)
-                                continue;
-                        SockAddr sa = {0};
-                        size_t off = CMSG_LEN(sizeof(e)), n = MIN(c->cmsg_len - off, sizeof(sa));
-                        memcpy(&sa, (const uint8_t *)c + off, n);
-                        *note = (IcmpNote){.seen = true,
-                                           .type = e.ee_type,
-                                           .code = e.ee_code,
-                                           .error = (int)e.ee_errno};
-                        if (addr_from_sockaddr(&sa.sa, (socklen_t)n, &note->from) < 0)
-                                note->from = (Addr){0};
-                        note->from.port = 0;
-                }
-        }
-}
-
-static int tcp_info_get(int fd, struct tcp_info *ret)
-{
-        socklen_t len = sizeof(*ret);
-        memset(ret, 0, sizeof(*ret));
-        return getsockopt(fd, IPPROTO_TCP, TCP_INFO, ret, &len) < 0 ? -errno : 0;
-}
-
 static void gather(ProbeSock *p)
 {
         ConnectFacts *f = &p->facts;
@@ -145,7 +56,7 @@ static void gather(ProbeSock *p)
         f->n_unsent = f->retransmits = f->total_retrans = f->segs_in = 0;
         for (unsigned i = 0; i < p->n_attempts; i++) {
                 struct tcp_info ti;
-                if (p->attempts[i].fd < 0 || tcp_info_get(p->attempts[i].fd, &ti) < 0)
+                if (p->attempts[i].fd < 0 || probe_fd_tcp_info(p->attempts[i].fd, &ti) < 0)
                         continue;
                 f->retransmits += ti.tcpi_retransmits;
                 f->total_retrans += ti.tcpi_total_retrans;
@@ -177,35 +88,23 @@ static int on_attempt_io(sd_event_source *s, int fd, uint32_t revents, void *use
         Attempt *a = userdata;
         ProbeSock *p = a->sock;
 
-        int error = 0;
-        socklen_t len = sizeof(error);
-        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-                error = errno;
+        int error;
         IcmpNote note = {0};
-        drain_error_queue(fd, &note);
+        ConnectOutcome outcome = probe_fd_look(fd, &error, &note);
+
         if (note.seen)
                 p->facts.icmp = note;
-        struct tcp_info ti;
-        int r = tcp_info_get(fd, &ti);
-
-        if (error != 0)
-                finish(p, CONNECT_FAILED, error);
-        else if (r < 0)
-                finish(p, CONNECT_FAILED, -r);
-        else if (ti.tcpi_state == STATE_ESTABLISHED || ti.tcpi_state == STATE_CLOSE_WAIT) {
-                /* CLOSE_WAIT: it was established and the other side has closed already */
+        if (outcome == CONNECT_ESTABLISHED)
                 p->winner = a;
-                finish(p, CONNECT_ESTABLISHED, 0);
-        } else if (note.seen)
-                /* the ICMP met a locked socket: the kernel counts LockDroppedIcmps and goes on */
-                finish(p, CONNECT_FAILED, note.error);
+        if (outcome != CONNECT_PENDING)
+                finish(p, outcome, error);
         return 0;
 }
 
 static int attempt_start(ProbeSock *p)
 {
         Attempt *a = &p->attempts[p->n_attempts];
-        int r = a->fd = socket_open(&p->policy, SOCK_STREAM);
+        int r = a->fd = probe_fd_open(&p->policy, SOCK_STREAM);
         if (r < 0)
                 return r;
         if (p->policy.mss > 0)
@@ -221,7 +120,7 @@ static int attempt_start(ProbeSock *p)
         r = connect(a->fd, &sa.sa, len) < 0 ? -errno : 0;
         if (p->n_attempts == 1) {
                 struct tcp_info ti;
-                p->facts.instant = r == -EINPROGRESS && tcp_info_get(a->fd, &ti) >= 0 &&
+                p->facts.instant = r == -EINPROGRESS && probe_fd_tcp_info(a->fd, &ti) >= 0 &&
                                    ti.tcpi_state == STATE_CLOSE;
                 SockAddr local;
                 socklen_t n = sizeof(local);
@@ -251,7 +150,7 @@ static int on_refused_at_once(sd_event_source *s, void *userdata)
         p->facts.at_once = true;
         if (p->attempts[0].fd >= 0) {
                 IcmpNote note = {0};
-                drain_error_queue(p->attempts[0].fd, &note);
+                probe_fd_icmp(p->attempts[0].fd, &note);
                 p->facts.icmp = note;
         }
         finish(p, CONNECT_FAILED, p->facts.error);
@@ -313,7 +212,7 @@ int probe_sock_take_fd(ProbeSock *p)
 {
         if (!p->winner || p->winner->fd < 0)
                 return -ENOTCONN;
-        if (set_recverr(p->winner->fd, p->policy.addr.family, 0) < 0)
+        if (probe_fd_recverr(p->winner->fd, p->policy.addr.family, 0) < 0)
                 return -errno;
         int error;
         socklen_t len = sizeof(error);
@@ -324,7 +223,7 @@ int probe_sock_take_fd(ProbeSock *p)
 int probe_stream_facts(int fd, StreamFacts *ret)
 {
         struct tcp_info ti;
-        int r = tcp_info_get(fd, &ti);
+        int r = probe_fd_tcp_info(fd, &ti);
         if (r < 0)
                 return r;
         int outq = 0;
@@ -361,7 +260,7 @@ int probe_udp_new(const ConnectPolicy *policy, ProbeUdp **ret)
         _cleanup_(probe_udp_freep) ProbeUdp *u = new0(ProbeUdp, 1);
         if (!u)
                 return -ENOMEM;
-        u->fd = socket_open(policy, SOCK_DGRAM);
+        u->fd = probe_fd_open(policy, SOCK_DGRAM);
         if (u->fd < 0)
                 return u->fd;
         SockAddr sa;
@@ -382,6 +281,6 @@ bool probe_udp_forbidden(const ProbeUdp *u)
 
 void probe_udp_poll(ProbeUdp *u, IcmpNote *ret)
 {
-        drain_error_queue(u->fd, &u->icmp);
+        probe_fd_icmp(u->fd, &u->icmp);
         *ret = u->icmp;
 }
