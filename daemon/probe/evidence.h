@@ -10,6 +10,7 @@
 #include "model/verdict.h"
 #include "probe/probe.h"
 #include "probe/service.h"
+#include "sys/clock-keeper.h"
 #include "sys/netlink.h"
 #include "sys/probe-sock.h"
 
@@ -113,9 +114,14 @@ typedef struct BackPlan {
                              route to the head has */
         PortSpan sampled; /* a range of which only some ports are tried */
         bool undelivered_known;
-        uint64_t undelivered;     /* packets that this machine's netfilter threw away meanwhile */
-        FirewallManager firewall; /* of this machine */
+        uint64_t undelivered; /* packets that this machine's netfilter threw away meanwhile */
 } BackPlan;
+
+/* What remedies for this machine are said in the words of; looked for when something is wrong. */
+typedef struct OwnKeepers {
+        FirewallManager firewall;
+        ClockKeeper clock;
+} OwnKeepers;
 
 typedef struct Evidence {
         char host[256]; /* as asked for */
@@ -140,6 +146,7 @@ typedef struct Evidence {
         AliveFacts alive;
         Reflection other; /* what the other side saw */
         BackPlan back;    /* what the head was to reach here */
+        OwnKeepers keepers;
         bool has_token;
         Versions head;
         Versions here;

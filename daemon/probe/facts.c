@@ -3,7 +3,9 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "sys/clock-keeper.h"
 #include "sys/clock.h"
+#include "sys/firewall.h"
 #include "sys/netstat.h"
 
 static bool prefix_covers(const NetAddr *a, const Addr *dst)
@@ -134,6 +136,12 @@ int facts_gather(Evidence *e, FactsBase *ret)
         }
         ret->known = netstat_read_value("TcpExt:", "TCPRetransFail", &ret->retrans_fail) >= 0;
         return 0;
+}
+
+void facts_keepers(Evidence *e)
+{
+        e->keepers.firewall = firewall_manager(NULL);
+        e->keepers.clock = clock_keeper(NULL);
 }
 
 void facts_refresh(Evidence *e, const FactsBase *base)

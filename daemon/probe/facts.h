@@ -19,5 +19,8 @@ void facts_refresh(Evidence *e, const FactsBase *base);
 /* Whether somebody keeps this machine's clock. */
 void facts_clock(Evidence *e);
 
+/* Which firewall manager and which clock keeper this machine has. */
+void facts_keepers(Evidence *e);
+
 /* The own address and interface to use, from e->from; NULL and unset where the kernel chooses. */
 void facts_source(const Evidence *e, ConnectPolicy *policy);

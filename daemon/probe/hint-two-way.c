@@ -7,17 +7,6 @@
 #include "probe/phrase.h"
 #include "probe/remedy.h"
 
-#define GCS_PORT 6379
-
-static char *open_head(const Evidence *e, const char *name)
-{
-        char port[8];
-        (void)snprintf(port, sizeof(port), "%u", e->addr.port);
-        return remedy_open_ports(e->other.firewall, name, e->addr.family, port,
-                                 e->addr.port == GCS_PORT ? REMEDY_PROFILE_HEAD
-                                                          : REMEDY_PROFILE_NONE);
-}
-
 static char *hint_path(const Evidence *e, const char *name)
 {
         char own[ADDR_MAX];
@@ -53,9 +42,9 @@ static char *hint_other_side(const Evidence *e, const Judgement *j, const char *
         case VERDICT_REFUSED_BY_FIREWALL:
                 if (e->tcp.icmp.seen)
                         return NULL;
-                return j->place == PROBE_PLACE_PATH ? hint_path(e, name) : open_head(e, name);
+                return j->place == PROBE_PLACE_PATH ? hint_path(e, name) : hint_open_head(e, name);
         case VERDICT_REJECTED_AT_HEAD:
-                return open_head(e, name);
+                return hint_open_head(e, name);
         case VERDICT_REPLIES_LOST:
                 return hint_replies(e, j, name);
         case VERDICT_HEAD_RPFILTER:
@@ -93,7 +82,7 @@ static char *hint_blocked(const Evidence *e, const Judgement *j, const char *nam
                 return str_printf("on router %s: allow TCP %s from %s to %s",
                                   addr_format(where, &j->where), ports, name, own);
         if (j->place != PROBE_PLACE_HEAD)
-                return remedy_open_ports(e->back.firewall, REMEDY_HERE, e->addr.family, ports,
+                return remedy_open_ports(e->keepers.firewall, REMEDY_HERE, e->addr.family, ports,
                                          REMEDY_PROFILE_WORKER);
         if (w.impossible && w.impossible->error != EPERM && w.impossible->error != EACCES)
                 return str_printf("on %s: ip route get %s", name, own);

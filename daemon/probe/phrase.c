@@ -15,11 +15,19 @@ const char *head_label(const Evidence *e, char buf[HEAD_MAX])
         return buf;
 }
 
+bool is_plain_word(const char *s)
+{
+        static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                    "0123456789.:%_+-";
+        return *s && *s != '-' && strspn(s, plain) == strlen(s);
+}
+
 const char *head_name(const Evidence *e, char buf[ADDR_MAX])
 {
         if (e->local.own)
                 return "this machine";
-        return isempty(e->host) && addr_is_set(&e->addr) ? addr_format(buf, &e->addr) : e->host;
+        return !is_plain_word(e->host) && addr_is_set(&e->addr) ? addr_format(buf, &e->addr)
+                                                                : e->host;
 }
 
 const char *own_name(const Evidence *e, char buf[ADDR_MAX])

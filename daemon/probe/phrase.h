@@ -7,10 +7,17 @@
 /* The head as people know it: "compute04 (10.77.0.1)", or the address alone. */
 #define HEAD_MAX (sizeof(((Evidence *)0)->host) + ADDR_MAX + 4)
 const char *head_label(const Evidence *e, char buf[HEAD_MAX]);
-/* The shortest name of the head, for a command line to be typed there. */
+/* Nothing that a shell reads as more than a word: what a stranger said (a name heard by mDNS, the
+ * version of a GCS) stands in a line that is pasted as root only when it is one. */
+bool is_plain_word(const char *s);
+/* The shortest name of the head, for a command line to be typed there; its address when the name is
+ * no plain word. */
 const char *head_name(const Evidence *e, char buf[ADDR_MAX]);
 /* Our own address as the head would see it, for a command to be typed there. */
 const char *own_name(const Evidence *e, char buf[ADDR_MAX]);
+
+/* Opens the head's port, in the words of its firewall manager as far as that is known. */
+char *hint_open_head(const Evidence *e, const char *name);
 
 char *sentence_tls(const Evidence *e, const Judgement *j, const char *head);
 char *hint_tls(const Evidence *e, const Judgement *j, const char *name);

@@ -288,6 +288,8 @@ static void finish(Probe *p)
         choose_evidence(p);
         p->deadline_timer = sd_event_source_disable_unref(p->deadline_timer);
         judge(&p->e, &j);
+        if (j.verdict != VERDICT_OK)
+                facts_keepers(&p->e);
         r->verdict = j.verdict;
         r->confidence = j.confidence;
         r->direction = j.direction;

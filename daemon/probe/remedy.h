@@ -6,6 +6,7 @@
 
 #include "base/addr.h"
 #include "model/reflection.h"
+#include "sys/clock-keeper.h"
 
 #define REMEDY_HERE NULL
 
@@ -17,15 +18,6 @@ typedef enum RemedyProfile {
         _REMEDY_PROFILE_MAX,
         _REMEDY_PROFILE_INVALID = -EINVAL,
 } RemedyProfile;
-
-/* Who keeps a machine's clock. */
-typedef enum ClockKeeper {
-        CLOCK_KEEPER_UNKNOWN, /* not looked for, or none is installed */
-        CLOCK_KEEPER_CHRONY,
-        CLOCK_KEEPER_TIMESYNCD,
-        _CLOCK_KEEPER_MAX,
-        _CLOCK_KEEPER_INVALID = -EINVAL,
-} ClockKeeper;
 
 /* "on compute04, as root: ", "here, as root: ": what stands before a command. */
 char *remedy_where(const char *machine);

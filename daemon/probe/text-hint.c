@@ -3,9 +3,20 @@
 #include <stdio.h>
 
 #include "probe/phrase.h"
+#include "probe/remedy.h"
 
 /* What the firewall profiles of raycluster open on a head, among others (units/firewalld). */
 #define GCS_PORT 6379
+
+/* The kernel's packet filters never forbid a connect() at once: that is the doing of a unit's own
+ * IPAddressDeny= or of a sandbox. */
+static char *hint_own_firewall(const Evidence *e)
+{
+        if (e->tcp.at_once && e->tcp.error == EPERM)
+                return strdup("here: cat /proc/self/cgroup # the unit named there forbids it: "
+                              "systemctl cat UNIT");
+        return remedy_open_out(e->keepers.firewall, REMEDY_HERE, &e->addr);
+}
 
 static char *hint_local(const Evidence *e, const Judgement *j, const char *addr)
 {
@@ -15,23 +26,21 @@ static char *hint_local(const Evidence *e, const Judgement *j, const char *addr)
                         "give the address instead of the name, or add the name to DNS or to "
                         "/etc/hosts here");
         case VERDICT_DNS_UNAVAILABLE:
-                return str_printf("here: getent hosts %s; cat /etc/resolv.conf", e->host);
+                return str_printf("here: getent hosts %s; cat /etc/resolv.conf",
+                                  is_plain_word(e->host) ? e->host : "NAME");
         case VERDICT_NAME_IS_LOOPBACK:
-                return str_printf(
-                        "here: grep -n %s /etc/hosts, and put the head's own address there",
-                        e->host);
+                return str_printf("here: grep -n %s /etc/hosts # put the head's own address there",
+                                  is_plain_word(e->host) ? e->host : "127");
         case VERDICT_LINK_DOWN:
                 return str_printf("here: ip link set %s up; ip -br link show %s", text_down_link(e),
                                   text_down_link(e));
         case VERDICT_NO_ROUTE_LOCAL:
-                return str_printf("here: ip route get %s; ip route show default", addr);
+                return remedy_route(REMEDY_HERE, &e->addr, NULL);
         case VERDICT_ROUTE_FORBIDS:
                 return str_printf("here: ip route show table all | grep %s",
                                   text_route_kind(e->tcp.error));
         case VERDICT_LOCAL_FIREWALL:
-                return str_printf(
-                        "here, as root: nft list ruleset | grep -n -A9 output; systemd units "
-                        "may block too (IPAddressDeny=)");
+                return hint_own_firewall(e);
         case VERDICT_LOCAL_RESOURCES:
                 return str_printf("here: ss -s; sysctl net.ipv4.ip_local_port_range; ulimit -n");
         case VERDICT_WRONG_INTERFACE:
@@ -44,16 +53,44 @@ static char *hint_local(const Evidence *e, const Judgement *j, const char *addr)
 }
 
 /* The profile opens everything that Ray needs, but only knows Ray's own port. */
-static char *hint_open_port(const Evidence *e, const char *name)
+char *hint_open_head(const Evidence *e, const char *name)
 {
-        if (e->addr.port == GCS_PORT)
-                return str_printf(
-                        "on %s: firewall-cmd --permanent --add-service=raycluster-head && "
-                        "firewall-cmd --reload, or: ufw allow 'Ray head'",
-                        name);
-        return str_printf("on %s: firewall-cmd --permanent --add-port=%u/tcp && firewall-cmd "
-                          "--reload, or: ufw allow %u/tcp",
-                          name, e->addr.port, e->addr.port);
+        char port[8];
+        bool own = e->local.own;
+        (void)snprintf(port, sizeof(port), "%u", e->addr.port);
+        return remedy_open_ports(own ? e->keepers.firewall : e->other.firewall,
+                                 own ? REMEDY_HERE : name, e->addr.family, port,
+                                 e->addr.port == GCS_PORT ? REMEDY_PROFILE_HEAD
+                                                          : REMEDY_PROFILE_NONE);
+}
+
+static char *hint_router_route(const Evidence *e, const char *where)
+{
+        _cleanup_free_ char *router = str_printf("router %s", where);
+        return router ? remedy_route(router, &e->addr, NULL) : NULL;
+}
+
+/* "2.60.0" is in package raycluster-engine-2.60. */
+static char *hint_versions(const Evidence *e)
+{
+        const char *dot = strchr(e->head.ray, '.');
+        dot = dot ? strchr(dot + 1, '.') : NULL;
+        if (isempty(e->here.ray) || streq(e->head.ray, e->here.ray) || !dot ||
+            !is_plain_word(e->head.ray))
+                return strdup("here: raycluster doctor # which Python each engine has");
+        return str_printf("here, as root: apt install raycluster-engine-%.*s # or dnf, or set "
+                          "engine.venv to an environment with Ray %s",
+                          (int)(dot - e->head.ray), e->head.ray, e->head.ray);
+}
+
+static char *hint_token(const Evidence *e, const char *name)
+{
+        if (e->local.own)
+                return strdup("here: ls -l /etc/raycluster/ray-token # 0640 root:ray; ray-probe "
+                              "reads it with --token-file");
+        return str_printf("here, as root: ssh root@%s cat /etc/raycluster/ray-token | install -m "
+                          "640 -g ray /dev/stdin /etc/raycluster/ray-token",
+                          name);
 }
 
 static char *hint_path(const Evidence *e, const Judgement *j, const char *name, const char *addr)
@@ -74,7 +111,7 @@ static char *hint_path(const Evidence *e, const Judgement *j, const char *name, 
         case VERDICT_HOST_DOWN_REMOTE:
                 return str_printf("look whether %s is on and still has address %s", name, addr);
         case VERDICT_NO_ROUTE_REMOTE:
-                return str_printf("on router %s: ip route get %s", where, addr);
+                return hint_router_route(e, where);
         case VERDICT_HOST_SILENT:
                 return str_printf("look whether %s is on; on %s: ip route get %s", name, name,
                                   own_name(e, own));
@@ -88,7 +125,7 @@ static char *hint_path(const Evidence *e, const Judgement *j, const char *name, 
                 _fallthrough_;
         case VERDICT_REJECTED_AT_HEAD:
         case VERDICT_FILTERED_SILENTLY:
-                return hint_open_port(e, name);
+                return hint_open_head(e, name);
         case VERDICT_HALF_OPEN_PATH:
                 return str_printf("on %s: ip route get %s, and compare with the way from here",
                                   name, own_name(e, own));
@@ -115,17 +152,14 @@ static char *hint_service(const Evidence *e, const Judgement *j, const char *nam
                                   name, e->addr.port);
         case VERDICT_TOKEN_REQUIRED:
         case VERDICT_TOKEN_WRONG:
-                return str_printf("copy /etc/raycluster/ray-token of %s to this machine (0640 "
-                                  "root:ray)",
-                                  name);
+                return hint_token(e, name);
         case VERDICT_WRONG_CLUSTER:
                 return str_printf("here: raycluster restart-engine");
         case VERDICT_VERSION_MISMATCH:
-                return str_printf("here: raycluster doctor");
+                return hint_versions(e);
         case VERDICT_INCONCLUSIVE:
-                return str_printf(e->cut ? "give it more time: --deadline 6s"
-                                         : "on %s: systemctl status ray-head",
-                                  name);
+                return e->cut ? strdup("here: give it more time with --deadline 6s")
+                              : str_printf("on %s: systemctl status ray-head", name);
         default:
                 return NULL;
         }
