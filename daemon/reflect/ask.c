@@ -1,0 +1,533 @@
+/*
+ *   MEETING --BEGIN answered--> MET --ask_look()--> LOOKING ----answered or too late----> MET
+ *      |                         └───ask_back()--> RETURNING --all has an end, too late-> MET
+ *      └──no line, no answer, too late; later: the line broke──> LOST
+ *
+ * In RETURNING three things go on beside each other: BACK on the line there is, and a Bulk in each
+ * direction.
+ */
+#include "reflect/ask.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "reflect/bulk.h"
+#include "reflect/doors.h"
+#include "sys/mac.h"
+#include "sys/netlink.h"
+
+/* Other addresses of the head are tried this much later than the one examined: what is seen there
+ * is of the very way in question. */
+#define OTHERS_AFTER (250 * USEC_PER_MSEC)
+/* Connect-backs are tried up to three times where nothing comes back, eight at a time. Behind a
+ * translator they go to two addresses, and fewer ports must do. */
+#define TRANSLATED_SAMPLE 6
+
+typedef struct Candidate {
+        Ask *ask; /* weak */
+        Addr addr;
+        Line *line;
+} Candidate;
+
+struct Ask {
+        sd_event *event; /* weak */
+        Reflection *r;   /* weak */
+        AskRequest q;
+        char interface[IF_NAMESIZE];
+        ask_cb cb;
+        void *userdata;
+
+        AskStep state;
+        Candidate candidates[ASK_ADDRS_MAX];
+        Candidate *chosen; /* weak; whose line is up */
+        int64_t t1_usec;
+        sd_event_source *others_timer;
+        sd_event_source *deadline_timer;
+
+        bool awaits; /* a reply is due on the line */
+        uint8_t nonce[REFLECT_NONCE_SIZE];
+        Doors *doors;
+        Bulk *down, *up;
+};
+
+static const uint32_t next_states[_ASK_STEP_MAX] = {
+        [ASK_MEETING] = 1U << ASK_MET | 1U << ASK_LOST,
+        [ASK_MET] = 1U << ASK_LOOKING | 1U << ASK_RETURNING | 1U << ASK_LOST,
+        [ASK_LOOKING] = 1U << ASK_MET | 1U << ASK_LOST,
+        [ASK_RETURNING] = 1U << ASK_MET | 1U << ASK_LOST,
+};
+
+static int ask_set_state(Ask *a, AskStep state)
+{
+        if (!(next_states[a->state] & 1U << state))
+                return -EPROTO;
+        a->state = state;
+        return 0;
+}
+
+/* What one step started. */
+static void stop_step(Ask *a)
+{
+        a->others_timer = sd_event_source_disable_unref(a->others_timer);
+        a->deadline_timer = sd_event_source_disable_unref(a->deadline_timer);
+        a->down = bulk_free(a->down);
+        a->up = bulk_free(a->up);
+        a->doors = doors_free(a->doors);
+        a->awaits = false;
+}
+
+static void drop_lines(Ask *a, const Candidate *but)
+{
+        for (size_t i = 0; i < ASK_ADDRS_MAX; i++)
+                if (&a->candidates[i] != but)
+                        a->candidates[i].line = line_free(a->candidates[i].line);
+}
+
+Ask *ask_free(Ask *a)
+{
+        if (!a)
+                return NULL;
+        stop_step(a);
+        drop_lines(a, NULL);
+        free(a);
+        return NULL;
+}
+
+/* The end of a step; the last thing in an event. */
+static void end_step(Ask *a, AskStep to)
+{
+        AskStep ended = a->state;
+
+        if (ask_set_state(a, to) < 0)
+                return;
+        stop_step(a);
+        if (to == ASK_LOST) {
+                drop_lines(a, NULL);
+                a->chosen = NULL;
+        }
+        a->cb(a, ended, a->userdata);
+}
+
+static void note(Ask *a, const char *why)
+{
+        str_copy(a->r->text, sizeof(a->r->text), why);
+}
+
+static int send_request(Ask *a, ReflectRequest *q)
+{
+        _cleanup_buf_ Buf out = {0};
+
+        q->dialled = a->r->dialled;
+        q->port = a->q.port;
+        q->here = a->q.here;
+        q->t1_usec = a->t1_usec = (int64_t)now_real();
+        int r = reflect_encode_request(&out, q);
+        if (r >= 0)
+                r = line_send(a->chosen->line, buf_data(&out), buf_size(&out));
+        a->awaits = r >= 0;
+        return r;
+}
+
+static void add_claim(ReflectRequest *q, const Addr *addr)
+{
+        if (!addr_is_set(addr) || q->n_claimed == CLAIMED_MAX)
+                return;
+        for (size_t i = 0; i < q->n_claimed; i++)
+                if (addr_equal(&q->claimed[i], addr))
+                        return;
+        q->claimed[q->n_claimed] = *addr;
+        q->claimed[q->n_claimed++].port = 0;
+}
+
+/* By which address Ray will announce this machine, then the one that this line has. */
+static void claim(const Ask *a, ReflectRequest *q)
+{
+        add_claim(q, &a->q.node);
+        add_claim(q, &a->r->here);
+}
+
+/* Half-open connections of ours are counted by our addresses, of which a machine may have many. */
+static void claim_all(const Ask *a, ReflectRequest *q)
+{
+        _cleanup_free_ NetAddr *addrs = NULL;
+        size_t n = 0;
+
+        claim(a, q);
+        if (netlink_addrs(AF_UNSPEC, &addrs, &n) < 0)
+                return;
+        for (size_t i = 0; i < n; i++)
+                if (addrs[i].global && addrs[i].usable)
+                        add_claim(q, &addrs[i].addr);
+}
+
+/* --- what the answers say -----------------------------------------------------------------------
+ */
+
+/* The offset of the clocks, where this answer tells it better than those before: the reply may have
+ * taken any part of the time that is not accounted for. */
+static void take_clock(Ask *a, const ReflectReply *p, int64_t t4)
+{
+        int64_t there = p->t3_usec - p->t2_usec, all = t4 - a->t1_usec;
+        Reflection *r = a->r;
+
+        if (p->t2_usec <= 0 || there < 0 || all < there)
+                return;
+        usec_t error = (usec_t)(all - there) / 2;
+        if (r->clock_known && error >= r->clock_error)
+                return;
+        r->clock_known = true;
+        r->clock_error = error;
+        r->clock_offset_usec = ((p->t2_usec - a->t1_usec) + (p->t3_usec - t4)) / 2;
+}
+
+static void take_route(Reflection *r, const ReflectReply *p)
+{
+        if (!p->route_known)
+                return;
+        r->route_known = true;
+        r->route_error = p->route_error;
+        str_copy(r->route_dev, sizeof(r->route_dev), p->route_dev);
+        r->route_source = p->route_source;
+        r->route_mtu = p->route_mtu;
+}
+
+static void take_begin(Ask *a, const ReflectReply *p)
+{
+        Reflection *r = a->r;
+
+        r->answered = true;
+        r->text[0] = '\0';
+        r->observed = p->observed;
+        r->local = p->local;
+        r->head_node = p->head_node;
+        str_copy(r->hostname, sizeof(r->hostname), p->hostname);
+        r->head = p->head;
+        r->firewall = p->firewall;
+        r->clock_sync = p->clock_sync;
+        r->before = p->port;
+        take_route(r, p);
+}
+
+static void take_look(Ask *a, const ReflectReply *p)
+{
+        Reflection *r = a->r;
+
+        r->port = p->port;
+        r->rise = p->rise;
+        take_route(r, p);
+}
+
+static void take_back(Ask *a, const ReflectReply *p)
+{
+        Reflection *r = a->r;
+
+        r->n_back = MIN(p->n_back, (size_t)BACK_TRIES_MAX);
+        for (size_t i = 0; i < r->n_back; i++) {
+                r->back[i] = p->back[i];
+                r->back[i].ours = doors_have(a->doors, p->back[i].addr.port);
+        }
+}
+
+/* Why it was not done, for people. */
+static void take_refusal(Ask *a, const ReflectReply *p)
+{
+        char wait[DURATION_MAX];
+
+        if (p->refusal == REFLECT_RATE && p->retry > 0)
+                (void)snprintf(a->r->text, sizeof(a->r->text),
+                               "the reflector was asked too soon; again in %s",
+                               format_duration(wait, p->retry));
+        else
+                (void)snprintf(a->r->text, sizeof(a->r->text), "the reflector refuses: %.120s",
+                               isempty(p->text) ? strna(reflect_refusal_to_string(p->refusal))
+                                                : p->text);
+}
+
+/* --- the steps ----------------------------------------------------------------------------------
+ */
+
+static void returned(Ask *a)
+{
+        if (!a->awaits && !a->down && !a->up)
+                end_step(a, ASK_MET);
+}
+
+static void on_line_reply(Line *l, const void *body, size_t size, void *userdata)
+{
+        Ask *a = ((Candidate *)userdata)->ask;
+        int64_t t4 = (int64_t)now_real();
+        ReflectReply p;
+
+        if (!a->awaits)
+                return;
+        a->awaits = false;
+        int r = reflect_decode_reply(body, size, &p);
+        if (r < 0) {
+                note(a, r == -ENOMEM ? "out of memory" : "the reflector's answer makes no sense");
+                end_step(a, ASK_LOST);
+                return;
+        }
+        if (p.refusal != REFLECT_NONE)
+                take_refusal(a, &p);
+        take_clock(a, &p, t4);
+        switch (a->state) {
+        case ASK_MEETING:
+                if (p.refusal != REFLECT_NONE) {
+                        end_step(a, ASK_LOST);
+                        return;
+                }
+                take_begin(a, &p);
+                end_step(a, ASK_MET);
+                return;
+        case ASK_LOOKING:
+                if (p.refusal == REFLECT_NONE)
+                        take_look(a, &p);
+                end_step(a, ASK_MET);
+                return;
+        case ASK_RETURNING:
+                if (p.refusal == REFLECT_NONE)
+                        take_back(a, &p);
+                returned(a);
+                return;
+        default:
+                return;
+        }
+}
+
+static bool any_line(const Ask *a)
+{
+        for (size_t i = 0; i < ASK_ADDRS_MAX; i++)
+                if (a->candidates[i].line)
+                        return true;
+        return false;
+}
+
+static void others_start(Ask *a);
+
+/* One address has no reflector: another may, unless this is the one that was met. */
+static void on_line_down(Line *l, const char *why, void *userdata)
+{
+        Candidate *c = userdata;
+        Ask *a = c->ask;
+
+        c->line = line_free(c->line);
+        /* what the address examined says goes first */
+        if (c == &a->candidates[0] || isempty(a->r->text))
+                note(a, why);
+        if (a->chosen != c && a->others_timer)
+                others_start(a);
+        if (a->chosen == c || !any_line(a))
+                end_step(a, ASK_LOST);
+}
+
+static void on_line_up(Line *l, void *userdata)
+{
+        Candidate *c = userdata;
+        Ask *a = c->ask;
+        ReflectRequest q = {.kind = REFLECT_BEGIN};
+        Addr there;
+
+        a->chosen = c;
+        a->others_timer = sd_event_source_disable_unref(a->others_timer);
+        drop_lines(a, c);
+        line_ends(l, &a->r->here, &there);
+        a->r->dialled = there;
+        claim_all(a, &q);
+        int r = send_request(a, &q);
+        if (r < 0) {
+                note(a, strerror(-r));
+                end_step(a, ASK_LOST);
+        }
+}
+
+static const LineOps line_ops = {
+        .on_up = on_line_up,
+        .on_reply = on_line_reply,
+        .on_down = on_line_down,
+};
+
+static void policy_of(const Ask *a, const Addr *to, LinePolicy *ret)
+{
+        *ret = (LinePolicy){.to = *to};
+        if (to->family == a->q.from.family)
+                ret->from = a->q.from;
+        ret->interface = isempty(a->interface) ? NULL : a->interface;
+}
+
+static int candidate_start(Ask *a, size_t i)
+{
+        Candidate *c = &a->candidates[i];
+        LinePolicy policy;
+
+        *c = (Candidate){.ask = a, .addr = a->q.addrs[i]};
+        policy_of(a, &c->addr, &policy);
+        return line_open(a->q.transport, a->event, &policy, &line_ops, c, &c->line);
+}
+
+static void others_start(Ask *a)
+{
+        a->others_timer = sd_event_source_disable_unref(a->others_timer);
+        for (size_t i = 1; i < a->q.n_addrs; i++)
+                (void)candidate_start(a, i);
+}
+
+static int on_others_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        others_start(userdata);
+        return 0;
+}
+
+static int on_deadline_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        Ask *a = userdata;
+        bool silent = a->awaits || a->state == ASK_MEETING;
+
+        if (silent && isempty(a->r->text))
+                note(a, a->state == ASK_MEETING ? "no reflector answers"
+                                                : "the reflector did not answer in time");
+        /* a reply that comes later would be taken for that of the next request */
+        end_step(a, silent ? ASK_LOST : ASK_MET);
+        return 0;
+}
+
+static int set_deadline(Ask *a, usec_t timeout)
+{
+        return sd_event_add_time_relative(a->event, &a->deadline_timer, CLOCK_MONOTONIC, timeout,
+                                          USEC_PER_MSEC, on_deadline_timer, a);
+}
+
+int ask_look(Ask *a)
+{
+        ReflectRequest q = {.kind = REFLECT_LOOK};
+
+        if (!a->chosen || ask_set_state(a, ASK_LOOKING) < 0)
+                return -ENOTCONN;
+        claim_all(a, &q);
+        int r = send_request(a, &q);
+        if (r >= 0)
+                r = set_deadline(a, ASK_LOOK_TIMEOUT);
+        if (r < 0)
+                (void)ask_set_state(a, ASK_MET);
+        return r;
+}
+
+static void on_down_result(Bulk *b, const BulkResult *result, void *userdata)
+{
+        Ask *a = userdata;
+        a->r->bulk_known = a->r->bulk_known || result->known;
+        a->r->down_stalled = result->known && result->stalled;
+        a->r->down_small = result->known && result->small;
+        a->down = bulk_free(a->down);
+        returned(a);
+}
+
+static void on_up_result(Bulk *b, const BulkResult *result, void *userdata)
+{
+        Ask *a = userdata;
+        a->r->bulk_known = a->r->bulk_known || result->known;
+        a->r->up_stalled = result->known && result->stalled;
+        a->r->up_small = result->known && result->small;
+        a->up = bulk_free(a->up);
+        returned(a);
+}
+
+/* Trouble here only leaves it unknown. */
+static void bulks_start(Ask *a)
+{
+        LinePolicy policy;
+
+        policy_of(a, &a->chosen->addr, &policy);
+        (void)bulk_new(a->event, a->q.transport, &policy, REFLECT_DOWN, on_down_result, a,
+                       &a->down);
+        (void)bulk_new(a->event, a->q.transport, &policy, REFLECT_UP, on_up_result, a, &a->up);
+}
+
+static bool is_translated(const Reflection *r)
+{
+        return addr_is_set(&r->observed) && !addr_equal(&r->observed, &r->here);
+}
+
+/* Ports behind the fixed ones may be left out evenly. */
+static size_t thin_out(const PortPlan *plan, uint16_t *ports, size_t n, size_t keep)
+{
+        size_t fixed = 0;
+        while (fixed < n && ports[fixed] < plan->worker_first)
+                fixed++;
+        size_t sampled = n - fixed;
+        if (sampled <= keep || keep < 2)
+                return n;
+        for (size_t i = 0; i < keep; i++)
+                ports[fixed + i] = ports[fixed + i * (sampled - 1) / (keep - 1)];
+        return fixed + keep;
+}
+
+static size_t choose_ports(const Ask *a, uint16_t ret[BACK_PORTS_MAX])
+{
+        uint64_t seed;
+        memcpy(&seed, a->nonce, sizeof(seed));
+        size_t n = plan_back_ports(&a->q.plan, seed, ret);
+        bool two = is_translated(a->r) ||
+                   (addr_is_set(&a->q.node) && !addr_equal(&a->q.node, &a->r->here));
+        return two ? thin_out(&a->q.plan, ret, n, TRANSLATED_SAMPLE) : n;
+}
+
+static int back_start(Ask *a)
+{
+        ReflectRequest q = {.kind = REFLECT_BACK, .has_nonce = true};
+        uint16_t ports[BACK_PORTS_MAX];
+
+        int r = random_bytes(a->nonce, sizeof(a->nonce));
+        if (r < 0)
+                return r;
+        memcpy(q.nonce, a->nonce, sizeof(q.nonce));
+        size_t n = choose_ports(a, ports);
+        r = doors_open(a->event, ports, n, a->nonce, &a->doors);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n; i++)
+                q.back[q.n_back++] = (ReflectBackPort){.port = ports[i],
+                                                       .nonce = doors_have(a->doors, ports[i])};
+        claim(a, &q);
+        return send_request(a, &q);
+}
+
+int ask_back(Ask *a)
+{
+        if (!a->chosen || ask_set_state(a, ASK_RETURNING) < 0)
+                return -ENOTCONN;
+        int r = back_start(a);
+        if (r >= 0)
+                r = set_deadline(a, ASK_BACK_TIMEOUT);
+        if (r < 0) {
+                stop_step(a);
+                (void)ask_set_state(a, ASK_MET);
+                return r;
+        }
+        bulks_start(a);
+        return 0;
+}
+
+int ask_new(sd_event *event, const AskRequest *q, Reflection *refl, ask_cb cb, void *userdata,
+            Ask **ret)
+{
+        if (q->n_addrs == 0 || q->n_addrs > ASK_ADDRS_MAX)
+                return -EINVAL;
+        _cleanup_(ask_freep) Ask *a = new0(Ask, 1);
+        if (!a)
+                return -ENOMEM;
+        *a = (Ask){.event = event, .r = refl, .q = *q, .cb = cb, .userdata = userdata};
+        str_copy(a->interface, sizeof(a->interface), strempty(q->interface));
+        *refl = (Reflection){.asked = true};
+        int r = candidate_start(a, 0);
+        if (r >= 0 && q->n_addrs > 1)
+                r = sd_event_add_time_relative(event, &a->others_timer, CLOCK_MONOTONIC,
+                                               OTHERS_AFTER, USEC_PER_MSEC, on_others_timer, a);
+        if (r >= 0)
+                r = set_deadline(a, ASK_MEET_TIMEOUT);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(a);
+        return 0;
+}
