@@ -100,6 +100,17 @@ static int gather_source(Evidence *e, Addr *ret_from, int *ret_ifindex)
         return 0;
 }
 
+/* A level, not a count: only the difference of two means something. */
+static int read_undelivered(const Evidence *e, int64_t *ret)
+{
+        NetCounters c;
+        int r = netstat_counters(e->addr.family, &c);
+        if (r < 0 || !c.undelivered_known)
+                return r < 0 ? r : -ENOENT;
+        *ret = c.undelivered;
+        return 0;
+}
+
 int facts_gather(Evidence *e, FactsBase *ret)
 {
         LocalFacts *l = &e->local;
@@ -135,6 +146,7 @@ int facts_gather(Evidence *e, FactsBase *ret)
                 }
         }
         ret->known = netstat_read_value("TcpExt:", "TCPRetransFail", &ret->retrans_fail) >= 0;
+        ret->undelivered_known = read_undelivered(e, &ret->undelivered) >= 0;
         return 0;
 }
 
@@ -159,6 +171,12 @@ void facts_refresh(Evidence *e, const FactsBase *base)
         if (base->known && netstat_read_value("TcpExt:", "TCPRetransFail", &now) >= 0) {
                 l->retrans_fail_known = true;
                 l->retrans_fail = now >= base->retrans_fail ? now - base->retrans_fail : 0;
+        }
+        int64_t level;
+        if (base->undelivered_known && read_undelivered(e, &level) >= 0) {
+                l->undelivered_known = true;
+                l->undelivered =
+                        level > base->undelivered ? (uint64_t)(level - base->undelivered) : 0;
         }
         /* the machine itself answered ARP while we asked: it is there, whatever its ports do */
         if (l->has_neigh && !addr_is_set(&l->route.gateway) && base->neigh != NEIGH_REACHABLE &&

@@ -8,6 +8,8 @@
 typedef struct FactsBase {
         bool known;
         uint64_t retrans_fail;
+        bool undelivered_known;
+        int64_t undelivered;
         NeighState neigh;
 } FactsBase;
 

@@ -1,5 +1,7 @@
 /* One examination.
  *
+ *   NAMING ──> MEETING (only with a reflector) ──> CONNECTING
+ *
  *   NAMING ──> CONNECTING ──> GREETING ──> ASKING (CheckAlive) ──> DONE
  *      │           │             ├──closed without a byte──> TLS ──> HTTP ──> DONE
  *      │           ├──this address fails, the name has another──> CONNECTING
@@ -14,6 +16,7 @@
 #include "base/fd.h"
 #include "probe/alive.h"
 #include "probe/facts.h"
+#include "probe/other-side.h"
 #include "probe/talk.h"
 #include "probe/tcp.h"
 #include "probe/text.h"
@@ -32,11 +35,14 @@
 
 typedef enum ProbeState {
         PROBE_NAMING,     /* the name is looked up */
+        PROBE_MEETING,    /* a reflector is met, before anything is sent to the port */
         PROBE_CONNECTING, /* the connect stage runs */
         PROBE_GREETING,   /* connected and greeted: who answers? */
         PROBE_TLS,        /* it hung up on the greeting: does it want TLS? */
         PROBE_HTTP,       /* no: does it speak HTTP/1? */
         PROBE_ASKING,     /* it speaks gRPC: is it a GCS, and which? */
+        PROBE_LOOKING,    /* no connection: what did the reflector see of it? */
+        PROBE_RETURNING,  /* all is well: does the head get back here? */
         PROBE_DONE,       /* the report was given */
         _PROBE_STATE_MAX,
         _PROBE_STATE_INVALID = -EINVAL,
@@ -49,6 +55,8 @@ struct Probe {
         char *token;
         char **rays;
         usec_t deadline;
+        const Transport *reflect; /* weak */
+        PortPlan plan;
 
         ProbeState state;
         usec_t began, state_since;
@@ -60,6 +68,7 @@ struct Probe {
 
         Resolver *resolver;
         ResolveQuery *query;
+        OtherSide *other;
         TcpStage *tcp;
         Talk *talk;
         Talk *second;
@@ -70,17 +79,24 @@ struct Probe {
 };
 
 static const uint32_t next_states[_PROBE_STATE_MAX] = {
-        [PROBE_NAMING] = 1U << PROBE_CONNECTING | 1U << PROBE_DONE,
-        [PROBE_CONNECTING] = 1U << PROBE_CONNECTING | 1U << PROBE_GREETING | 1U << PROBE_DONE,
+        [PROBE_NAMING] = 1U << PROBE_MEETING | 1U << PROBE_CONNECTING | 1U << PROBE_DONE,
+        [PROBE_MEETING] = 1U << PROBE_CONNECTING | 1U << PROBE_DONE,
+        [PROBE_CONNECTING] = 1U << PROBE_CONNECTING | 1U << PROBE_MEETING | 1U << PROBE_GREETING |
+                             1U << PROBE_LOOKING | 1U << PROBE_DONE,
+        [PROBE_LOOKING] = 1U << PROBE_CONNECTING | 1U << PROBE_MEETING | 1U << PROBE_DONE,
         [PROBE_GREETING] = 1U << PROBE_TLS | 1U << PROBE_ASKING | 1U << PROBE_DONE,
         [PROBE_TLS] = 1U << PROBE_HTTP | 1U << PROBE_DONE,
         [PROBE_HTTP] = 1U << PROBE_DONE,
-        [PROBE_ASKING] = 1U << PROBE_DONE,
+        [PROBE_ASKING] = 1U << PROBE_RETURNING | 1U << PROBE_DONE,
+        [PROBE_RETURNING] = 1U << PROBE_DONE,
 };
 
 static const char *const step_names[_PROBE_STATE_MAX] = {
-        [PROBE_NAMING] = "name", [PROBE_CONNECTING] = "connect", [PROBE_GREETING] = "service",
-        [PROBE_TLS] = "tls",     [PROBE_HTTP] = "http",          [PROBE_ASKING] = "check-alive",
+        [PROBE_NAMING] = "name",       [PROBE_CONNECTING] = "connect",
+        [PROBE_GREETING] = "service",  [PROBE_TLS] = "tls",
+        [PROBE_HTTP] = "http",         [PROBE_ASKING] = "check-alive",
+        [PROBE_MEETING] = "reflector", [PROBE_LOOKING] = "look",
+        [PROBE_RETURNING] = "back",
 };
 
 /* The same for people who wait for its end. */
@@ -91,6 +107,9 @@ static const char *const doing[_PROBE_STATE_MAX] = {
         [PROBE_TLS] = "trying TLS",
         [PROBE_HTTP] = "trying HTTP/1",
         [PROBE_ASKING] = "asking the GCS whether it is alive",
+        [PROBE_MEETING] = "meeting the reflector",
+        [PROBE_LOOKING] = "asking the reflector what it saw",
+        [PROBE_RETURNING] = "waiting for the head to connect back",
         [PROBE_DONE] = "done",
 };
 
@@ -147,6 +166,7 @@ Probe *probe_free(Probe *p)
         if (!p)
                 return NULL;
         stop_work(p);
+        other_side_free(p->other);
         sd_event_source_disable_unref(p->deadline_timer);
         resolver_free(p->resolver);
         report_done(&p->report);
@@ -203,6 +223,10 @@ static char *step_result(const Probe *p)
                 return strdup(service_kind_to_string(e->hello.by_http));
         case PROBE_ASKING:
                 return strdup(e->alive.outcome == ALIVE_OK ? "serving" : e->alive.text);
+        case PROBE_MEETING:
+        case PROBE_LOOKING:
+        case PROBE_RETURNING:
+                return strdup(!isempty(e->other.text) ? e->other.text : "answered");
         default:
                 return NULL;
         }
@@ -224,14 +248,15 @@ static int probe_set_state(Probe *p, ProbeState state)
 static bool wants_other(const Probe *p)
 {
         Judgement j;
-        if (p->state != PROBE_CONNECTING || p->e.cut || p->next_other >= p->n_others)
+        if ((p->state != PROBE_CONNECTING && p->state != PROBE_LOOKING) || p->e.cut ||
+            p->next_other >= p->n_others)
                 return false;
         judge(&p->e, &j);
         return j.verdict >= VERDICT_LINK_DOWN && j.verdict <= VERDICT_PORT_CLOSED &&
                j.verdict != VERDICT_LOCAL_RESOURCES && j.verdict != VERDICT_WRONG_INTERFACE;
 }
 
-static void start_connect(Probe *p);
+static void start_way(Probe *p);
 
 static bool try_other(Probe *p)
 {
@@ -253,8 +278,38 @@ static bool try_other(Probe *p)
         e->life = (LifeFacts){0};
         e->addr = p->others[p->next_other++];
         e->addr.port = port;
-        start_connect(p);
+        start_way(p);
         return true;
+}
+
+/* No connection: the reflector tells what became of our SYNs. */
+static bool try_look(Probe *p)
+{
+        return p->state == PROBE_CONNECTING && !p->e.cut && p->other &&
+               p->e.tcp.outcome != CONNECT_ESTABLISHED && other_side_look(p->other) >= 0 &&
+               probe_set_state(p, PROBE_LOOKING) >= 0;
+}
+
+/* All is well as far as it can be seen from here. */
+static bool serves(const Probe *p)
+{
+        Judgement j;
+        Evidence *e = new0(Evidence, 1);
+        if (!e)
+                return false;
+        *e = p->e;
+        e->other = (Reflection){0};
+        judge(e, &j);
+        free(e);
+        return j.verdict == VERDICT_OK || verdict_is_degraded(j.verdict);
+}
+
+static bool try_back(Probe *p)
+{
+        if (!(next_states[p->state] & 1U << PROBE_RETURNING) || p->e.cut || !p->other ||
+            !serves(p) || other_side_back(p->other) < 0)
+                return false;
+        return probe_set_state(p, PROBE_RETURNING) >= 0;
 }
 
 /* Several addresses were tried: the one that was reached counts, else the first. */
@@ -282,9 +337,10 @@ static void finish(Probe *p)
         Judgement j;
         ProbeReport *r = &p->report;
 
-        if (try_other(p) || probe_set_state(p, PROBE_DONE) < 0)
+        if (try_look(p) || try_other(p) || try_back(p) || probe_set_state(p, PROBE_DONE) < 0)
                 return;
         stop_work(p);
+        p->other = other_side_free(p->other);
         choose_evidence(p);
         p->deadline_timer = sd_event_source_disable_unref(p->deadline_timer);
         judge(&p->e, &j);
@@ -445,6 +501,36 @@ static void start_connect(Probe *p)
                 finish(p);
 }
 
+static void on_other_side(OtherSide *o, void *userdata)
+{
+        Probe *p = userdata;
+        if (p->state == PROBE_MEETING) {
+                start_connect(p);
+                return;
+        }
+        /* an answer that came meanwhile changes the picture */
+        if (p->tcp)
+                tcp_stage_snapshot(p->tcp);
+        finish(p);
+}
+
+/* With a reflector it is met first: its counters must be known from before our first SYN. */
+static void start_way(Probe *p)
+{
+        const OtherSideRequest q = {
+                .transport = p->reflect,
+                .others = p->others,
+                .n_others = p->n_others,
+                .plan = &p->plan,
+        };
+        p->other = other_side_free(p->other);
+        if (!p->reflect)
+                start_connect(p);
+        else if (other_side_new(p->event, &q, &p->e, on_other_side, p, &p->other) < 0 ||
+                 probe_set_state(p, PROBE_MEETING) < 0)
+                finish(p);
+}
+
 /* A name of several addresses: the first that could be another machine, IPv4 before IPv6. */
 static void choose_addr(Probe *p, const ResolveAnswer *a)
 {
@@ -498,7 +584,7 @@ static void on_name_answer(const ResolveAnswer *a, void *userdata)
                         (void)snprintf(e->name_text, sizeof(e->name_text),
                                        "DNS gives %u addresses of %s, of which %s comes first",
                                        e->n_addrs, e->host, addr);
-                start_connect(p);
+                start_way(p);
         } else
                 finish(p);
 }
@@ -528,7 +614,7 @@ static int on_start(sd_event_source *s, void *userdata)
 
         p->start_defer = sd_event_source_disable_unref(p->start_defer);
         if (addr_is_set(&e->addr) || take_literal(e) >= 0) {
-                start_connect(p);
+                start_way(p);
                 return 0;
         }
         int r = resolver_new(p->event, &p->resolver);
@@ -578,6 +664,11 @@ static int copy_request(Probe *p, const ProbeRequest *q)
                                                                                  : NAME_RESOLVED;
         }
         e->addr.port = q->port;
+        p->reflect = q->reflect;
+        if (q->plan)
+                p->plan = *q->plan;
+        if (q->node)
+                e->back.node = *q->node;
         if (q->rays && !(p->rays = strv_copy(q->rays)))
                 return -ENOMEM;
         return e->has_token ? free_and_strdup(&p->token, q->token) : 0;

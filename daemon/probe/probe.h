@@ -11,7 +11,9 @@
 #include "base/strv.h"
 #include "base/time.h"
 #include "model/identity.h"
+#include "model/settings.h"
 #include "model/verdict.h"
+#include "reflect/line.h"
 
 typedef struct Probe Probe;
 
@@ -26,6 +28,11 @@ typedef struct ProbeRequest {
                               must be the head's; NULL = not compared; copied */
         Versions here;     /* compared with what the head runs; "" = not compared */
         usec_t deadline;   /* for the whole examination; 0 = 6 s */
+
+        const Transport *reflect; /* to a reflector at the head, which makes it an examination of
+                                     both ways; outlives the probe; NULL = there is none */
+        const PortPlan *plan;     /* with reflect: whose worker's ports are tried; copied */
+        const Addr *node;         /* what Ray is told to announce of this machine, or NULL */
 } ProbeRequest;
 
 typedef enum ProbeConfidence {

@@ -228,7 +228,7 @@ static bool judge_silence(const Evidence *e, Judgement *j)
                 say_neighbour(e, j, PROBE_PROVEN);
         else if (l->has_neigh && neigh_owes(l->neigh) && e->tcp.took >= JUDGE_NEIGH)
                 say_neighbour(e, j, PROBE_LIKELY);
-        else if ((e->life.alive || e->other.answered) && e->tcp.took >= JUDGE_SILENCE)
+        else if (e->life.alive && e->tcp.took >= JUDGE_SILENCE)
                 say_filtered(e, j);
         else if (e->life.asked && e->tcp.took >= JUDGE_DEAD)
                 say_head(e, j, VERDICT_HOST_SILENT, PROBE_LIKELY);

@@ -55,7 +55,8 @@ static Evidence silent(void)
         e.tcp.took = 2500 * MS;
         e.tcp.n_sockets = 4;
         e.tcp.retransmits = e.tcp.total_retrans = 5;
-        e.life.asked = true;
+        e.life.asked = e.life.alive = true;
+        strcpy(e.life.how, "its reflector answers on port 6388");
         return e;
 }
 
@@ -252,7 +253,7 @@ static void test_filtered(void **state)
         CHECK(e, VERDICT_FILTERED_SILENTLY, LIKELY, OUT, HEAD);
         e.other.rise.known = e.other.port.known = false; /* it never looked */
         CHECK(e, VERDICT_FILTERED_SILENTLY, LIKELY, OUT, HEAD);
-        e.other.answered = false;
+        e.other.answered = e.life.alive = false;
         strcpy(e.other.text, "no answer");
         CHECK(e, VERDICT_INCONCLUSIVE, PROBE_INCONCLUSIVE, OUT, PROBE_PLACE_UNKNOWN);
 }

@@ -1,0 +1,105 @@
+#include "probe/other-side.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "probe/facts.h"
+#include "sys/netstat.h"
+
+struct OtherSide {
+        Evidence *e; /* weak */
+        other_side_cb cb;
+        void *userdata;
+        Ask *ask;
+        NetCounters base; /* of this machine, before the head connects back */
+        bool base_known;
+};
+
+OtherSide *other_side_free(OtherSide *o)
+{
+        if (!o)
+                return NULL;
+        ask_free(o->ask);
+        free(o);
+        return NULL;
+}
+
+/* A reflector that answers at the very address: the machine is alive. */
+static void note_alive(Evidence *e)
+{
+        const Reflection *r = &e->other;
+
+        if (!r->answered || !addr_equal(&r->dialled, &e->addr))
+                return;
+        e->life.alive = true;
+        (void)snprintf(e->life.how, sizeof(e->life.how), "its reflector answers on port %u",
+                       r->dialled.port);
+}
+
+/* What this machine threw away while the head connected. */
+static void note_undelivered(OtherSide *o)
+{
+        BackPlan *b = &o->e->back;
+        NetCounters now;
+
+        if (!o->base_known || !o->base.undelivered_known ||
+            netstat_counters(o->e->addr.family, &now) < 0 || !now.undelivered_known)
+                return;
+        b->undelivered_known = true;
+        b->undelivered = now.undelivered > o->base.undelivered
+                                 ? (uint64_t)(now.undelivered - o->base.undelivered)
+                                 : 0;
+}
+
+static void on_ask_step(Ask *a, AskStep ended, void *userdata)
+{
+        OtherSide *o = userdata;
+
+        if (ended == ASK_MEETING)
+                note_alive(o->e);
+        else if (ended == ASK_RETURNING)
+                note_undelivered(o);
+        o->cb(o, o->userdata);
+}
+
+int other_side_look(OtherSide *o)
+{
+        return ask_look(o->ask);
+}
+
+int other_side_back(OtherSide *o)
+{
+        o->base_known = netstat_counters(o->e->addr.family, &o->base) >= 0;
+        return ask_back(o->ask);
+}
+
+int other_side_new(sd_event *event, const OtherSideRequest *q, Evidence *e, other_side_cb cb,
+                   void *userdata, OtherSide **ret)
+{
+        _cleanup_(other_side_freep) OtherSide *o = new0(OtherSide, 1);
+        if (!o)
+                return -ENOMEM;
+        *o = (OtherSide){.e = e, .cb = cb, .userdata = userdata};
+        AskRequest ask = {
+                .transport = q->transport,
+                .addrs = {e->addr},
+                .n_addrs = 1,
+                .port = e->addr.port,
+                .node = e->back.node,
+                .plan = *q->plan,
+                .here = e->here,
+        };
+        for (size_t i = 0; i < q->n_others && ask.n_addrs < ASK_ADDRS_MAX; i++)
+                if (!addr_equal(&q->others[i], &e->addr))
+                        ask.addrs[ask.n_addrs++] = q->others[i];
+        ConnectPolicy policy = {.addr = e->addr};
+        facts_source(e, &policy);
+        ask.from = policy.from;
+        ask.interface = policy.interface;
+        e->back.sampled = port_plan_workers(q->plan);
+        int r = ask_new(event, &ask, &e->other, on_ask_step, o, &o->ask);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(o);
+        return 0;
+}
