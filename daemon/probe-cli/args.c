@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "probe-cli/args-check.h"
 #include "probe-cli/help.h"
+#include "wire/reflect-code.h"
 
 #define DEADLINE_MIN (100 * USEC_PER_MSEC)
 #define DEADLINE_MAX (10 * USEC_PER_MIN)
@@ -41,6 +42,9 @@ static int parse_option(int c, const char *word, Args *a)
         case 'w':
                 a->watch = true;
                 return 1;
+        case 'S':
+                a->serve = true;
+                return 1;
         case 'h':
                 help_print();
                 return 0;
@@ -70,6 +74,19 @@ static int parse_words(int n, char *words[], Args *a)
         return 1;
 }
 
+/* --serve [PORT] */
+static int parse_serve(int n, char *words[], Args *a)
+{
+        if (a->from || a->token_file || a->deadline || a->json || a->watch)
+                return mistake("--serve: goes with a PORT and with no other option");
+        if (n > 1)
+                return mistake("--serve: too many arguments: %s; one PORT", words[1]);
+        a->port = REFLECT_PORT_DEFAULT;
+        if (n > 0 && parse_port(words[0], &a->port) < 0)
+                return mistake("--serve: PORT %s: must be a number from 1 to 65535", words[0]);
+        return 1;
+}
+
 int args_parse(int argc, char *argv[], Args *ret)
 {
         static const struct option options[] = {
@@ -78,6 +95,8 @@ int args_parse(int argc, char *argv[], Args *ret)
                 {"deadline", required_argument, NULL, 'd'},
                 /* who we are to the cluster */
                 {"token-file", required_argument, NULL, 't'},
+                /* the other side */
+                {"serve", no_argument, NULL, 'S'},
                 /* what is shown */
                 {"json", no_argument, NULL, 'j'},
                 {"verbose", no_argument, NULL, 'V'},
@@ -95,7 +114,7 @@ int args_parse(int argc, char *argv[], Args *ret)
                 if (r <= 0)
                         return r;
         }
-        int r = parse_words(argc - optind, argv + optind, &a);
+        int r = (a.serve ? parse_serve : parse_words)(argc - optind, argv + optind, &a);
         if (r > 0)
                 *ret = a;
         return r;

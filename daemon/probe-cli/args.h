@@ -12,6 +12,7 @@ typedef struct Args {
         const char *token_file;
         usec_t deadline;
         bool json, verbose, watch;
+        bool serve; /* port is then the one to listen on, and there is no host */
 } Args;
 
 /* 1: go on; 0: --help or --version was done; -EINVAL: a mistake, told on stderr in one line. */

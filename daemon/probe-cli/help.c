@@ -3,10 +3,12 @@
 #include <stdio.h>
 
 #include "probe-cli/args.h"
+#include "wire/reflect-code.h"
 
 void help_print(void)
 {
         printf("Usage: ray-probe [OPTION...] HOST [PORT]\n"
+               "       ray-probe --serve [PORT]\n"
                "\n"
                "Find out why Ray's head at HOST cannot be reached, and say what to do.\n"
                "PORT is the port of the GCS, %d when not given.\n"
@@ -18,6 +20,10 @@ void help_print(void)
                "Who we are to the cluster:\n"
                "  --token-file FILE  Ray's token, where the cluster asks for one\n"
                "\n"
+               "The other side:\n"
+               "  --serve            on the head: print a code, and answer who knows it\n"
+               "                     for ten minutes (on port %d)\n"
+               "\n"
                "What is shown:\n"
                "  --json             report as JSON\n"
                "  --verbose          add the steps with their times, and all facts\n"
@@ -27,5 +33,5 @@ void help_print(void)
                "  --version          show the version\n"
                "\n"
                "The exit status is the verdict's number, 0 when all is well; see ray-probe(1).\n",
-               PROBE_PORT_DEFAULT);
+               PROBE_PORT_DEFAULT, REFLECT_PORT_DEFAULT);
 }

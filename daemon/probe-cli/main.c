@@ -9,6 +9,7 @@
 #include "engine/select.h"
 #include "probe-cli/args.h"
 #include "probe-cli/look.h"
+#include "probe-cli/serve.h"
 
 /* Ray's tokens have some hundred bytes. */
 #define TOKEN_MAX ((size_t)4096)
@@ -66,9 +67,10 @@ int main(int argc, char *argv[])
         if (r == 0)
                 return fflush(stdout) == EOF ? EXIT_INTERNAL : EXIT_OK;
         (void)signal(SIGPIPE, SIG_IGN);
-        r = run(&args);
+        r = args.serve ? serve_command(args.port) : run(&args);
         if (r < 0) {
-                fprintf(stderr, "ray-probe: cannot examine the connection: %s\n", strerror(-r));
+                fprintf(stderr, "ray-probe: cannot %s: %s\n",
+                        args.serve ? "serve" : "examine the connection", strerror(-r));
                 return EXIT_INTERNAL;
         }
         return r;

@@ -56,6 +56,12 @@ static void test_good(void **state)
         assert_int_equal(a.deadline, 2 * USEC_PER_SEC);
         assert_string_equal(a.from, "eth0");
         assert_string_equal(a.token_file, "t");
+
+        assert_int_equal(parse((const char *[]){"--serve", NULL}, &a, err, sizeof(err)), 1);
+        assert_true(a.serve);
+        assert_int_equal(a.port, 6388);
+        assert_int_equal(parse((const char *[]){"--serve", "7000", NULL}, &a, err, sizeof(err)), 1);
+        assert_int_equal(a.port, 7000);
 }
 
 static void test_mistakes(void **state)
@@ -66,6 +72,11 @@ static void test_mistakes(void **state)
         } rows[] = {
                 {{NULL}, "HOST"},
                 {{"", NULL}, "HOST"},
+                {{"--serve", "0", NULL}, "PORT 0"},
+                {{"--serve", "head", NULL}, "PORT head"},
+                {{"--serve", "1", "2", NULL}, "2"},
+                {{"--serve", "--json", NULL}, "--serve"},
+                {{"--serve", "--deadline", "6s", NULL}, "--serve"},
                 {{"0.0.0.0", NULL}, "HOST 0.0.0.0"},
                 {{"ff02::1", NULL}, "HOST ff02::1"},
                 {{"a", "0", NULL}, "PORT 0"},

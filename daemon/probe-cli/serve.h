@@ -1,0 +1,7 @@
+/* ray-probe --serve: the head's side of a two-way test, until somebody or time ends it. */
+#pragma once
+
+#include <stdint.h>
+
+/* An exit status, or a negative errno. */
+int serve_command(uint16_t port);

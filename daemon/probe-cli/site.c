@@ -1,0 +1,28 @@
+#include "probe-cli/site.h"
+
+#include <errno.h>
+
+int site_load(Conf **ret, char **ret_note)
+{
+        _cleanup_conf_errors_ ConfErrors errors = {0}, none = {0};
+        _cleanup_free_ char *note = NULL;
+
+        int r = conf_load(NULL, NULL, ret, &errors);
+        if (r >= 0 || r == -ENOMEM) {
+                *ret_note = NULL;
+                return r;
+        }
+        /* a user may not be allowed to read it, and a mistake in it is raycluster's to name */
+        if (r == -EBADMSG && errors.n > 0) {
+                _cleanup_free_ char *first = conf_error_format(&errors.errors[0]);
+                note = str_printf("%s; the default ports are used", strna(first));
+        } else
+                note = str_printf("%s: %s; the default ports are used", CONF_FILE, strerror(-r));
+        if (!note)
+                return -ENOMEM;
+        r = conf_load_text("default", "", 0, ret, &none);
+        if (r < 0)
+                return r;
+        *ret_note = TAKE_PTR(note);
+        return 0;
+}

@@ -1,0 +1,9 @@
+/* What this machine's /etc/raycluster.conf says of the cluster. ray-probe also runs where there is
+ * none: then, and where it is wrong, everything is as by default. */
+#pragma once
+
+#include "conf/conf.h"
+
+/* *ret_note: what was wrong with the file, a sentence to be told, or NULL; caller frees.
+ * -ENOMEM. */
+int site_load(Conf **ret, char **ret_note);
