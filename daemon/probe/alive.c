@@ -1,4 +1,5 @@
-/* connect ──> CheckAlive ──> the versions in the KV store ──> answer */
+/* connect ──> CheckAlive ──┬─> the versions in the KV store ──┬──────────────────────> answer
+ *                          └──────── WrongClusterID ──────────┴─> the cluster's id ──┘ */
 #include "probe/alive.h"
 
 #include <errno.h>
@@ -17,7 +18,9 @@ struct Alive {
         sd_event *event; /* weak */
         alive_cb cb;
         void *userdata;
-        char *token;
+        char *token, *cluster, *host;
+        const TlsContext *tls; /* weak */
+        Addr addr;
         char authority[ADDR_PORT_MAX];
         usec_t begin, deadline;
 
@@ -39,6 +42,8 @@ Alive *alive_free(Alive *a)
         h2_free(a->h2);
         probe_sock_free(a->sock);
         free(a->token);
+        free(a->cluster);
+        free(a->host);
         free(a);
         return NULL;
 }
@@ -51,10 +56,13 @@ static void end(Alive *a, AliveOutcome outcome, const char *text)
         a->deadline_timer = sd_event_source_disable_unref(a->deadline_timer);
         a->facts.outcome = outcome;
         a->facts.took = usec_sub(now_mono(), a->begin);
-        (void)snprintf(a->facts.text, sizeof(a->facts.text), "%s", text);
+        if (text != a->facts.text)
+                str_copy(a->facts.text, sizeof(a->facts.text), text);
         a->cb(a, &a->facts, &a->head, a->userdata);
 }
 
+/* The cluster id goes with CheckAlive only: with GetClusterId any is refused, and the table of
+ * versions is to be read whatever the id. */
 static int ask(Alive *a, GcsMethod method, const Buf *message, grpc_cb cb)
 {
         GrpcRequest request = {
@@ -62,11 +70,37 @@ static int ask(Alive *a, GcsMethod method, const Buf *message, grpc_cb cb)
                 .message = message ? buf_data(message) : NULL,
                 .size = message ? buf_size(message) : 0,
                 .token = a->token,
+                .cluster_id = method == GCS_METHOD_CHECK_ALIVE ? a->cluster : NULL,
                 .timeout = MAX(usec_sub(a->deadline, now_mono()), USEC_PER_MSEC),
                 .reply_max = gcs_method_reply_max(method),
         };
         a->call = grpc_call_free(a->call);
         return grpc_call_new(a->event, a->h2, &request, cb, a, &a->call);
+}
+
+/* Whatever comes of this: what CheckAlive said is known, and a->facts has it. */
+static void on_cluster_answer(GrpcCall *call, const GrpcResult *r, void *userdata)
+{
+        Alive *a = userdata;
+        GcsReplyStatus status;
+        RayId id;
+
+        if (r->outcome == GRPC_ANSWERED && r->status == 0 &&
+            gcs_decode_cluster_id(r->message, r->size, &status, &id) >= 0 && status.code == 0) {
+                ray_id_format(a->facts.cluster, &id);
+                if (!streq(a->facts.cluster, a->cluster))
+                        a->facts.outcome = ALIVE_WRONG_CLUSTER;
+        }
+        end(a, a->facts.outcome, a->facts.text);
+}
+
+/* CheckAlive has its answer; which cluster is it really? */
+static void end_or_ask_cluster(Alive *a, AliveOutcome outcome, const char *text)
+{
+        a->facts.outcome = outcome;
+        str_copy(a->facts.text, sizeof(a->facts.text), text);
+        if (!a->cluster || ask(a, GCS_METHOD_GET_CLUSTER_ID, NULL, on_cluster_answer) < 0)
+                end(a, outcome, a->facts.text);
 }
 
 /* Whatever comes of this: the GCS serves, that is known. */
@@ -86,7 +120,7 @@ static void on_metadata_answer(GrpcCall *call, const GrpcResult *r, void *userda
                         memcpy(v.ray, a->head.ray, sizeof(v.ray));
                 a->head = v;
         }
-        end(a, ALIVE_OK, "serving");
+        end_or_ask_cluster(a, ALIVE_OK, "serving");
 }
 
 static void take_alive(Alive *a, const GrpcResult *r)
@@ -101,7 +135,7 @@ static void take_alive(Alive *a, const GrpcResult *r)
                 end(a, ALIVE_OTHER, status.text);
         else if (gcs_encode_kv_get(&message, "cluster", "CLUSTER_METADATA") < 0 ||
                  ask(a, GCS_METHOD_KV_GET, &message, on_metadata_answer) < 0)
-                end(a, ALIVE_OK, "serving");
+                end_or_ask_cluster(a, ALIVE_OK, "serving");
 }
 
 static void take_status(Alive *a, const GrpcResult *r)
@@ -118,11 +152,11 @@ static void take_status(Alive *a, const GrpcResult *r)
                 return;
         case STATUS_UNAUTHENTICATED:
                 /* Ray has two of these, told apart by their words (ray-facts 2) */
-                end(a,
-                    startswith(r->text, "WrongClusterID")     ? ALIVE_WRONG_CLUSTER
-                    : startswith(r->text, "InvalidAuthToken") ? ALIVE_TOKEN
-                                                              : ALIVE_OTHER,
-                    text);
+                if (startswith(r->text, "WrongClusterID"))
+                        end_or_ask_cluster(a, ALIVE_WRONG_CLUSTER, text);
+                else
+                        end(a, startswith(r->text, "InvalidAuthToken") ? ALIVE_TOKEN : ALIVE_OTHER,
+                            text);
                 return;
         default:
                 end(a, ALIVE_OTHER, text);
@@ -150,6 +184,16 @@ static void on_alive_answer(GrpcCall *call, const GrpcResult *r, void *userdata)
         }
 }
 
+static int add_tls(Alive *a)
+{
+        TlsClient *client;
+
+        int r = tls_client_new(a->tls, a->host, &a->addr, true, &client);
+        if (r >= 0)
+                h2_set_layer(a->h2, &tls_client_layer, client);
+        return r;
+}
+
 static void on_sock_answer(ProbeSock *p, const ConnectFacts *f, void *userdata)
 {
         Alive *a = userdata;
@@ -161,8 +205,10 @@ static void on_sock_answer(ProbeSock *p, const ConnectFacts *f, void *userdata)
         int r = fd < 0 ? -ENOTCONN : h2_new_fd(a->event, fd, a->authority, NULL, NULL, &a->h2);
         if (r >= 0) {
                 (void)TAKE_FD(fd);
-                r = ask(a, GCS_METHOD_CHECK_ALIVE, NULL, on_alive_answer);
+                r = a->tls ? add_tls(a) : 0;
         }
+        if (r >= 0)
+                r = ask(a, GCS_METHOD_CHECK_ALIVE, NULL, on_alive_answer);
         a->sock = probe_sock_free(a->sock);
         if (r < 0)
                 end(a, ALIVE_CLOSED, "a second connection failed");
@@ -174,19 +220,26 @@ static int on_deadline_timer(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
 }
 
-int alive_new(sd_event *event, const ConnectPolicy *policy, const char *token, usec_t timeout,
+int alive_new(sd_event *event, const ConnectPolicy *policy, const AliveRequest *request,
               alive_cb cb, void *userdata, Alive **ret)
 {
         _cleanup_(alive_freep) Alive *a = new0(Alive, 1);
         if (!a)
                 return -ENOMEM;
         *a = (Alive){.event = event, .cb = cb, .userdata = userdata, .begin = now_mono()};
-        a->deadline = usec_add(a->begin, timeout);
+        a->addr = policy->addr;
+        a->tls = request->tls;
+        a->deadline = usec_add(a->begin, request->timeout);
         addr_format_port(a->authority, &policy->addr);
-        int r = token ? free_and_strdup(&a->token, token) : 0;
+        int r = free_and_strdup(&a->token, request->token);
         if (r >= 0)
-                r = sd_event_add_time_relative(event, &a->deadline_timer, CLOCK_MONOTONIC, timeout,
-                                               USEC_PER_MSEC, on_deadline_timer, a);
+                r = free_and_strdup(&a->cluster, request->cluster);
+        if (r >= 0)
+                r = free_and_strdup(&a->host, request->host);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &a->deadline_timer, CLOCK_MONOTONIC,
+                                               request->timeout, USEC_PER_MSEC, on_deadline_timer,
+                                               a);
         if (r >= 0)
                 r = probe_sock_new(event, policy, on_sock_answer, a, &a->sock);
         if (r < 0)

@@ -5,6 +5,7 @@
 #include "base/addr.h"
 #include "base/time.h"
 #include "model/identity.h"
+#include "model/node.h"
 #include "model/port-ranges.h"
 #include "model/reflection.h"
 #include "model/verdict.h"
@@ -13,6 +14,7 @@
 #include "sys/clock-keeper.h"
 #include "sys/netlink.h"
 #include "sys/probe-sock.h"
+#include "sys/tls-client.h"
 
 typedef enum NameOutcome {
         NAME_LITERAL,   /* an address was given; nothing was asked */
@@ -106,6 +108,7 @@ typedef struct AliveFacts {
         AliveOutcome outcome;
         char text[160]; /* the server's words, escaped, or "" */
         usec_t took;
+        char cluster[RAY_ID_STR_MAX]; /* the head's own, or "": not known */
 } AliveFacts;
 
 /* What the head was to reach on this machine, and what this machine saw of it. */
@@ -143,6 +146,9 @@ typedef struct Evidence {
         LifeFacts life;
         ClockFacts clock;
         HelloFacts hello;
+        bool tls_wanted; /* we are to speak TLS */
+        TlsFacts tls;    /* of the handshake, also of one that only looked whether TLS is spoken */
+        char cluster[RAY_ID_STR_MAX]; /* that the head must belong to, or "" */
         AliveFacts alive;
         Reflection other; /* what the other side saw */
         BackPlan back;    /* what the head was to reach here */

@@ -3,7 +3,7 @@
  *   NAMING ──> MEETING (only with a reflector) ──> CONNECTING
  *
  *   NAMING ──> CONNECTING ──> GREETING ──> ASKING (CheckAlive) ──> DONE
- *      │           │             ├──closed without a byte──> TLS ──> HTTP ──> DONE
+ *      │           │             │
  *      │           ├──this address fails, the name has another──> CONNECTING
  *      └───────────┴─────────────┴──the cause is plain, or the deadline────> DONE
  *
@@ -16,20 +16,15 @@
 #include "base/fd.h"
 #include "probe/alive.h"
 #include "probe/facts.h"
+#include "probe/hello.h"
 #include "probe/other-side.h"
-#include "probe/talk.h"
 #include "probe/tcp.h"
 #include "probe/text.h"
 #include "sys/resolve.h"
 
 #define DEADLINE_DEFAULT (6 * USEC_PER_SEC)
 #define NAME_TIMEOUT     (2 * USEC_PER_SEC)
-#define GREETING_TIMEOUT (2 * USEC_PER_SEC)
-/* after so much silence a second connection is tried with segments that fit through every tunnel */
-#define SECOND_AFTER  (500 * USEC_PER_MSEC)
-#define SECOND_MSS    536
-#define RETRY_TIMEOUT USEC_PER_SEC
-#define ALIVE_TIMEOUT (2 * USEC_PER_SEC)
+#define ALIVE_TIMEOUT    (2 * USEC_PER_SEC)
 /* A multi-homed head has a few addresses; more could not be tried before the deadline anyway. */
 #define ADDRS_MAX 4
 
@@ -37,9 +32,7 @@ typedef enum ProbeState {
         PROBE_NAMING,     /* the name is looked up */
         PROBE_MEETING,    /* a reflector is met, before anything is sent to the port */
         PROBE_CONNECTING, /* the connect stage runs */
-        PROBE_GREETING,   /* connected and greeted: who answers? */
-        PROBE_TLS,        /* it hung up on the greeting: does it want TLS? */
-        PROBE_HTTP,       /* no: does it speak HTTP/1? */
+        PROBE_GREETING,   /* connected, the hello stage runs: who answers? */
         PROBE_ASKING,     /* it speaks gRPC: is it a GCS, and which? */
         PROBE_LOOKING,    /* no connection: what did the reflector see of it? */
         PROBE_RETURNING,  /* all is well: does the head get back here? */
@@ -53,6 +46,7 @@ struct Probe {
         probe_cb cb;
         void *userdata;
         char *token;
+        const TlsContext *tls; /* weak */
         char **rays;
         usec_t deadline;
         const Transport *reflect; /* weak */
@@ -70,11 +64,9 @@ struct Probe {
         ResolveQuery *query;
         OtherSide *other;
         TcpStage *tcp;
-        Talk *talk;
-        Talk *second;
+        HelloStage *hello;
         Alive *alive;
         sd_event_source *deadline_timer;
-        sd_event_source *second_timer;
         sd_event_source *start_defer;
 };
 
@@ -84,28 +76,22 @@ static const uint32_t next_states[_PROBE_STATE_MAX] = {
         [PROBE_CONNECTING] = 1U << PROBE_CONNECTING | 1U << PROBE_MEETING | 1U << PROBE_GREETING |
                              1U << PROBE_LOOKING | 1U << PROBE_DONE,
         [PROBE_LOOKING] = 1U << PROBE_CONNECTING | 1U << PROBE_MEETING | 1U << PROBE_DONE,
-        [PROBE_GREETING] = 1U << PROBE_TLS | 1U << PROBE_ASKING | 1U << PROBE_DONE,
-        [PROBE_TLS] = 1U << PROBE_HTTP | 1U << PROBE_DONE,
-        [PROBE_HTTP] = 1U << PROBE_DONE,
+        [PROBE_GREETING] = 1U << PROBE_ASKING | 1U << PROBE_DONE,
         [PROBE_ASKING] = 1U << PROBE_RETURNING | 1U << PROBE_DONE,
         [PROBE_RETURNING] = 1U << PROBE_DONE,
 };
 
+/* A stage with steps of its own has no name here. */
 static const char *const step_names[_PROBE_STATE_MAX] = {
-        [PROBE_NAMING] = "name",       [PROBE_CONNECTING] = "connect",
-        [PROBE_GREETING] = "service",  [PROBE_TLS] = "tls",
-        [PROBE_HTTP] = "http",         [PROBE_ASKING] = "check-alive",
-        [PROBE_MEETING] = "reflector", [PROBE_LOOKING] = "look",
-        [PROBE_RETURNING] = "back",
+        [PROBE_NAMING] = "name",        [PROBE_CONNECTING] = "connect",
+        [PROBE_ASKING] = "check-alive", [PROBE_MEETING] = "reflector",
+        [PROBE_LOOKING] = "look",       [PROBE_RETURNING] = "back",
 };
 
 /* The same for people who wait for its end. */
 static const char *const doing[_PROBE_STATE_MAX] = {
         [PROBE_NAMING] = "looking up the name",
         [PROBE_CONNECTING] = "waiting for an answer to the SYNs",
-        [PROBE_GREETING] = "connected, waiting for a greeting",
-        [PROBE_TLS] = "trying TLS",
-        [PROBE_HTTP] = "trying HTTP/1",
         [PROBE_ASKING] = "asking the GCS whether it is alive",
         [PROBE_MEETING] = "meeting the reflector",
         [PROBE_LOOKING] = "asking the reflector what it saw",
@@ -153,11 +139,9 @@ static void report_done(ProbeReport *r)
 static void stop_work(Probe *p)
 {
         p->start_defer = sd_event_source_disable_unref(p->start_defer);
-        p->second_timer = sd_event_source_disable_unref(p->second_timer);
         p->query = resolve_query_cancel(p->query);
         p->tcp = tcp_stage_free(p->tcp);
-        p->talk = talk_free(p->talk);
-        p->second = talk_free(p->second);
+        p->hello = hello_stage_free(p->hello);
         p->alive = alive_free(p->alive);
 }
 
@@ -179,8 +163,10 @@ Probe *probe_free(Probe *p)
 
 const char *probe_doing(const Probe *p, usec_t *ret_since)
 {
+        if (p->hello)
+                return hello_stage_doing(p->hello, ret_since);
         *ret_since = p->state_since;
-        return doing[p->state] ? doing[p->state] : step_names[p->state];
+        return strempty(doing[p->state]);
 }
 
 /* Takes `result` over; a step that cannot be kept for want of memory is left out. */
@@ -215,12 +201,6 @@ static char *step_result(const Probe *p)
                 return strdup(e->tcp.outcome == CONNECT_ESTABLISHED ? "connected"
                               : e->tcp.outcome == CONNECT_PENDING   ? "silence"
                                                                     : strerror(e->tcp.error));
-        case PROBE_GREETING:
-                return strdup(service_kind_to_string(e->hello.kind));
-        case PROBE_TLS:
-                return strdup(e->hello.tls ? "TLS" : "no TLS");
-        case PROBE_HTTP:
-                return strdup(service_kind_to_string(e->hello.by_http));
         case PROBE_ASKING:
                 return strdup(e->alive.outcome == ALIVE_OK ? "serving" : e->alive.text);
         case PROBE_MEETING:
@@ -237,8 +217,9 @@ static int probe_set_state(Probe *p, ProbeState state)
         if (!(next_states[p->state] & 1U << state))
                 return -EPROTO;
         usec_t now = now_mono();
-        add_step(p, step_names[p->state], p->state_since, usec_sub(now, p->state_since),
-                 step_result(p));
+        if (step_names[p->state])
+                add_step(p, step_names[p->state], p->state_since, usec_sub(now, p->state_since),
+                         step_result(p));
         p->state = state;
         p->state_since = now;
         return 0;
@@ -377,104 +358,38 @@ static void on_alive_answer(Alive *a, const AliveFacts *facts, const Versions *h
 static void ask_alive(Probe *p)
 {
         ConnectPolicy policy = {.addr = p->e.addr};
+        AliveRequest request = {
+                .token = p->token,
+                .cluster = isempty(p->e.cluster) ? NULL : p->e.cluster,
+                .tls = p->tls,
+                .host = hello_host(&p->e),
+                .timeout = ALIVE_TIMEOUT,
+        };
         facts_source(&p->e, &policy);
         if (probe_set_state(p, PROBE_ASKING) < 0 ||
-            alive_new(p->event, &policy, p->token, ALIVE_TIMEOUT, on_alive_answer, p, &p->alive) <
-                    0)
+            alive_new(p->event, &policy, &request, on_alive_answer, p, &p->alive) < 0)
                 finish(p);
 }
 
-static void on_http_answer(Talk *t, const TalkAnswer *a, void *userdata)
+static void on_hello_step(HelloStage *h, const char *name, const char *result, usec_t since,
+                          void *userdata)
+{
+        add_step(userdata, name, since, usec_sub(now_mono(), since), strdup(result));
+}
+
+static void on_hello_end(HelloStage *h, bool serves, void *userdata)
 {
         Probe *p = userdata;
-        p->e.hello.by_http = a->kind;
-        p->e.hello.again = p->e.hello.again && a->kind != SERVICE_UNKNOWN;
-        finish(p);
-}
-
-static void ask_again(Probe *p, ProbeState state, Greeting g, talk_cb cb)
-{
-        ConnectPolicy policy = {.addr = p->e.addr, .n_sockets = 2};
-        facts_source(&p->e, &policy);
-        p->talk = talk_free(p->talk);
-        if (probe_set_state(p, state) < 0 ||
-            talk_new(p->event, -EBADF, &policy, g, RETRY_TIMEOUT, cb, p, &p->talk) < 0)
-                finish(p);
-}
-
-static void on_tls_answer(Talk *t, const TalkAnswer *a, void *userdata)
-{
-        Probe *p = userdata;
-        p->e.hello.tls = a->kind == SERVICE_TLS;
-        p->e.hello.again = a->kind != SERVICE_UNKNOWN;
-        if (p->e.hello.tls)
-                finish(p);
-        else
-                ask_again(p, PROBE_HTTP, GREETING_HTTP1, on_http_answer);
-}
-
-/* The first line of a foreign text. */
-static void copy_words(char *buf, size_t size, const uint8_t *data, size_t n)
-{
-        size_t len = 0;
-        while (len < n && data[len] != '\r' && data[len] != '\n')
-                len++;
-        _cleanup_free_ char *s = str_escape((const char *)data, len, size - 1);
-        if (s)
-                (void)snprintf(buf, size, "%s", s);
-}
-
-static void note_hello(Evidence *e, const TalkAnswer *a)
-{
-        HelloFacts *h = &e->hello;
-        h->asked = true;
-        h->kind = a->kind;
-        h->began = a->size > 0;
-        h->closed = a->closed;
-        h->took = a->took;
-        h->stream = a->stream;
-        h->stream_known = a->stream_known;
-        copy_words(h->text, sizeof(h->text), a->data, a->size);
-}
-
-static void on_second_answer(Talk *t, const TalkAnswer *a, void *userdata)
-{
-        Probe *p = userdata;
-        bool silent = a->connected && a->kind == SERVICE_UNKNOWN && a->size == 0;
-        p->e.hello.second_silent = silent && a->stream_known && a->stream.unsent == 0;
-        p->e.hello.second_lost = silent && a->stream_known && a->stream.unsent > 0;
-        p->second = talk_free(p->second);
-}
-
-static int on_second_timer(sd_event_source *s, uint64_t usec, void *userdata)
-{
-        Probe *p = userdata;
-        ConnectPolicy policy = {.addr = p->e.addr, .n_sockets = 1, .mss = SECOND_MSS};
-        facts_source(&p->e, &policy);
-        /* ends before the first one does; trouble leaves "second" unknown */
-        (void)talk_new(p->event, -EBADF, &policy, GREETING_HTTP2,
-                       GREETING_TIMEOUT - SECOND_AFTER - 100 * USEC_PER_MSEC, on_second_answer, p,
-                       &p->second);
-        return 0;
-}
-
-static void on_greeting_answer(Talk *t, const TalkAnswer *a, void *userdata)
-{
-        Probe *p = userdata;
-        note_hello(&p->e, a);
-        p->second_timer = sd_event_source_disable_unref(p->second_timer);
-        p->second = talk_free(p->second);
-        if (a->kind == SERVICE_CLOSED)
-                ask_again(p, PROBE_TLS, GREETING_TLS, on_tls_answer);
-        else if (a->kind == SERVICE_GRPC || a->kind == SERVICE_HTTP2) {
-                p->talk = talk_free(p->talk);
+        p->hello = hello_stage_free(p->hello);
+        if (serves)
                 ask_alive(p);
-        } else
+        else
                 finish(p);
 }
 
 static void on_tcp_end(TcpStage *t, int fd, void *userdata)
 {
+        static const HelloOps hello_ops = {.on_step = on_hello_step, .on_end = on_hello_end};
         Probe *p = userdata;
         _cleanup_close_ int conn = fd;
 
@@ -482,13 +397,9 @@ static void on_tcp_end(TcpStage *t, int fd, void *userdata)
                 finish(p);
                 return;
         }
-        int r = talk_new(p->event, conn, NULL, GREETING_HTTP2, GREETING_TIMEOUT, on_greeting_answer,
-                         p, &p->talk);
-        if (r >= 0) {
+        int r = hello_stage_new(p->event, &p->e, conn, p->tls, &hello_ops, p, &p->hello);
+        if (r >= 0)
                 (void)TAKE_FD(conn);
-                r = sd_event_add_time_relative(p->event, &p->second_timer, CLOCK_MONOTONIC,
-                                               SECOND_AFTER, USEC_PER_MSEC, on_second_timer, p);
-        }
         p->tcp = tcp_stage_free(p->tcp);
         if (r < 0)
                 finish(p);
@@ -635,11 +546,8 @@ static int on_deadline_timer(sd_event_source *s, uint64_t usec, void *userdata)
         p->e.cut = true;
         if (p->tcp)
                 tcp_stage_snapshot(p->tcp);
-        if (p->talk && p->state == PROBE_GREETING) {
-                TalkAnswer a;
-                talk_snapshot(p->talk, &a);
-                note_hello(&p->e, &a);
-        }
+        if (p->hello)
+                hello_stage_snapshot(p->hello);
         finish(p);
         return 0;
 }
@@ -656,6 +564,9 @@ static int copy_request(Probe *p, const ProbeRequest *q)
         e->name = NAME_UNKNOWN;
         e->here = q->here;
         e->has_token = !isempty(q->token);
+        p->tls = q->tls;
+        if (q->cluster)
+                ray_id_format(e->cluster, q->cluster);
         if (q->addr) {
                 Addr literal;
                 (void)snprintf(e->name_text, sizeof(e->name_text), "%s", strempty(q->note));

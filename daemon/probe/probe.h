@@ -11,9 +11,11 @@
 #include "base/strv.h"
 #include "base/time.h"
 #include "model/identity.h"
+#include "model/node.h"
 #include "model/settings.h"
 #include "model/verdict.h"
 #include "reflect/line.h"
+#include "sys/tls-context.h"
 
 typedef struct Probe Probe;
 
@@ -24,10 +26,13 @@ typedef struct ProbeRequest {
         const char *note;  /* with addr: how the name came to it, for `because`; or NULL */
         const char *from;  /* interface or own address, or NULL */
         const char *token; /* Ray's token, or NULL */
-        char *const *rays; /* Ray versions installed side by side here, newest first: one of them
-                              must be the head's; NULL = not compared; copied */
-        Versions here;     /* compared with what the head runs; "" = not compared */
-        usec_t deadline;   /* for the whole examination; 0 = 6 s */
+        const TlsContext
+                *tls; /* speak TLS, with these files; must live as long; NULL = in the clear */
+        const RayId *cluster; /* that the head must belong to, or NULL */
+        char *const *rays;    /* Ray versions installed side by side here, newest first: one of them
+                                 must be the head's; NULL = not compared; copied */
+        Versions here;        /* compared with what the head runs; "" = not compared */
+        usec_t deadline;      /* for the whole examination; 0 = 6 s */
 
         const Transport *reflect; /* to a reflector at the head, which makes it an examination of
                                      both ways; outlives the probe; NULL = there is none */

@@ -26,6 +26,7 @@ struct H2 {
         nghttp2_session *session;
         sd_event_source *defer;
         char *authority;
+        bool secure;         /* there is a layer below */
         H2Phase phase, told; /* told: the last one on_phase heard of */
         int error;
         uint32_t goaway_code;

@@ -145,7 +145,7 @@ static int request_submit(H2Request *q, const char *path, const H2Header *header
         if (n_headers > H2_HEADERS_MAX)
                 return -E2BIG;
         fields[n++] = nv(":method", "POST");
-        fields[n++] = nv(":scheme", "http");
+        fields[n++] = nv(":scheme", q->h->secure ? "https" : "http");
         fields[n++] = nv(":path", path);
         fields[n++] = nv(":authority", q->h->authority);
         for (size_t i = 0; i < n_headers; i++) {

@@ -269,6 +269,7 @@ int h2_new_fd(sd_event *event, int fd, const char *authority, const H2Ops *ops, 
 void h2_set_layer(H2 *h, const StreamLayer *layer, void *data)
 {
         stream_set_layer(h->stream, layer, data);
+        h->secure = true;
 }
 
 H2 *h2_free(H2 *h)

@@ -391,7 +391,10 @@ int tls_client_new(const TlsContext *c, const char *host, const Addr *addr, bool
 
 void tls_client_facts(const TlsClient *t, TlsFacts *ret)
 {
+        TlsSniff sniff = tls_sniff(t->first, t->n_first, NULL);
+
         *ret = t->facts;
+        ret->spoken = sniff == TLS_SNIFF_HANDSHAKE || sniff == TLS_SNIFF_ALERT;
 }
 
 size_t tls_client_first_bytes(const TlsClient *t, const uint8_t **ret)

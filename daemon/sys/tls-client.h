@@ -34,6 +34,7 @@ typedef enum TlsOutcome {
 
 typedef struct TlsFacts {
         TlsOutcome outcome;
+        bool spoken;       /* a record of TLS came */
         bool negotiated;   /* the handshake went through, whatever came then */
         char protocol[16]; /* "TLSv1.3" */
         char alpn[16];     /* "h2"; "" = none was chosen */

@@ -1,0 +1,327 @@
+/*
+ *   PLAIN ──hung up without a byte──> TLS ──no TLS either──> HTTP ──> DONE
+ *     └────────────────────────────────┴─────something answers──────────┘
+ *
+ * and where we are to speak TLS
+ *
+ *   TLS ──no TLS there──> PLAIN ──hung up without a byte──> HTTP ──> DONE
+ *    └──────────────────────┴──────something answers──────────────────┘
+ */
+#include "probe/hello.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "probe/facts.h"
+#include "probe/talk.h"
+#include "probe/tls.h"
+
+#define GREETING_TIMEOUT (2 * USEC_PER_SEC)
+/* after so much silence a second connection is tried with segments that fit through every tunnel */
+#define SECOND_AFTER  (500 * USEC_PER_MSEC)
+#define SECOND_MSS    536
+#define RETRY_TIMEOUT USEC_PER_SEC
+
+typedef enum HelloState {
+        HELLO_PLAIN, /* greeted in the clear */
+        HELLO_TLS,   /* a TLS handshake */
+        HELLO_HTTP,  /* asked in HTTP/1 */
+        HELLO_DONE,  /* the owner was told */
+        _HELLO_STATE_MAX,
+        _HELLO_STATE_INVALID = -EINVAL,
+} HelloState;
+
+struct HelloStage {
+        sd_event *event; /* weak */
+        Evidence *e;     /* weak */
+        HelloOps ops;
+        void *userdata;
+        const TlsContext *context; /* weak; NULL = we speak none */
+
+        HelloState state;
+        usec_t state_since;
+        Talk *talk;
+        Talk *second;
+        TlsStage *tls;
+        sd_event_source *second_timer;
+};
+
+static const uint32_t next_states[_HELLO_STATE_MAX] = {
+        [HELLO_PLAIN] = 1U << HELLO_TLS | 1U << HELLO_HTTP | 1U << HELLO_DONE,
+        [HELLO_TLS] = 1U << HELLO_PLAIN | 1U << HELLO_HTTP | 1U << HELLO_DONE,
+        [HELLO_HTTP] = 1U << HELLO_DONE,
+};
+
+static const char *const step_names[_HELLO_STATE_MAX] = {
+        [HELLO_PLAIN] = "service",
+        [HELLO_TLS] = "tls",
+        [HELLO_HTTP] = "http",
+};
+
+static const char *const doing[_HELLO_STATE_MAX] = {
+        [HELLO_PLAIN] = "connected, waiting for a greeting",
+        [HELLO_TLS] = "connected, in a TLS handshake",
+        [HELLO_HTTP] = "trying HTTP/1",
+        [HELLO_DONE] = "done",
+};
+
+static void stop_work(HelloStage *h)
+{
+        h->second_timer = sd_event_source_disable_unref(h->second_timer);
+        h->talk = talk_free(h->talk);
+        h->second = talk_free(h->second);
+        h->tls = tls_stage_free(h->tls);
+}
+
+HelloStage *hello_stage_free(HelloStage *h)
+{
+        if (!h)
+                return NULL;
+        stop_work(h);
+        free(h);
+        return NULL;
+}
+
+const char *hello_stage_doing(const HelloStage *h, usec_t *ret_since)
+{
+        *ret_since = h->state_since;
+        return doing[h->state];
+}
+
+const char *hello_host(const Evidence *e)
+{
+        bool numeric = strspn(e->host, "0123456789.") == strlen(e->host);
+        return e->name == NAME_RESOLVED && !numeric ? e->host : NULL;
+}
+
+static const char *step_result(const HelloStage *h)
+{
+        const HelloFacts *f = &h->e->hello;
+        const TlsFacts *t = &h->e->tls;
+
+        switch (h->state) {
+        case HELLO_TLS:
+                return t->negotiated ? t->protocol : t->spoken ? "TLS" : "no TLS";
+        case HELLO_HTTP:
+                return service_kind_to_string(f->by_http);
+        default:
+                return service_kind_to_string(f->kind);
+        }
+}
+
+static void tell_step(HelloStage *h)
+{
+        h->ops.on_step(h, step_names[h->state], step_result(h), h->state_since, h->userdata);
+}
+
+static int hello_set_state(HelloStage *h, HelloState state)
+{
+        if (!(next_states[h->state] & 1U << state))
+                return -EPROTO;
+        tell_step(h);
+        h->state = state;
+        h->state_since = now_mono();
+        return 0;
+}
+
+static void finish(HelloStage *h, bool serves)
+{
+        if (hello_set_state(h, HELLO_DONE) < 0)
+                return;
+        stop_work(h);
+        h->ops.on_end(h, serves, h->userdata);
+}
+
+static bool is_grpc(ServiceKind k)
+{
+        return k == SERVICE_GRPC || k == SERVICE_HTTP2;
+}
+
+/* The first line of a foreign text. */
+static void copy_words(char *buf, size_t size, const uint8_t *data, size_t n)
+{
+        size_t len = 0;
+        while (len < n && data[len] != '\r' && data[len] != '\n')
+                len++;
+        _cleanup_free_ char *s = str_escape((const char *)data, len, size - 1);
+        if (s)
+                (void)snprintf(buf, size, "%s", s);
+}
+
+static void note_hello(Evidence *e, const TalkAnswer *a)
+{
+        HelloFacts *h = &e->hello;
+        h->asked = true;
+        h->kind = a->kind;
+        h->began = a->size > 0;
+        h->closed = a->closed;
+        h->took = a->took;
+        h->stream = a->stream;
+        h->stream_known = a->stream_known;
+        copy_words(h->text, sizeof(h->text), a->data, a->size);
+}
+
+/* --- a second connection, when the first is silent ----------------------------------------------
+ */
+
+static void on_second_answer(Talk *t, const TalkAnswer *a, void *userdata)
+{
+        HelloStage *h = userdata;
+        HelloFacts *f = &h->e->hello;
+        bool silent = a->connected && a->kind == SERVICE_UNKNOWN && a->size == 0;
+        f->second_silent = silent && a->stream_known && a->stream.unsent == 0;
+        f->second_lost = silent && a->stream_known && a->stream.unsent > 0;
+        h->second = talk_free(h->second);
+}
+
+static int on_second_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        HelloStage *h = userdata;
+        ConnectPolicy policy = {.addr = h->e->addr, .n_sockets = 1, .mss = SECOND_MSS};
+        facts_source(h->e, &policy);
+        /* ends before the first one does; trouble leaves "second" unknown */
+        (void)talk_new(h->event, -EBADF, &policy, h->context ? GREETING_TLS : GREETING_HTTP2,
+                       GREETING_TIMEOUT - SECOND_AFTER - 100 * USEC_PER_MSEC, on_second_answer, h,
+                       &h->second);
+        return 0;
+}
+
+/* --- the greetings -------------------------------------------------------------------------------
+ */
+
+static void on_http_answer(Talk *t, const TalkAnswer *a, void *userdata)
+{
+        HelloStage *h = userdata;
+        HelloFacts *f = &h->e->hello;
+        f->by_http = a->kind;
+        f->again = f->again && a->kind != SERVICE_UNKNOWN;
+        finish(h, false);
+}
+
+static void ask_again(HelloStage *h, HelloState state, Greeting g, talk_cb cb)
+{
+        ConnectPolicy policy = {.addr = h->e->addr, .n_sockets = 2};
+        facts_source(h->e, &policy);
+        int r = hello_set_state(h, state);
+        stop_work(h);
+        if (r < 0 || talk_new(h->event, -EBADF, &policy, g, RETRY_TIMEOUT, cb, h, &h->talk) < 0)
+                finish(h, false);
+}
+
+static void look_for_tls(HelloStage *h);
+
+static void on_plain_answer(Talk *t, const TalkAnswer *a, void *userdata)
+{
+        HelloStage *h = userdata;
+
+        note_hello(h->e, a);
+        if (a->kind != SERVICE_CLOSED)
+                finish(h, is_grpc(a->kind) && !h->context);
+        else if (h->context)
+                ask_again(h, HELLO_HTTP, GREETING_HTTP1, on_http_answer);
+        else
+                look_for_tls(h);
+}
+
+static void note_tls(HelloStage *h, const TlsFacts *facts)
+{
+        h->e->tls = *facts;
+        h->e->hello.tls = facts->spoken && !h->context;
+        h->e->hello.again = facts->outcome != TLS_OUTCOME_UNDER_WAY;
+        if (facts->early || facts->late)
+                facts_clock(h->e);
+}
+
+/* We were hung up on; is it TLS that is wanted? */
+static void on_look_answer(TlsStage *t, const TlsFacts *facts, const TalkAnswer *a, void *userdata)
+{
+        HelloStage *h = userdata;
+
+        note_tls(h, facts);
+        h->e->hello.again = h->e->hello.again && a->connected;
+        if (facts->spoken)
+                finish(h, false);
+        else
+                ask_again(h, HELLO_HTTP, GREETING_HTTP1, on_http_answer);
+}
+
+static void look_for_tls(HelloStage *h)
+{
+        ConnectPolicy policy = {.addr = h->e->addr, .n_sockets = 2};
+        TlsStageRequest request = {.host = hello_host(h->e), .timeout = RETRY_TIMEOUT};
+        facts_source(h->e, &policy);
+        int r = hello_set_state(h, HELLO_TLS);
+        stop_work(h);
+        if (r < 0 ||
+            tls_stage_new(h->event, -EBADF, &policy, &request, on_look_answer, h, &h->tls) < 0)
+                finish(h, false);
+}
+
+static void on_tls_answer(TlsStage *t, const TlsFacts *facts, const TalkAnswer *a, void *userdata)
+{
+        HelloStage *h = userdata;
+        bool silent = facts->outcome == TLS_OUTCOME_UNDER_WAY;
+
+        note_hello(h->e, a);
+        note_tls(h, facts);
+        /* whatever it is, it speaks no TLS: what does it speak in the clear? */
+        if (!facts->spoken && !silent)
+                ask_again(h, HELLO_PLAIN, GREETING_HTTP2, on_plain_answer);
+        else
+                finish(h, facts->negotiated && !tls_facts_defect(facts) && is_grpc(a->kind));
+}
+
+static int begin(HelloStage *h, int fd)
+{
+        ConnectPolicy policy = {.addr = h->e->addr};
+        TlsStageRequest request = {
+                .context = h->context, .host = hello_host(h->e), .timeout = GREETING_TIMEOUT};
+        if (h->context)
+                return tls_stage_new(h->event, fd, &policy, &request, on_tls_answer, h, &h->tls);
+        return talk_new(h->event, fd, NULL, GREETING_HTTP2, GREETING_TIMEOUT, on_plain_answer, h,
+                        &h->talk);
+}
+
+int hello_stage_new(sd_event *event, Evidence *e, int fd, const TlsContext *tls,
+                    const HelloOps *ops, void *userdata, HelloStage **ret)
+{
+        _cleanup_(hello_stage_freep) HelloStage *h = new0(HelloStage, 1);
+        if (!h)
+                return -ENOMEM;
+        *h = (HelloStage){
+                .event = event,
+                .e = e,
+                .ops = *ops,
+                .userdata = userdata,
+                .context = tls,
+                .state = tls ? HELLO_TLS : HELLO_PLAIN,
+                .state_since = now_mono(),
+        };
+        e->tls_wanted = tls;
+        e->tls = (TlsFacts){.alert = -1};
+        int r = sd_event_add_time_relative(event, &h->second_timer, CLOCK_MONOTONIC, SECOND_AFTER,
+                                           USEC_PER_MSEC, on_second_timer, h);
+        if (r >= 0)
+                r = begin(h, fd); /* the last that can fail: the descriptor goes with it */
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(h);
+        return 0;
+}
+
+void hello_stage_snapshot(HelloStage *h)
+{
+        TalkAnswer a;
+        TlsFacts facts;
+
+        if (h->state == HELLO_PLAIN && h->talk) {
+                talk_snapshot(h->talk, &a);
+                note_hello(h->e, &a);
+        } else if (h->state == HELLO_TLS && h->tls) {
+                tls_stage_snapshot(h->tls, &facts, &a);
+                if (h->context)
+                        note_hello(h->e, &a);
+                note_tls(h, &facts);
+        }
+        tell_step(h);
+}
