@@ -129,14 +129,19 @@ class Lab:
         self.files[name.split(".")[0]] = str(f)
         return str(f)
 
-    def probe(self, *args, who="worker", root=False, timeout=30):
+    def tool(self, *argv, who="worker", root=False, timeout=30, env=None):
+        """A program as nobody: exit status, standard output, standard error, seconds."""
         drop = [] if root else ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all",
                                 "--bounding-set=-all", "--no-new-privs"]
         binds = "".join(f"mount --bind {a} {b}; " for a, b in self.binds)
-        argv = ["ip", "netns", "exec", self.ns[who], "sh", "-c", binds + 'exec "$@"', "sh", *drop, program(), *args]
+        argv = ["ip", "netns", "exec", self.ns[who], "sh", "-c", binds + 'exec "$@"', "sh", *drop, *argv]
         t = time.monotonic()
-        p = subprocess.run(argv, capture_output=True, text=True, timeout=timeout)
+        p = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+                           timeout=timeout, env=env)
         return p.returncode, p.stdout, p.stderr, time.monotonic() - t
+
+    def probe(self, *args, **kw):
+        return self.tool(program(), *args, **kw)
 
     def close(self):
         _open.discard(self)
@@ -170,7 +175,15 @@ class Case:
         self.__dict__.update(locals())
         del self.__dict__["self"]
 
-    def run(self, f, loss=0):
+    def words(self, lab, f):
+        """Target, port and options, of the family."""
+        return self.target.format(**NET[f]), self.port, [a.format(**NET[f], **lab.files) for a in self.args]
+
+    def verdicts(self):
+        return {self.verdict} if isinstance(self.verdict, str) else set(self.verdict)
+
+    def look(self, f, loss=0, more=()):
+        """The set-up, ray-probe in it, and what is wrong with its report: (report or None, seconds, [wrong])."""
         names = NET[f]
         with Lab() as lab:
             if self.setup:
@@ -179,18 +192,15 @@ class Case:
                 rule = f"meta l4proto tcp numgen random mod 100 < {loss} drop"
                 for hook in ("forward", "input"):
                     lab.nft("router", hook, rule, name=f"loss{hook}")
-            target = self.target.format(**names)
-            args = [a.format(**names, **lab.files) for a in self.args]
-            code, out, err, took = lab.probe("--json", *args, target, self.port, who=self.who, root=self.root)
+            target, port, args = self.words(lab, f)
+            code, out, err, took = lab.probe("--json", *args, *more, target, port, who=self.who, root=self.root)
             left = self.after(lab, f) if self.after else ""
         try:
             r = json.loads(out)
         except ValueError:
-            return False, False, f"no JSON: exit {code}, {err.strip()[:6000]} {out[:200]!r}"
-        verdicts = {self.verdict} if isinstance(self.verdict, str) else set(self.verdict)
-        said = f"{r['verdict']} {r['confidence']} at {r['where']['ip']} in {took:.2f} s: {r['sentence']} | {r['because']}"
+            return None, took, [f"no JSON: exit {code}, {err.strip()[:6000]} {out[:200]!r}"]
         wrong = []
-        if r["verdict"] not in verdicts:
+        if r["verdict"] not in self.verdicts():
             wrong.append("verdict")
         if r["confidence"] not in self.confidence.split():
             wrong.append("confidence")
@@ -206,6 +216,14 @@ class Case:
             wrong.append(bad)
         if left:
             wrong.append(left)
+        return r, took, wrong
+
+    def run(self, f, loss=0):
+        """Whether all was right, whether a wrong verdict was proven, and what was said."""
+        r, took, wrong = self.look(f, loss)
+        if r is None:
+            return False, False, wrong[0]
+        said = f"{r['verdict']} {r['confidence']} at {r['where']['ip']} in {took:.2f} s: {r['sentence']} | {r['because']}"
         proven_wrong = "verdict" in wrong and r["confidence"] == "proven"
         return not wrong, proven_wrong, said if not wrong else f"{', '.join(wrong)}: got {said}; expected {self.verdict} {self.confidence}"
 
