@@ -53,13 +53,22 @@ check-asan: ## unit tests and corpora under ASan and UBSan
 check-valgrind: all $(UNIT_BIN) ## unit tests under valgrind
 	@RUNNER='valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite' tests/unit/run $(UNIT_BIN)
 
-T ?= frame
+T ?= h2
 FUZZ_SECONDS ?= 60
-.PHONY: fuzz coverage bench
-fuzz: ## fuzz one target for FUZZ_SECONDS: make fuzz T=grpc
-	$(Q)$(MAKE) BUILD=$(BUILD)-fuzz CC=clang CFLAGS='-O1 -g' EXTRA_CFLAGS='-fsanitize=address,undefined -fsanitize=fuzzer-no-link' $(BUILD)-fuzz/lib/lib-base.a $(foreach d,$(LIBDIRS),$(BUILD)-fuzz/lib/lib-$(d).a)
-	$(Q)clang $(ALL_CPPFLAGS) -I$(BUILD)-fuzz/gen -std=gnu17 -O1 -g -fsanitize=address,undefined,fuzzer $(PKG_CFLAGS) -o $(BUILD)-fuzz/fuzz-$(T) tests/fuzz/fuzz-$(T).c $(foreach d,$(LIBDIRS),$(BUILD)-fuzz/lib/lib-$(d).a) $(PKG_LIBS) -lm
-	$(BUILD)-fuzz/fuzz-$(T) -max_total_time=$(FUZZ_SECONDS) -max_len=65536 tests/fuzz/corpus/$(T)
+# What is found goes to FUZZ_NEW, not into the kept corpus; fuzz-keep takes over what reaches new code.
+FUZZ_NEW ?= $(BUILD)-fuzz/new/$(T)
+FUZZ_KEPT = tests/fuzz/corpus/$(T)
+.PHONY: fuzz fuzz-build fuzz-keep coverage bench
+fuzz-build:
+	$(Q)$(MAKE) BUILD=$(BUILD)-fuzz CC=clang CFLAGS='-O1 -g' EXTRA_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fsanitize=fuzzer-no-link' $(BUILD)-fuzz/lib/lib-base.a $(foreach d,$(LIBDIRS),$(BUILD)-fuzz/lib/lib-$(d).a)
+	$(Q)clang $(ALL_CPPFLAGS) -I$(BUILD)-fuzz/gen -std=gnu17 -O1 -g -fsanitize=address,undefined,fuzzer -fno-sanitize-recover=undefined $(PKG_CFLAGS) -o $(BUILD)-fuzz/fuzz-$(T) tests/fuzz/fuzz-$(T).c $(foreach d,$(LIBDIRS),$(BUILD)-fuzz/lib/lib-$(d).a) $(PKG_LIBS) -lm
+	@mkdir -p $(FUZZ_NEW)
+
+fuzz: fuzz-build ## fuzz one target for FUZZ_SECONDS: make fuzz T=grpc
+	$(BUILD)-fuzz/fuzz-$(T) -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix=$(BUILD)-fuzz/$(T)- $(FUZZ_NEW) $(FUZZ_KEPT)
+
+fuzz-keep: fuzz-build ## keep of what make fuzz found the few small inputs that reach new code
+	$(BUILD)-fuzz/fuzz-$(T) -merge=1 -use_counters=0 -max_len=4096 -timeout=10 $(FUZZ_KEPT) $(FUZZ_NEW)
 
 coverage: ## line coverage of the unit tests
 	$(Q)$(MAKE) BUILD=$(BUILD)-cov CFLAGS='-O0 -g' EXTRA_CFLAGS='--coverage' check-unit check-fuzz
