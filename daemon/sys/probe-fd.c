@@ -19,6 +19,15 @@ int probe_fd_recverr(int fd, int family, int on)
                                   : setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
 }
 
+static void set_ttl(int fd, const ConnectPolicy *policy)
+{
+        bool six = policy->addr.family == AF_INET6;
+        if (policy->ttl > 0)
+                (void)setsockopt(fd, six ? IPPROTO_IPV6 : IPPROTO_IP,
+                                 six ? IPV6_UNICAST_HOPS : IP_TTL, &policy->ttl,
+                                 sizeof(policy->ttl));
+}
+
 int probe_fd_open(const ConnectPolicy *policy, int type)
 {
         _cleanup_close_ int fd =
@@ -27,6 +36,7 @@ int probe_fd_open(const ConnectPolicy *policy, int type)
                 return -errno;
         if (probe_fd_recverr(fd, policy->addr.family, 1) < 0)
                 return -errno;
+        set_ttl(fd, policy);
         if (policy->interface && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, policy->interface,
                                             (socklen_t)strlen(policy->interface)) < 0)
                 return -errno;

@@ -49,6 +49,13 @@ ProbeSock *probe_sock_free(ProbeSock *p)
         return NULL;
 }
 
+static void note_rtt(ProbeSock *p, int fd)
+{
+        struct tcp_info ti;
+        if (probe_fd_tcp_info(fd, &ti) >= 0)
+                p->facts.rtt = ti.tcpi_rtt;
+}
+
 static void gather(ProbeSock *p)
 {
         ConnectFacts *f = &p->facts;
@@ -94,8 +101,10 @@ static int on_attempt_io(sd_event_source *s, int fd, uint32_t revents, void *use
 
         if (note.seen)
                 p->facts.icmp = note;
-        if (outcome == CONNECT_ESTABLISHED)
+        if (outcome == CONNECT_ESTABLISHED) {
                 p->winner = a;
+                note_rtt(p, fd);
+        }
         if (outcome != CONNECT_PENDING)
                 finish(p, outcome, error);
         return 0;
@@ -233,6 +242,7 @@ int probe_stream_facts(int fd, StreamFacts *ret)
                 .bytes_acked = ti.tcpi_bytes_acked,
                 .unsent = (unsigned)MAX(outq, 0),
                 .retransmits = ti.tcpi_retransmits,
+                .total_retrans = ti.tcpi_total_retrans,
                 .segs_in = ti.tcpi_segs_in,
                 .pmtu = ti.tcpi_pmtu,
                 .rtt = ti.tcpi_rtt,

@@ -37,6 +37,7 @@ typedef struct ConnectFacts {
                                  that shares its CPU (veth) */
         IcmpNote icmp;        /* the one that came with the failure, else the first one */
         usec_t took;          /* from the first attempt to the answer, or until now */
+        usec_t rtt;           /* of the handshake, by the kernel's clock; 0 = not established */
         Addr local;           /* own address and port of the first socket, if it got one */
         unsigned n_sockets;   /* SYNs begun */
         unsigned n_unsent;    /* of these, SYNs that never left: they wait for ARP or ND */
@@ -52,6 +53,7 @@ typedef struct ConnectPolicy {
         unsigned n_sockets;    /* 1 to PROBE_SOCK_MAX; 0 = all */
         usec_t stagger;        /* between two sockets; 0 = 300 ms */
         int mss;               /* TCP_MAXSEG to offer; 0 = the kernel's */
+        int ttl;               /* hops the SYN lives; 0 = the kernel's */
 } ConnectPolicy;
 
 /* At most once, from the loop, when the attempt has an answer. The object may be freed inside. */
@@ -71,12 +73,13 @@ int probe_sock_take_fd(ProbeSock *p);
 
 /* What the kernel knows of an established connection: tells the network from the application. */
 typedef struct StreamFacts {
-        uint64_t bytes_acked; /* the SYN counts one */
-        unsigned unsent;      /* bytes in our queue that the other side has not acknowledged */
-        unsigned retransmits;
+        uint64_t bytes_acked;   /* the SYN counts one */
+        unsigned unsent;        /* bytes in our queue that the other side has not acknowledged */
+        unsigned retransmits;   /* in a row, of the one that is not acknowledged */
+        unsigned total_retrans; /* of all */
         unsigned segs_in;
         unsigned pmtu;
-        usec_t rtt;
+        usec_t rtt; /* smoothed; 0 = not measured */
 } StreamFacts;
 int probe_stream_facts(int fd, StreamFacts *ret);
 
