@@ -297,6 +297,16 @@ static void answer_agents(Fake *f, Call *q)
         answer(q, &m.base);
 }
 
+/* As large as Ray's is for channelz; nobody reads it. */
+static void answer_reflection(Fake *f, Call *q)
+{
+        _cleanup_free_ uint8_t *p = calloc(1, (size_t)f->world.reflection);
+
+        q->out.limit = BODY_MAX;
+        if (!p || grpc_frame(&q->out, p, (size_t)f->world.reflection) < 0)
+                abort();
+}
+
 static void answer_health(Fake *f, Call *q)
 {
         Gcspb__HealthCheckReply m = GCSPB__HEALTH_CHECK_REPLY__INIT;
@@ -334,6 +344,8 @@ static void answer_method(Fake *f, Call *q, const char *method)
                 answer_agents(f, q);
         else if (streq(method, "Check"))
                 answer_health(f, q);
+        else if (streq(method, "ServerReflectionInfo") && f->world.reflection > 0)
+                answer_reflection(f, q);
         else
                 refuse(q, 12, "");
 }
@@ -351,7 +363,8 @@ static void log_line(const Fake *f, const char *what, bool token)
 static void make_answer(Fake *f, Call *q)
 {
         const char *method = strrchr(q->path, '/'), *arg;
-        bool health = startswith(q->path, "/grpc.health.v1.");
+        bool health = startswith(q->path, "/grpc.health.v1.") ||
+                      startswith(q->path, "/grpc.reflection.v1alpha.");
         char want[512], cluster[RAY_ID_STR_MAX];
 
         (void)snprintf(want, sizeof(want), "Bearer %s", f->world.token);

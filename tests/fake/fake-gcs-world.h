@@ -28,7 +28,7 @@ typedef struct World {
         FakeNode *nodes;
         size_t n_nodes, cap_nodes;
         int agents[2];
-        int pending;
+        int pending, reflection;
 } World;
 
 typedef struct Fake {
@@ -151,6 +151,8 @@ static void set(World *w, const char *line)
                 make_nodes(w, atoi(value));
         else if (streq(key, "pending"))
                 w->pending = atoi(value);
+        else if (streq(key, "reflection"))
+                w->reflection = atoi(value);
         else if (streq(key, "agents"))
                 (void)sscanf(value, "%d,%d", &w->agents[0], &w->agents[1]);
         else {
@@ -175,7 +177,8 @@ static void load_world(Fake *f)
                 (void)stat(f->control, &st);
         f->seen = st;
         free(f->world.nodes);
-        f->world = (World){.mode = "healthy", .version = "2.60.0", .python = "3.11.2"};
+        f->world = (World){
+                .mode = "healthy", .version = "2.60.0", .python = "3.11.2", .reflection = 7728};
         memset(f->world.cluster, 0xaa, sizeof(f->world.cluster));
         for (char **s = f->settings; s && *s; s++)
                 set(&f->world, *s);

@@ -10,12 +10,14 @@
  *     version V        Ray's version; 2.60.0
  *     python V         Python's version; 3.11.2
  *     cluster HEX      cluster id, filled up with zeros; aa…
- *     token T          wanted in "authorization" of everything but health
+ *     token T          wanted in "authorization" of all but health and reflection
  *     node K=V,K=V…    one node more: id (hex, filled up) hostname address name instance group port
  *                      head=1 state=alive|draining|dead cpus gpus idle (ms) start reason
  *     nodes N          N nodes more, made up
  *     agents A,B       pids for GetAgentPIDs
  *     pending N        pending resource requests
+ *     reflection N     bytes of what gRPC's reflection answers, token or not; 7728; 0 = it is not
+ *                      there
  *     log FILE         appends one line a request, METHOD token=yes|no, and one a connection,
  *                      "connect"
  *
@@ -376,8 +378,11 @@ static void on_connected(Stream *s, void *userdata)
         }
         if (!greet(c))
                 return;
-        nghttp2_settings_entry settings = {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 100};
-        (void)nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, &settings, 1);
+        /* the second one is gRPC core's own, by which it is known */
+        nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 100},
+                                             {0xfe03, 1}};
+        (void)nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, settings,
+                                      ELEMENTSOF(settings));
         conn_flush(c);
 }
 
