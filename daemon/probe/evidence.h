@@ -9,7 +9,12 @@
 #include "model/port-ranges.h"
 #include "model/reflection.h"
 #include "model/verdict.h"
+#include "probe/hear.h"
+#include "probe/host.h"
+#include "probe/ladder.h"
+#include "probe/large.h"
 #include "probe/probe.h"
+#include "probe/samples.h"
 #include "probe/service.h"
 #include "sys/clock-keeper.h"
 #include "sys/netlink.h"
@@ -54,8 +59,13 @@ typedef struct LocalFacts {
         bool undelivered_known;  /* packets that came in and were thrown away by netfilter: */
         uint64_t undelivered;    /* rise since the first SYN */
         bool udp_forbidden;      /* EPERM on a datagram to the same address and port */
-        bool tx_known;           /* the link's send counter could be compared: */
-        bool tx_silent;          /* refused again and again while the link sent nothing */
+        uint64_t rp_filter;      /* TcpExt.IPReversePathFilter: rise since the first SYN */
+        bool rp_filter_known;
+        bool source_strange; /* the source address is none of the interface's own: */
+        Addr source_usual;   /* and this is one that is, */
+        bool usual_answered; /* from which the head answers */
+        bool tx_known;       /* the link's send counter could be compared: */
+        bool tx_silent;      /* refused again and again while the link sent nothing */
 } LocalFacts;
 
 /* This machine's clock. */
@@ -144,12 +154,17 @@ typedef struct Evidence {
         bool repeat_same;     /* the same refusal by the same router */
         usec_t repeat_took;   /* until then */
         LifeFacts life;
+        LadderFacts ladder;
+        HostFacts host_facts;
         ClockFacts clock;
         HelloFacts hello;
         bool tls_wanted; /* we are to speak TLS */
         TlsFacts tls;    /* of the handshake, also of one that only looked whether TLS is spoken */
         char cluster[RAY_ID_STR_MAX]; /* that the head must belong to, or "" */
         AliveFacts alive;
+        LargeFacts large;
+        SampleFacts samples;
+        HearFacts hear;
         Reflection other; /* what the other side saw */
         BackPlan back;    /* what the head was to reach here */
         OwnKeepers keepers;

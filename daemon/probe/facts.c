@@ -111,6 +111,37 @@ static int read_undelivered(const Evidence *e, int64_t *ret)
         return 0;
 }
 
+/* A source address that is none of the interface's own: the head may not know the way back to it,
+ * while it knows the interface's network. */
+static int gather_strange(Evidence *e)
+{
+        _cleanup_free_ NetAddr *addrs = NULL;
+        size_t n;
+        LocalFacts *l = &e->local;
+        if (!addr_is_set(&l->route.source) || l->own || addr_is_link_local(&e->addr))
+                return 0;
+        int r = netlink_addrs(e->addr.family, &addrs, &n);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+        for (size_t i = 0; i < n; i++) {
+                if (addrs[i].ifindex != l->route.ifindex || !addrs[i].global || !addrs[i].usable)
+                        continue;
+                if (addr_equal(&addrs[i].addr, &l->route.source))
+                        return 0;
+                if (!addr_is_set(&l->source_usual) || prefix_covers(&addrs[i], &l->nexthop))
+                        l->source_usual = addrs[i].addr;
+        }
+        l->source_strange = addr_is_set(&l->source_usual);
+        return 0;
+}
+
+static void gather_base(FactsBase *b)
+{
+        b->known = netstat_read_value("TcpExt:", "TCPRetransFail", &b->retrans_fail) >= 0;
+        b->rp_filter_known =
+                netstat_read_value("TcpExt:", "IPReversePathFilter", &b->rp_filter) >= 0;
+}
+
 int facts_gather(Evidence *e, FactsBase *ret)
 {
         LocalFacts *l = &e->local;
@@ -144,8 +175,11 @@ int facts_gather(Evidence *e, FactsBase *ret)
                         l->has_neigh = l->neigh != NEIGH_NOARP && l->neigh != NEIGH_PERMANENT;
                         ret->neigh = l->neigh;
                 }
+                r = gather_strange(e);
+                if (r < 0)
+                        return r;
         }
-        ret->known = netstat_read_value("TcpExt:", "TCPRetransFail", &ret->retrans_fail) >= 0;
+        gather_base(ret);
         ret->undelivered_known = read_undelivered(e, &ret->undelivered) >= 0;
         return 0;
 }
@@ -171,6 +205,11 @@ void facts_refresh(Evidence *e, const FactsBase *base)
         if (base->known && netstat_read_value("TcpExt:", "TCPRetransFail", &now) >= 0) {
                 l->retrans_fail_known = true;
                 l->retrans_fail = now >= base->retrans_fail ? now - base->retrans_fail : 0;
+        }
+        if (base->rp_filter_known &&
+            netstat_read_value("TcpExt:", "IPReversePathFilter", &now) >= 0) {
+                l->rp_filter_known = true;
+                l->rp_filter = now >= base->rp_filter ? now - base->rp_filter : 0;
         }
         int64_t level;
         if (base->undelivered_known && read_undelivered(e, &level) >= 0) {

@@ -10,6 +10,8 @@ typedef struct FactsBase {
         uint64_t retrans_fail;
         bool undelivered_known;
         int64_t undelivered;
+        bool rp_filter_known;
+        uint64_t rp_filter;
         NeighState neigh;
 } FactsBase;
 

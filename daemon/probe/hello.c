@@ -215,6 +215,8 @@ static void on_plain_answer(Talk *t, const TalkAnswer *a, void *userdata)
         HelloStage *h = userdata;
 
         note_hello(h->e, a);
+        if (a->kind == SERVICE_GRPC && !h->context)
+                h->ops.on_connection(h, talk_take_fd(t), a->data, a->size, h->userdata);
         if (a->kind != SERVICE_CLOSED)
                 finish(h, is_grpc(a->kind) && !h->context);
         else if (h->context)

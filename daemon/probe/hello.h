@@ -12,6 +12,9 @@ typedef struct HelloOps {
         /* A step has ended: "service", "tls" or "http", what it brought, and when it began. */
         void (*on_step)(HelloStage *h, const char *name, const char *result, usec_t since,
                         void *userdata);
+        /* The connection of a gRPC server that greeted us in the clear, to be taken over, and what
+         * was read from it already; comes before on_end. */
+        void (*on_connection)(HelloStage *h, int fd, const uint8_t *seen, size_t n, void *userdata);
         /* Once, the last of all; the stage may be freed inside. serves: something speaks gRPC
          * there, and nothing is in the way of a question to it. */
         void (*on_end)(HelloStage *h, bool serves, void *userdata);

@@ -40,3 +40,6 @@ bool is_translated(const Evidence *e);
 const Addr *announced(const Evidence *e);
 /* It works, but badly (80 to 84). */
 bool judge_quality(const Evidence *e, Judgement *j);
+
+/* Answers come in and are thrown away by our own reverse path filter. */
+bool answers_filtered(const Evidence *e);

@@ -18,6 +18,11 @@ const char *own_name(const Evidence *e, char buf[ADDR_MAX]);
 
 /* Opens the head's port, in the words of its firewall manager as far as that is known. */
 char *hint_open_head(const Evidence *e, const char *name);
+/* The farthest router that a SYN was seen to reach, or NULL. */
+const char *last_hop(const Evidence *e, char buf[ADDR_MAX]);
+/* What was measured beyond the first connect, in words and as "key=value"; 0 or -ENOMEM. */
+int because_measures(const Evidence *e, const Judgement *j, char ***l);
+int measure_facts(const Evidence *e, char ***l);
 
 char *sentence_tls(const Evidence *e, const Judgement *j, const char *head);
 char *hint_tls(const Evidence *e, const Judgement *j, const char *name);

@@ -17,6 +17,7 @@
 #include "probe/alive.h"
 #include "probe/facts.h"
 #include "probe/hello.h"
+#include "probe/measure.h"
 #include "probe/other-side.h"
 #include "probe/tcp.h"
 #include "probe/text.h"
@@ -36,6 +37,7 @@ typedef enum ProbeState {
         PROBE_ASKING,     /* it speaks gRPC: is it a GCS, and which? */
         PROBE_LOOKING,    /* no connection: what did the reflector see of it? */
         PROBE_RETURNING,  /* all is well: does the head get back here? */
+        PROBE_MEASURING,  /* it is: how well does the way work? */
         PROBE_DONE,       /* the report was given */
         _PROBE_STATE_MAX,
         _PROBE_STATE_INVALID = -EINVAL,
@@ -51,6 +53,8 @@ struct Probe {
         usec_t deadline;
         const Transport *reflect; /* weak */
         PortPlan plan;
+        int family;
+        bool discover;
 
         ProbeState state;
         usec_t began, state_since;
@@ -66,6 +70,7 @@ struct Probe {
         TcpStage *tcp;
         HelloStage *hello;
         Alive *alive;
+        Measure *measure;
         sd_event_source *deadline_timer;
         sd_event_source *start_defer;
 };
@@ -77,7 +82,8 @@ static const uint32_t next_states[_PROBE_STATE_MAX] = {
                              1U << PROBE_LOOKING | 1U << PROBE_DONE,
         [PROBE_LOOKING] = 1U << PROBE_CONNECTING | 1U << PROBE_MEETING | 1U << PROBE_DONE,
         [PROBE_GREETING] = 1U << PROBE_ASKING | 1U << PROBE_DONE,
-        [PROBE_ASKING] = 1U << PROBE_RETURNING | 1U << PROBE_DONE,
+        [PROBE_ASKING] = 1U << PROBE_MEASURING | 1U << PROBE_RETURNING | 1U << PROBE_DONE,
+        [PROBE_MEASURING] = 1U << PROBE_RETURNING | 1U << PROBE_DONE,
         [PROBE_RETURNING] = 1U << PROBE_DONE,
 };
 
@@ -86,6 +92,7 @@ static const char *const step_names[_PROBE_STATE_MAX] = {
         [PROBE_NAMING] = "name",        [PROBE_CONNECTING] = "connect",
         [PROBE_ASKING] = "check-alive", [PROBE_MEETING] = "reflector",
         [PROBE_LOOKING] = "look",       [PROBE_RETURNING] = "back",
+        [PROBE_MEASURING] = "measure",
 };
 
 /* The same for people who wait for its end. */
@@ -96,6 +103,7 @@ static const char *const doing[_PROBE_STATE_MAX] = {
         [PROBE_MEETING] = "meeting the reflector",
         [PROBE_LOOKING] = "asking the reflector what it saw",
         [PROBE_RETURNING] = "waiting for the head to connect back",
+        [PROBE_MEASURING] = "measuring the way",
         [PROBE_DONE] = "done",
 };
 
@@ -143,6 +151,7 @@ static void stop_work(Probe *p)
         p->tcp = tcp_stage_free(p->tcp);
         p->hello = hello_stage_free(p->hello);
         p->alive = alive_free(p->alive);
+        p->measure = measure_free(p->measure);
 }
 
 Probe *probe_free(Probe *p)
@@ -207,6 +216,11 @@ static char *step_result(const Probe *p)
         case PROBE_LOOKING:
         case PROBE_RETURNING:
                 return strdup(!isempty(e->other.text) ? e->other.text : "answered");
+        case PROBE_MEASURING:
+                return strdup(e->large.out == LARGE_HOLE || e->large.in == LARGE_HOLE
+                                      ? "large packets vanish"
+                              : e->large.out == LARGE_ARRIVED ? "large packets pass"
+                                                              : "as far as it can be seen");
         default:
                 return NULL;
         }
@@ -257,6 +271,7 @@ static bool try_other(Probe *p)
         e->local = (LocalFacts){0};
         e->tcp = (ConnectFacts){0};
         e->life = (LifeFacts){0};
+        e->ladder = (LadderFacts){0};
         e->addr = p->others[p->next_other++];
         e->addr.port = port;
         start_way(p);
@@ -320,6 +335,8 @@ static void finish(Probe *p)
 
         if (try_look(p) || try_other(p) || try_back(p) || probe_set_state(p, PROBE_DONE) < 0)
                 return;
+        if (p->measure)
+                measure_snapshot(p->measure);
         stop_work(p);
         p->other = other_side_free(p->other);
         choose_evidence(p);
@@ -352,7 +369,10 @@ static void on_alive_answer(Alive *a, const AliveFacts *facts, const Versions *h
         if (p->rays && isempty(p->e.here.ray))
                 (void)snprintf(p->e.here.ray, sizeof(p->e.here.ray), "%s",
                                strv_contains(p->rays, head->ray) ? head->ray : p->rays[0]);
-        finish(p);
+        if (p->measure && facts->outcome == ALIVE_OK && probe_set_state(p, PROBE_MEASURING) >= 0)
+                measure_finish(p->measure);
+        else
+                finish(p);
 }
 
 static void ask_alive(Probe *p)
@@ -377,19 +397,44 @@ static void on_hello_step(HelloStage *h, const char *name, const char *result, u
         add_step(userdata, name, since, usec_sub(now_mono(), since), strdup(result));
 }
 
+static void on_measured(Measure *m, void *userdata)
+{
+        finish(userdata);
+}
+
+/* Trouble here only leaves the quality unknown. */
+static void start_measure(Probe *p)
+{
+        if (!p->measure)
+                (void)measure_new(p->event, &p->e, p->discover, on_measured, p, &p->measure);
+}
+
+static void on_hello_connection(HelloStage *h, int fd, const uint8_t *seen, size_t n,
+                                void *userdata)
+{
+        Probe *p = userdata;
+        _cleanup_close_ int conn = fd;
+        start_measure(p);
+        if (p->measure)
+                measure_connection(p->measure, TAKE_FD(conn), seen, n);
+}
+
 static void on_hello_end(HelloStage *h, bool serves, void *userdata)
 {
         Probe *p = userdata;
         p->hello = hello_stage_free(p->hello);
-        if (serves)
+        if (serves) {
+                start_measure(p);
                 ask_alive(p);
-        else
+        } else
                 finish(p);
 }
 
 static void on_tcp_end(TcpStage *t, int fd, void *userdata)
 {
-        static const HelloOps hello_ops = {.on_step = on_hello_step, .on_end = on_hello_end};
+        static const HelloOps hello_ops = {.on_step = on_hello_step,
+                                           .on_connection = on_hello_connection,
+                                           .on_end = on_hello_end};
         Probe *p = userdata;
         _cleanup_close_ int conn = fd;
 

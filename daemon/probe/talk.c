@@ -50,6 +50,11 @@ void talk_snapshot(Talk *t, TalkAnswer *ret)
         fill(t, ret);
 }
 
+int talk_take_fd(Talk *t)
+{
+        return t->io ? -EBADF : TAKE_FD(t->fd);
+}
+
 static void end(Talk *t, ServiceKind kind, int closed)
 {
         TalkAnswer a = {.kind = kind, .closed = closed};

@@ -29,3 +29,5 @@ Talk *talk_free(Talk *t);
 DEFINE_CLEANUP(Talk *, talk_free);
 /* The answer as far as it is there now, for a deadline that cuts the talk short. */
 void talk_snapshot(Talk *t, TalkAnswer *ret);
+/* The connection, from inside the callback; the caller owns it. -EBADF when there is none. */
+int talk_take_fd(Talk *t);

@@ -20,8 +20,10 @@
 #define TICK          (100 * USEC_PER_MSEC)
 #define CONTROL_AFTER (400 * USEC_PER_MSEC)
 #define NO_CARRIER    (100 * USEC_PER_MSEC)
-#define GIVE_UP       (3600 * USEC_PER_MSEC)
-#define REPEAT_WAIT   USEC_PER_SEC
+/* so many failures inside this machine in a row are not somebody else's */
+#define OWN_DROPS   2
+#define GIVE_UP     (3600 * USEC_PER_MSEC)
+#define REPEAT_WAIT USEC_PER_SEC
 /* a router that asks for a dead neighbour says so after 3 s */
 #define REPEAT_WAIT_ARP (3400 * USEC_PER_MSEC)
 
@@ -53,7 +55,9 @@ struct TcpStage {
         ProbeSock *sock;
         ProbeSock *repeat;
         Control controls[ELEMENTSOF(control_ports)];
+        ProbeSock *usual; /* the same port, from the interface's own address */
         ProbeUdp *udp;
+        Ladder *ladder;
         sd_event_source *tick_timer;
         bool tx_known, tx_still; /* of the latest attempt: the interface sent nothing meanwhile */
 };
@@ -65,7 +69,9 @@ TcpStage *tcp_stage_free(TcpStage *t)
         sd_event_source_disable_unref(t->tick_timer);
         for (size_t i = 0; i < ELEMENTSOF(t->controls); i++)
                 probe_sock_free(t->controls[i].sock);
+        probe_sock_free(t->usual);
         probe_udp_free(t->udp);
+        ladder_free(t->ladder);
         probe_sock_free(t->repeat);
         probe_sock_free(t->sock);
         free(t);
@@ -121,6 +127,21 @@ static void on_control_answer(ProbeSock *p, const ConnectFacts *f, void *userdat
         c->sock = probe_sock_free(c->sock);
 }
 
+static void on_usual_answer(ProbeSock *p, const ConnectFacts *f, void *userdata)
+{
+        TcpStage *t = userdata;
+        t->e->local.usual_answered = f->outcome == CONNECT_ESTABLISHED ||
+                                     (!f->at_once && !f->icmp.seen && f->error == ECONNREFUSED) ||
+                                     (f->icmp.seen && addr_equal(&f->icmp.from, &t->e->addr));
+        t->usual = probe_sock_free(t->usual);
+}
+
+/* Routers stand between, or a link that has no neighbours to ask. */
+static bool has_way(const Evidence *e)
+{
+        return addr_is_set(&e->local.route.gateway) || !e->local.has_neigh;
+}
+
 /* Trouble here only leaves "alive" unknown. */
 static void controls_start(TcpStage *t)
 {
@@ -129,6 +150,13 @@ static void controls_start(TcpStage *t)
 
         e->life.asked = true;
         facts_source(e, &policy);
+        if (has_way(e))
+                (void)ladder_new(t->event, &policy, &e->ladder, &t->ladder);
+        if (e->local.source_strange) {
+                ConnectPolicy usual = policy;
+                usual.from = e->local.source_usual;
+                (void)probe_sock_new(t->event, &usual, on_usual_answer, t, &t->usual);
+        }
         (void)probe_udp_new(&policy, &t->udp);
         for (size_t i = 0; i < ELEMENTSOF(control_ports); i++) {
                 t->controls[i] = (Control){.stage = t, .port = control_ports[i]};
@@ -162,6 +190,8 @@ static bool decided(const Evidence *e)
         judge(e, &j);
         if (j.confidence == PROBE_PROVEN)
                 return e->tcp.took >= NO_CARRIER;
+        if (j.verdict == VERDICT_LOCAL_FIREWALL && e->tcp.total_retrans >= OWN_DROPS)
+                return true;
         if (j.confidence == PROBE_LIKELY && j.verdict != VERDICT_NEIGHBOUR_DEAD &&
             j.verdict != VERDICT_GATEWAY_DEAD && e->tcp.took >= JUDGE_SILENCE)
                 return true;
@@ -263,6 +293,8 @@ static void on_sock_answer(ProbeSock *p, const ConnectFacts *f, void *userdata)
         Evidence *e = t->e;
 
         e->tcp = *f;
+        if (f->outcome == CONNECT_FAILED && f->at_once)
+                host_count(&e->host_facts);
         e->icmp_own =
                 f->icmp.seen && addr_is_set(&f->icmp.from) && netlink_is_own(&f->icmp.from) > 0;
         tcp_stage_snapshot(t);
@@ -287,6 +319,8 @@ int tcp_stage_new(sd_event *event, Evidence *e, tcp_stage_cb cb, void *userdata,
         int r = facts_gather(e, &t->base);
         if (r < 0)
                 return r;
+        host_gather(&e->host_facts);
+        facts_clock(e);
         r = attempt(t, e->addr.port, PROBE_SOCK_MAX, on_sock_answer, &t->sock);
         if (r < 0)
                 return r;

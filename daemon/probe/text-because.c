@@ -4,7 +4,7 @@
 
 #include "model/way-back.h"
 #include "probe/judge.h"
-#include "probe/text.h"
+#include "probe/phrase.h"
 
 static const char *icmp_text(const Evidence *e, char buf[64])
 {
@@ -248,6 +248,8 @@ char *text_because(const Evidence *e, const Judgement *j)
                 r = because_silence(e, &l);
         if (r >= 0)
                 r = because_hello(e, &l);
+        if (r >= 0)
+                r = because_measures(e, j, &l);
         if (r >= 0 && e->alive.outcome != ALIVE_NOT_ASKED)
                 r = strv_extendf(&l, "CheckAlive: %s after %s",
                                  isempty(e->alive.text) ? "answered" : e->alive.text,

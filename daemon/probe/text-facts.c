@@ -1,5 +1,5 @@
 /* The evidence for programs, and what is not known. */
-#include "probe/text.h"
+#include "probe/phrase.h"
 
 static int add_addr(char ***l, const char *key, const Addr *a)
 {
@@ -88,6 +88,8 @@ int text_facts(const Evidence *e, char ***ret)
                 r = tcp_facts(e, &l);
         if (r >= 0)
                 r = other_facts(e, &l);
+        if (r >= 0)
+                r = measure_facts(e, &l);
         if (r >= 0 && e->hello.asked)
                 r = strv_extendf(&l, "service=%s", service_kind_to_string(e->hello.kind));
         if (r >= 0 && !isempty(e->head.ray))
@@ -133,7 +135,12 @@ int text_missing(const Evidence *e, const Judgement *j, char ***ret)
                 break;
         case VERDICT_FILTERED_SILENTLY:
         case VERDICT_HOST_SILENT:
-                if (e->other.answered)
+                if (j->verdict == VERDICT_HOST_SILENT && e->local.has_neigh &&
+                    !addr_is_set(&e->local.route.gateway))
+                        r = strv_extendf(&l, "whether it still answers %s: root (%s)",
+                                         e->addr.family == AF_INET6 ? "neighbour discovery" : "ARP",
+                                         e->addr.family == AF_INET6 ? "ndisc6" : "arping");
+                if (r < 0 || e->other.answered)
                         break;
                 r = strv_extend(
                         &l, "whether our SYNs arrive: a look at the head (ss -tn state syn-recv "

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "probe/judge.h"
 #include "probe/phrase.h"
 #include "probe/remedy.h"
 
@@ -16,6 +17,23 @@ static char *hint_own_firewall(const Evidence *e)
                 return strdup("here: cat /proc/self/cgroup # the unit named there forbids it: "
                               "systemctl cat UNIT");
         return remedy_open_out(e->keepers.firewall, REMEDY_HERE, &e->addr);
+}
+
+/* The address to speak from, where the one in use is not answered. */
+static char *hint_source(const Evidence *e, const char *addr)
+{
+        const LocalFacts *f = &e->local;
+        char usual[ADDR_MAX], gateway[ADDR_MAX];
+        if (!f->usual_answered)
+                return str_printf("here: ip -br address");
+        addr_format(usual, &f->source_usual);
+        if (!isempty(e->from))
+                return str_printf("--from %s", usual);
+        bool via = addr_is_set(&f->route.gateway);
+        return str_printf("here, as root: ip%s route replace %s%s%s dev %s src %s",
+                          e->addr.family == AF_INET6 ? " -6" : "", addr, via ? " via " : "",
+                          via ? addr_format(gateway, &f->route.gateway) : "", f->route.ifname,
+                          usual);
 }
 
 static char *hint_local(const Evidence *e, const Judgement *j, const char *addr)
@@ -44,7 +62,7 @@ static char *hint_local(const Evidence *e, const Judgement *j, const char *addr)
         case VERDICT_LOCAL_RESOURCES:
                 return str_printf("here: ss -s; sysctl net.ipv4.ip_local_port_range; ulimit -n");
         case VERDICT_WRONG_INTERFACE:
-                return str_printf("here: ip -br address");
+                return hint_source(e, addr);
         case VERDICT_SCOPE_MISSING:
                 return str_printf("write %s%%INTERFACE", addr);
         default:
@@ -126,6 +144,13 @@ static char *hint_path(const Evidence *e, const Judgement *j, const char *name, 
         case VERDICT_REJECTED_AT_HEAD:
         case VERDICT_FILTERED_SILENTLY:
                 return hint_open_head(e, name);
+        case VERDICT_REPLIES_LOST:
+                if (j->place != PROBE_PLACE_HERE || !answers_filtered(e))
+                        return NULL;
+                return str_printf(
+                        "here, as root: sysctl net.ipv4.conf.all.rp_filter=2 # or a route "
+                        "to %s by the interface that its answers come in by",
+                        addr);
         case VERDICT_HALF_OPEN_PATH:
                 return str_printf("on %s: ip route get %s, and compare with the way from here",
                                   name, own_name(e, own));

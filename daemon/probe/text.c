@@ -1,3 +1,4 @@
+#include "probe/judge.h"
 #include "probe/phrase.h"
 
 #include <errno.h>
@@ -55,8 +56,15 @@ const char *text_route_kind(int error)
         }
 }
 
-static char *text_wrong_interface(const Evidence *e)
+static char *text_wrong_interface(const Evidence *e, const char *head)
 {
+        char from[ADDR_MAX], usual[ADDR_MAX];
+        if (e->local.usual_answered)
+                return str_printf("head %s does not know the way back to %s, the address that this "
+                                  "machine speaks from; %s of %s it does",
+                                  head, addr_format(from, &e->local.route.source),
+                                  addr_format(usual, &e->local.source_usual),
+                                  e->local.route.ifname);
         switch (e->local.source) {
         case SOURCE_NO_INTERFACE:
                 return str_printf("this machine has no interface %s", e->from);
@@ -96,7 +104,7 @@ static char *sentence_local(const Evidence *e, const Judgement *j, const char *h
                                   e->tcp.error == EADDRNOTAVAIL ? "no local port is free"
                                                                 : strerror(e->tcp.error));
         case VERDICT_WRONG_INTERFACE:
-                return text_wrong_interface(e);
+                return text_wrong_interface(e, head);
         case VERDICT_SCOPE_MISSING:
                 return str_printf("%s is a link-local address and needs its interface", head);
         default:
@@ -106,7 +114,8 @@ static char *sentence_local(const Evidence *e, const Judgement *j, const char *h
 
 static char *sentence_path(const Evidence *e, const Judgement *j, const char *head)
 {
-        char where[ADDR_MAX] = "";
+        char where[ADDR_MAX] = "", hop_buf[ADDR_MAX];
+        const char *hop = last_hop(e, hop_buf);
         if (addr_is_set(&j->where))
                 addr_format(where, &j->where);
 
@@ -128,7 +137,14 @@ static char *sentence_path(const Evidence *e, const Judgement *j, const char *he
                 return str_printf("router %s has no route to head %s", where, head);
         case VERDICT_HOST_SILENT:
                 return str_printf("head %s answers nothing at all: it is off, or everything on the "
-                                  "way to it or back is dropped",
+                                  "way to it or back is dropped%s%s",
+                                  head, hop ? "; the last hop that answers is " : "",
+                                  strempty(hop));
+        case VERDICT_REPLIES_LOST:
+                if (j->place != PROBE_PLACE_HERE || !answers_filtered(e))
+                        return NULL;
+                return str_printf("this machine throws away what head %s answers: its reverse path "
+                                  "filter expects the answers on another interface",
                                   head);
         case VERDICT_REJECTED_AT_HEAD:
                 return str_printf("the firewall of head %s rejects port %u", head, e->addr.port);
@@ -143,8 +159,8 @@ static char *sentence_path(const Evidence *e, const Judgement *j, const char *he
         case VERDICT_FILTERED_SILENTLY:
                 return str_printf(
                         "head %s is alive, but port %u stays silent: a firewall there or on "
-                        "the way drops it, or the process there is stuck",
-                        head, e->addr.port);
+                        "the way%s%s drops it, or the process there is stuck",
+                        head, e->addr.port, hop ? " behind hop " : "", strempty(hop));
         case VERDICT_HALF_OPEN_PATH:
                 return str_printf(
                         "the connection to head %s port %u opens, but what is sent on it is "

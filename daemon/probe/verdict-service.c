@@ -69,6 +69,8 @@ bool judge_alive(const Evidence *e, Judgement *j)
                 say_head(e, j, VERDICT_WRONG_CLUSTER, PROBE_PROVEN);
                 return true;
         case ALIVE_SILENT:
+                if (e->large.out == LARGE_HOLE || e->large.in == LARGE_HOLE)
+                        return false; /* that is why */
                 say_head(e, j, VERDICT_SERVICE_FROZEN, PROBE_LIKELY);
                 return true;
         case ALIVE_GARBAGE:

@@ -210,6 +210,22 @@ static bool judge_failure(const Evidence *e, Judgement *j)
         return true;
 }
 
+/* Nothing came back, and nobody is left who would still say why: a neighbour that is known is not
+ * asked for again, and a way on which no router speaks has none that tells of a dead host. */
+static usec_t dead_after(const Evidence *e)
+{
+        bool near = e->local.has_neigh && !addr_is_set(&e->local.route.gateway);
+        return near || (e->ladder.ended && e->ladder.n_hops == 0) ? JUDGE_SILENCE : JUDGE_DEAD;
+}
+
+/* One at least for each SYN. */
+bool answers_filtered(const Evidence *e)
+{
+        const LocalFacts *l = &e->local;
+        return e->addr.family == AF_INET && l->rp_filter_known && e->tcp.n_sockets >= 3 &&
+               l->rp_filter >= e->tcp.n_sockets;
+}
+
 /* Nothing came back. From here a filter at the head, one on the way, a lost answer and a full queue
  * all look the same: never more than likely. */
 static bool judge_silence(const Evidence *e, Judgement *j)
@@ -228,9 +244,14 @@ static bool judge_silence(const Evidence *e, Judgement *j)
                 say_neighbour(e, j, PROBE_PROVEN);
         else if (l->has_neigh && neigh_owes(l->neigh) && e->tcp.took >= JUDGE_NEIGH)
                 say_neighbour(e, j, PROBE_LIKELY);
+        else if (l->usual_answered && e->tcp.took >= JUDGE_USUAL)
+                say_local(j, VERDICT_WRONG_INTERFACE, PROBE_PROVEN);
+        else if (answers_filtered(e) && e->tcp.took >= JUDGE_SILENCE)
+                say(j, VERDICT_REPLIES_LOST, PROBE_LIKELY, PROBE_DIRECTION_BACK, PROBE_PLACE_HERE,
+                    NULL);
         else if (e->life.alive && e->tcp.took >= JUDGE_SILENCE)
                 say_filtered(e, j);
-        else if (e->life.asked && e->tcp.took >= JUDGE_DEAD)
+        else if (e->life.asked && e->tcp.took >= dead_after(e))
                 say_head(e, j, VERDICT_HOST_SILENT, PROBE_LIKELY);
         else
                 say_open(j);

@@ -19,6 +19,8 @@ typedef struct Judgement {
 /* A dead neighbour, ours or the last router's, is told by the kernel after 3 s; only behind that is
  * total silence silence. */
 #define JUDGE_DEAD (3200 * USEC_PER_MSEC)
+/* Six SYNs from one address in vain, while another address of ours is answered at once. */
+#define JUDGE_USUAL (1350 * USEC_PER_MSEC)
 /* A neighbour that owes an answer this long is likely dead. */
 #define JUDGE_NEIGH (1200 * USEC_PER_MSEC)
 /* A router that says "host unreachable" sooner than this did not wait for ARP, if it does so twice
