@@ -24,8 +24,9 @@
 #define SIZES_WAIT (250 * USEC_PER_MSEC)
 #define GIVE_UP    (2100 * USEC_PER_MSEC)
 /* An answer of less fits into one packet of any network. */
-#define IN_SMALL 1024
-#define IN_PLAIN 4096 /* whatever follows, large packets arrive */
+#define IN_SMALL  1024
+#define IN_PLAIN  4096 /* whatever follows, large packets arrive */
+#define OUT_PLAIN 2048U
 
 #define IP4_TCP 40 /* bytes of the headers without options, which TCP_MAXSEG leaves out */
 #define IP6_TCP 60
@@ -267,16 +268,22 @@ static void try_sizes(Large *l, bool in)
         }
 }
 
-static void judge_sizes(Large *l)
+/* Two full packets at least, whatever is lost of the rest. */
+static bool packets_arrived(const Try *t)
 {
         StreamFacts f;
+        return t->scan.pong ||
+               (probe_stream_facts(t->fd, &f) >= 0 && f.bytes_acked >= MAX(2 * t->size, OUT_PLAIN));
+}
+
+static void judge_sizes(Large *l)
+{
         usec_t now = now_mono();
 
         for (size_t i = 0; i < l->n_tries; i++) {
                 Try *t = &l->tries[i];
                 if (!t->arrived && t->fd >= 0)
-                        t->arrived =
-                                l->in ? answer_arrived(t, 0) : t->scan.pong || try_acked(t, &f);
+                        t->arrived = l->in ? answer_arrived(t, 0) : packets_arrived(t);
                 if (t->arrived && l->small_at == 0)
                         l->small_at = now;
                 if (t->arrived && t->size > l->facts.fits)

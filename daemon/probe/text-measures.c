@@ -11,10 +11,11 @@ const char *last_hop(const Evidence *e, char buf[ADDR_MAX])
         return l->n_hops > 0 ? addr_format(buf, &l->hops[l->n_hops - 1]) : NULL;
 }
 
-static int because_ladder(const Evidence *e, char ***l)
+static int because_ladder(const Evidence *e, const Judgement *j, char ***l)
 {
         char hop[ADDR_MAX];
-        if (e->tcp.outcome != CONNECT_PENDING || !e->ladder.asked)
+        if (e->tcp.outcome != CONNECT_PENDING || !e->ladder.asked ||
+            j->verdict == VERDICT_LOCAL_FIREWALL)
                 return 0;
         if (last_hop(e, hop))
                 return strv_extendf(l, "the last hop that answers is %s (hop %u)", hop,
@@ -126,7 +127,7 @@ int because_measures(const Evidence *e, const Judgement *j, char ***l)
         if (r >= 0)
                 r = because_source(e, l);
         if (r >= 0)
-                r = because_ladder(e, l);
+                r = because_ladder(e, j, l);
         if (r >= 0 && j->verdict == VERDICT_REPLIES_LOST && answers_filtered(e))
                 r = strv_extendf(l,
                                  "the reverse path filter here threw away %llu packets meanwhile",
