@@ -41,21 +41,10 @@ static bool read_setting(const char *path, unsigned *ret)
                parse_unsigned(str_strip(text), ret) >= 0;
 }
 
-/* By what they leave in /run while they run; chronyd's own folder is closed to strangers, and to be
- * seen all the same. */
-static ClockKeeper find_clock_keeper(void)
-{
-        if (access("/run/chrony", F_OK) == 0)
-                return CLOCK_KEEPER_CHRONY;
-        if (access("/run/systemd/timesync", F_OK) == 0)
-                return CLOCK_KEEPER_TIMESYNCD;
-        return CLOCK_KEEPER_UNKNOWN;
-}
-
 void host_gather(HostFacts *ret)
 {
         struct rlimit files;
-        HostFacts h = {.clock_keeper = find_clock_keeper()};
+        HostFacts h = {0};
 
         h.ports_known = read_range(&h.port_first, &h.port_last);
         h.files_known = getrlimit(RLIMIT_NOFILE, &files) == 0;

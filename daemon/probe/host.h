@@ -3,7 +3,6 @@
 #pragma once
 
 #include "base/addr.h"
-#include "probe/remedy.h"
 
 #define HOST_SERVERS_MAX 160 /* bytes of a list of name servers; the rest is cut */
 #define NSS_ADDRS_MAX    4
@@ -28,8 +27,6 @@ typedef struct HostFacts {
 
         bool mtu_probing_known;
         unsigned mtu_probing; /* net.ipv4.tcp_mtu_probing: 0, 1 after loss, 2 always */
-
-        ClockKeeper clock_keeper;
 
         char servers[HOST_SERVERS_MAX];  /* name servers of resolv.conf: "10.0.0.53" or "" */
         char upstream[HOST_SERVERS_MAX]; /* those that systemd-resolved asks, when it is asked */

@@ -91,7 +91,7 @@ static char *hint_clock(const Evidence *e, const Judgement *j, const char *name)
 {
         if (j->place == PROBE_PLACE_HEAD)
                 return remedy_clock(CLOCK_KEEPER_UNKNOWN, name);
-        return remedy_clock(e->host_facts.clock_keeper, REMEDY_HERE);
+        return remedy_clock(e->keepers.clock, REMEDY_HERE);
 }
 
 static char *hint_hearing(const Evidence *e)

@@ -182,7 +182,7 @@ static void test_clock(void **state)
         says(&e, HINT, "on compute04");
         e.clock.synced = false;
         e.other.clock_sync = CLOCK_SYNC_YES;
-        e.host_facts.clock_keeper = CLOCK_KEEPER_CHRONY;
+        e.keepers.clock = CLOCK_KEEPER_CHRONY;
         j = CHECK(e, VERDICT_CLOCK_SKEW, PROBE_PROVEN);
         assert_int_equal(j.place, PROBE_PLACE_HERE);
         says(&e, HINT, "here, as root: systemctl enable --now chronyd && chronyc makestep");
