@@ -93,7 +93,7 @@ CASES = [
     Case("C2 accepts, and nobody reads", "SERVICE_FROZEN", setup=serve("silent"), within=3.5),
     Case("C2 greets, then is silent", "SERVICE_FROZEN", "likely", setup=gcs(mode="mute"), within=3.5, says="greets on port 6379"),
     Case("C3 a filter that sees one direction", "HALF_OPEN_PATH", setup=half_open, within=3.5),
-    Case("C4 an MTU hole does not hide a healthy GCS", "OK", setup=mtu_hole, within=1),
+    Case("C4 packets of more than 1000 bytes vanish", "MTU_HOLE_OUT", setup=mtu_hole, within=2, says="none of 1500 bytes arrives, those of 576 do"),
     Case("C8 closes after the accept", "CLOSED_AFTER_ACCEPT", setup=serve("close"), within=2),
     Case("C8 resets after the accept", "CLOSED_AFTER_ACCEPT", "proven likely", setup=serve("reset"), within=2),
     Case("C9 wants TLS", "TLS_REQUIRED", setup=tls, where="head", within=2),
