@@ -116,10 +116,20 @@ size_t node_set_count_alive(const NodeSet *s, bool workers_only)
         return k;
 }
 
+static bool same_ports(const Node *a, const Node *b)
+{
+        return a->node_manager_port == b->node_manager_port &&
+               a->object_manager_port == b->object_manager_port &&
+               a->runtime_env_agent_port == b->runtime_env_agent_port &&
+               a->dashboard_agent_grpc_port == b->dashboard_agent_grpc_port &&
+               a->dashboard_agent_port == b->dashboard_agent_port &&
+               a->metrics_export_port == b->metrics_export_port;
+}
+
 static bool node_same(const Node *a, const Node *b)
 {
         if (!ray_id_equal(&a->id, &b->id) || a->state != b->state || a->is_head != b->is_head ||
-            a->node_manager_port != b->node_manager_port || a->n_resources != b->n_resources ||
+            !same_ports(a, b) || a->n_resources != b->n_resources ||
             a->start_time_ms != b->start_time_ms || a->end_time_ms != b->end_time_ms ||
             !streq_ptr(a->name, b->name) || !streq_ptr(a->hostname, b->hostname) ||
             !streq_ptr(a->address, b->address) || !streq_ptr(a->instance_id, b->instance_id) ||

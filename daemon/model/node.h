@@ -42,7 +42,9 @@ typedef struct Node {
         char *name;     /* node_name */
         char *hostname; /* node_manager_hostname */
         char *address;  /* node_manager_address */
-        uint16_t node_manager_port;
+        /* 0 = not known, or not listening yet */
+        uint16_t node_manager_port, object_manager_port, runtime_env_agent_port,
+                dashboard_agent_grpc_port, dashboard_agent_port, metrics_export_port;
         char *instance_id; /* raycluster's node id, "" when Ray was started by hand */
         char *group;       /* node_type_name */
         uint64_t start_time_ms, end_time_ms; /* Unix time; 0 = not known */

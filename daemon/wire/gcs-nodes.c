@@ -64,6 +64,11 @@ static int take_death(Node *n, const Gcspb__NodeDeathInfo *d)
         return take_text(&n->death_reason, known ? reasons[d->reason] : "not said", 32);
 }
 
+static uint16_t take_port(int32_t port)
+{
+        return port > 0 && port <= UINT16_MAX ? (uint16_t)port : 0;
+}
+
 /* On failure *n is half-built; the set that holds it frees it. */
 static int take_node(Node *n, const Gcspb__NodeInfo *m)
 {
@@ -85,9 +90,12 @@ static int take_node(Node *n, const Gcspb__NodeInfo *m)
                          : m->state_snapshot && m->state_snapshot->state == 3 ? NODE_DRAINING
                                                                               : NODE_ALIVE,
                 .is_head = m->is_head_node,
-                .node_manager_port = m->node_manager_port > 0 && m->node_manager_port <= UINT16_MAX
-                                             ? (uint16_t)m->node_manager_port
-                                             : 0,
+                .node_manager_port = take_port(m->node_manager_port),
+                .object_manager_port = take_port(m->object_manager_port),
+                .runtime_env_agent_port = take_port(m->runtime_env_agent_port),
+                .dashboard_agent_grpc_port = take_port(m->metrics_agent_port),
+                .dashboard_agent_port = take_port(m->dashboard_agent_listen_port),
+                .metrics_export_port = take_port(m->metrics_export_port),
                 .start_time_ms = m->start_time_ms,
                 .end_time_ms = m->end_time_ms,
                 .idle_ms = -1,

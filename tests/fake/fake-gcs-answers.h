@@ -107,6 +107,11 @@ static void append_node(Fake *f, Call *q, const FakeNode *n, Buf *out)
         m.node_id = id_bytes(f, n->id);
         m.node_manager_address = (char *)n->address;
         m.node_manager_port = n->port;
+        m.object_manager_port = n->object_manager;
+        m.metrics_export_port = n->metrics;
+        m.runtime_env_agent_port = n->runtime_env;
+        m.metrics_agent_port = n->agent_grpc;
+        m.dashboard_agent_listen_port = n->agent;
         m.state = n->state == NODE_DEAD;
         m.node_manager_hostname = (char *)n->hostname;
         m.node_name = (char *)n->name;

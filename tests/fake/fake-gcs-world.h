@@ -17,6 +17,7 @@ typedef struct FakeNode {
         uint8_t id[RAY_ID_SIZE];
         char hostname[64], address[64], name[64], instance[64], group[64], reason[64];
         int port, state; /* state: NodeState */
+        int object_manager, runtime_env, agent_grpc, agent, metrics;
         bool head;
         double cpus, gpus;
         long long idle, start;
@@ -94,6 +95,16 @@ static void read_node(World *w, const char *spec)
                         set_str(n->reason, sizeof(n->reason), v);
                 else if (streq(*p, "port"))
                         n->port = atoi(v);
+                else if (streq(*p, "object_manager"))
+                        n->object_manager = atoi(v);
+                else if (streq(*p, "runtime_env"))
+                        n->runtime_env = atoi(v);
+                else if (streq(*p, "agent_grpc"))
+                        n->agent_grpc = atoi(v);
+                else if (streq(*p, "agent"))
+                        n->agent = atoi(v);
+                else if (streq(*p, "metrics"))
+                        n->metrics = atoi(v);
                 else if (streq(*p, "head"))
                         n->head = atoi(v);
                 else if (streq(*p, "cpus"))

@@ -12,6 +12,7 @@
  *     cluster HEX      cluster id, filled up with zeros; aa…
  *     token T          wanted in "authorization" of all but health and reflection
  *     node K=V,K=V…    one node more: id (hex, filled up) hostname address name instance group port
+ *                      object_manager runtime_env agent_grpc agent metrics (ports; 0)
  *                      head=1 state=alive|draining|dead cpus gpus idle (ms) start reason
  *     nodes N          N nodes more, made up
  *     agents A,B       pids for GetAgentPIDs

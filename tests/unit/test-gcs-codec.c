@@ -83,6 +83,11 @@ static void test_golden_nodes(void **state)
         assert_string_equal(s1->nodes[0].group, "headgroup");
         assert_string_equal(s1->nodes[0].address, "10.77.0.1");
         assert_int_equal(s1->nodes[0].node_manager_port, 6380);
+        assert_int_equal(s1->nodes[0].object_manager_port, 6381);
+        assert_int_equal(s1->nodes[0].runtime_env_agent_port, 6382);
+        assert_int_equal(s1->nodes[0].dashboard_agent_grpc_port, 6383);
+        assert_int_equal(s1->nodes[0].metrics_export_port, 6384);
+        assert_int_equal(s1->nodes[0].dashboard_agent_port, 6385);
         assert_int_equal(s1->nodes[0].state, NODE_ALIVE);
         assert_int_equal(s1->nodes[1].state, NODE_DRAINING);
         assert_int_equal(s1->nodes[1].idle_ms, -1);
