@@ -9,6 +9,24 @@
         X(HEAD_LOST, "772d117f64c94c469c08f5b7430ab656", "head: the GCS no longer serves")         \
         X(HEAD_PUBLISHED, "4e430babf58c469ca0ddd963fad41ac3", "head: published by mDNS")           \
         X(WORKER_WAITING, "b45d3082e2124947bc89c2bf9666294c", "worker: waiting, with the reason")  \
+        X(WAIT_NAME, "2c7220392e74472ab985f900fd8e8f6f",                                           \
+          "worker: waiting, the head's name leads nowhere")                                        \
+        X(WAIT_LOCAL, "483a60a7e21b44c09c7075b4492a04af",                                          \
+          "worker: waiting, this machine itself is in the way")                                    \
+        X(WAIT_PATH, "47b8bb6f1d5c4b5a9d54b8e649011460",                                           \
+          "worker: waiting, the way to the head is broken")                                        \
+        X(WAIT_FIREWALL, "af014ca4e17a423289c40cd3c59a18eb",                                       \
+          "worker: waiting, a firewall keeps it from the head")                                    \
+        X(WAIT_SERVICE, "3b3051e9dd7140edb640c709c578283b",                                        \
+          "worker: waiting, no GCS answers at the head")                                           \
+        X(WAIT_TLS, "b300b31876a14e799fce044a6e239658",                                            \
+          "worker: waiting, TLS with the head does not come about")                                \
+        X(WAIT_ACCESS, "bd6a7d5cbe3c47edb4359d3a95514165",                                         \
+          "worker: waiting, the head does not let it in")                                          \
+        X(WAIT_BACK, "2791209552814c119a63da971476f306",                                           \
+          "worker: waiting, the head does not reach this machine")                                 \
+        X(WAIT_QUALITY, "bbab3c29b90b469a8425cf5b8a9a06ba",                                        \
+          "worker: waiting, the way to the head works badly")                                      \
         X(HEAD_FOUND, "17c227e8dc1e4c0f99dcc9c9932e5fa8", "worker: a head was found")              \
         X(WORKER_JOINED, "6fbaa6dae55743068e3d8814581c3507",                                       \
           "worker: this node is ALIVE in the cluster")                                             \

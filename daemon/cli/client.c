@@ -52,6 +52,8 @@ static const struct {
         {"Published", offsetof(View, published)},
         {"Head", offsetof(View, head)},
         {"HeadSource", offsetof(View, head_source)},
+        {"Verdict", offsetof(View, verdict)},
+        {"Remedy", offsetof(View, remedy)},
 };
 
 static char **text_at(View *v, size_t i)

@@ -12,6 +12,8 @@ static int view_json(Json *o, const View *v)
                 {"role", role_to_string(v->role)},
                 {"state", v->state},
                 {"reason", v->reason},
+                {"verdict", v->verdict},
+                {"remedy", v->remedy},
                 {"node_id", v->node_id},
                 {"node_name", v->node_name},
                 {"address", v->address},

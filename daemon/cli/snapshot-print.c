@@ -28,7 +28,7 @@ static const char *dot_colour(const Paint *p, const View *v)
 static void print_state(const Paint *p, const View *v)
 {
         char since[OUT_SINCE_MAX];
-        _cleanup_free_ char *reason = clean(v->reason);
+        _cleanup_free_ char *reason = clean(v->reason), *remedy = clean(v->remedy);
 
         printf("%s●%s %s%s%s, %s of cluster \"%s\"\n", dot_colour(p, v), p->off, p->bold,
                *v->node_name ? v->node_name : "this machine", p->off, role_to_string(v->role),
@@ -40,6 +40,8 @@ static void print_state(const Paint *p, const View *v)
                 out_line("State", "%s%s%s", dot_colour(p, v), v->state, p->off);
         if (!isempty(reason))
                 out_line("", "%s", reason);
+        if (!isempty(remedy))
+                out_line("Try", "%s", remedy);
 }
 
 /* In these states of a worker its head is what is missing. */

@@ -155,6 +155,8 @@ static const sd_bus_vtable worker_vtable[] = {
         COMMON,
         TEXT("Head"),
         TEXT("HeadSource"),
+        TEXT("Verdict"),
+        TEXT("Remedy"),
         SD_BUS_PROPERTY("Sources", "a(sss)", get_sources, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_VTABLE_END,
 };
@@ -164,6 +166,7 @@ static uint32_t role_mask(Role role)
 {
         const uint32_t head = UINT32_C(1) << STATUS_PUBLISHED | UINT32_C(1) << STATUS_WORKERS_ALIVE;
         const uint32_t worker = UINT32_C(1) << STATUS_HEAD | UINT32_C(1) << STATUS_HEAD_SOURCE |
+                                UINT32_C(1) << STATUS_VERDICT | UINT32_C(1) << STATUS_REMEDY |
                                 UINT32_C(1) << STATUS_SOURCES;
         return role == ROLE_HEAD ? ~worker : ~head;
 }

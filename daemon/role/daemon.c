@@ -146,6 +146,18 @@ static int reload(Daemon *d, char **reterr_text)
         return 0;
 }
 
+static const char *line_of(const Daemon *d, char **ret)
+{
+        *ret = status_line(&d->status);
+        return *ret ? *ret : d->status.text[STATUS_REASON];
+}
+
+static void tell_ready(const Daemon *d)
+{
+        _cleanup_free_ char *line = NULL;
+        notify_ready("%s", line_of(d, &line));
+}
+
 static int reload_notified(Daemon *d, char **reterr_text)
 {
         if (d->stopping) {
@@ -154,7 +166,7 @@ static int reload_notified(Daemon *d, char **reterr_text)
         }
         notify_reloading();
         int r = reload(d, reterr_text);
-        notify_ready("%s", d->status.text[STATUS_REASON]);
+        tell_ready(d);
         return r;
 }
 
@@ -235,7 +247,7 @@ static void on_name(int error, const char *text, void *userdata)
         if (d->ready)
                 return;
         d->ready = true;
-        notify_ready("%s", d->status.text[STATUS_REASON]);
+        tell_ready(d);
 }
 
 static void on_bus_get_nodes(void *userdata)
@@ -264,12 +276,14 @@ static int on_bus_reload(char **reterr_text, void *userdata)
 static int on_post(sd_event_source *s, void *userdata)
 {
         Daemon *d = userdata;
+        const uint32_t told = UINT32_C(1) << STATUS_REASON | UINT32_C(1) << STATUS_REMEDY;
         uint32_t dirty = status_take_dirty(&d->status);
+        _cleanup_free_ char *line = NULL;
 
         if (!dirty)
                 return 0;
-        if (d->ready && (dirty & UINT32_C(1) << STATUS_REASON))
-                notify_status("%s", d->status.text[STATUS_REASON]);
+        if (d->ready && (dirty & told))
+                notify_status("%s", line_of(d, &line));
         daemon_bus_emit(d->object, dirty);
         return 0;
 }

@@ -19,6 +19,8 @@ static const char *const status_prop_table[_STATUS_PROP_MAX] = {
         [STATUS_PUBLISHED] = "Published",
         [STATUS_HEAD] = "Head",
         [STATUS_HEAD_SOURCE] = "HeadSource",
+        [STATUS_VERDICT] = "Verdict",
+        [STATUS_REMEDY] = "Remedy",
         [STATUS_STATE_SINCE] = "StateSince",
         [STATUS_ENGINE_REPAIRS] = "EngineRepairs",
         [STATUS_RESTART_DUE] = "RestartDue",
@@ -126,6 +128,14 @@ int status_set_state(Status *s, const char *state, const char *reason)
         }
         int q = status_set(s, STATUS_REASON, reason);
         return r < 0 ? r : q < 0 ? q : r | q;
+}
+
+char *status_line(const Status *s)
+{
+        const char *remedy = s->text[STATUS_REMEDY];
+
+        return isempty(remedy) ? strdup(s->text[STATUS_REASON])
+                               : str_printf("%s. Try: %s", s->text[STATUS_REASON], remedy);
 }
 
 uint32_t status_take_dirty(Status *s)

@@ -28,6 +28,8 @@ typedef enum StatusProp {
         STATUS_PUBLISHED,   /* head only */
         STATUS_HEAD,        /* worker only: the head's name as found */
         STATUS_HEAD_SOURCE, /* worker only */
+        STATUS_VERDICT,     /* worker only: of the examination that Reason tells of, or "" */
+        STATUS_REMEDY,      /* worker only: what to do about it, or "" */
         _STATUS_TEXT_MAX,
         STATUS_STATE_SINCE = _STATUS_TEXT_MAX,
         STATUS_ENGINE_REPAIRS,
@@ -74,6 +76,10 @@ void status_set_n_sources(Status *s, size_t n);
 
 /* State and reason in one; `since` moves only with the state. */
 int status_set_state(Status *s, const char *state, const char *reason);
+
+/* The reason and, where there is one, the remedy, in one line: STATUS= and the journal. A new
+ * string (caller frees), NULL when out of memory. */
+char *status_line(const Status *s) _warn_unused_result_;
 
 /* The marks since the last time, cleared by this. */
 uint32_t status_take_dirty(Status *s);

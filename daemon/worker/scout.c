@@ -32,13 +32,16 @@ struct Scout {
         size_t at;
         bool seek;
         Addr avoid;
+        bool beside; /* the head in question is the one to avoid */
         usec_t seeking_since;
         Probe *probe;
         GcsStatus refused; /* what the last unanswered round was */
         char *refusal;     /* the last unanswered round's, "" */
         usec_t why_at;
-        char *why;    /* the last probe's sentence, "" */
-        char *ladder; /* NULL: serves */
+        char *why;       /* the last probe's sentence, "" */
+        Verdict verdict; /* why is of this one; invalid: of none */
+        char *remedy;    /* and what to do, "" */
+        char *ladder;    /* NULL: serves */
         Backoff asking, probing;
         sd_event_source *ask_timer, *probe_timer;
 };
@@ -52,6 +55,14 @@ static void arm(sd_event_source *s, usec_t in)
 static bool serves(const Scout *s)
 {
         return s->watch && watch_facts(s->watch)->serving_since != 0;
+}
+
+static bool has_addr(const Candidate *c, const Addr *a)
+{
+        for (size_t i = 0; c && addr_is_set(a) && i < c->n_addrs; i++)
+                if (addr_equal(&c->addrs[i], a) && c->addrs[i].port == a->port)
+                        return true;
+        return false;
 }
 
 static void climb(Scout *s)
@@ -85,65 +96,85 @@ static void update(Scout *s)
 /* --- why not ------------------------------------------------------------------------------------
  */
 
-/* A token is a mistake of this machine, so its remedy belongs into the sentence. */
-static char *explain(const ProbeReport *report)
+static void set_why(Scout *s, Verdict verdict, const char *why, const char *remedy)
 {
-        bool required = report->verdict == VERDICT_TOKEN_REQUIRED;
+        int a = free_and_strdup(&s->why, strempty(why));
+        int b = free_and_strdup(&s->remedy, strempty(remedy));
+        s->verdict = a < 0 || b < 0 || isempty(why) ? _VERDICT_INVALID : verdict;
+}
 
-        if (required && access(ENGINE_TOKEN_FILE, R_OK) < 0 && errno == EACCES)
-                return str_printf("%s that user raycluster can read: " ENGINE_TOKEN_FILE
-                                  " wants owner root, group ray, mode 0640",
-                                  report->sentence);
-        if (required || report->verdict == VERDICT_TOKEN_WRONG)
-                return str_printf("%s: %s", report->sentence, report->hint);
-        return strdup(report->sentence);
+/* There is a token, and user raycluster may not read it. */
+static bool token_is_hidden(const ProbeReport *report)
+{
+        return report->verdict == VERDICT_TOKEN_REQUIRED && access(ENGINE_TOKEN_FILE, R_OK) < 0 &&
+               errno == EACCES;
+}
+
+static void explain(Scout *s, const ProbeReport *report)
+{
+        if (report->verdict == VERDICT_OK) {
+                /* what the probe finds in order, the last round's own words explain */
+                set_why(s, _VERDICT_INVALID, s->refusal, NULL);
+        } else if (token_is_hidden(report)) {
+                _cleanup_free_ char *text =
+                        str_printf("%s that user raycluster can read", report->sentence);
+                set_why(s, report->verdict, text,
+                        "here, as root: chown root:ray " ENGINE_TOKEN_FILE
+                        " && chmod 640 " ENGINE_TOKEN_FILE);
+        } else
+                set_why(s, report->verdict, report->sentence, report->hint);
+        s->why_at = now_mono();
 }
 
 static void on_probe(Probe *p, const ProbeReport *report, void *userdata)
 {
         Scout *s = userdata;
 
-        /* what the probe finds in order, the last round's own words explain */
-        char *why = report->verdict == VERDICT_OK ? strdup(s->refusal) : explain(report);
-        if (why) {
-                free(s->why);
-                s->why = why;
-                s->why_at = now_mono();
-        }
+        explain(s, report);
         s->probe = probe_free(s->probe);
         arm(s->probe_timer, backoff_next(&s->probing));
         update(s);
 }
 
+/* The address that is knocked at, or the one that Ray runs for and that others watch; NULL: none,
+ * or it answers. */
+static const Addr *in_question(const Scout *s)
+{
+        if (s->watch)
+                return !serves(s) && !isempty(s->refusal) ? watch_addr(s->watch) : NULL;
+        return s->seek && addr_is_set(&s->avoid) ? &s->avoid : NULL;
+}
+
 static void start_probe(Scout *s)
 {
-        if (s->probe || !s->candidate || !s->watch)
+        const Addr *addr = in_question(s);
+
+        if (s->probe || !addr)
                 return;
         ProbeRequest request = {
-                .host = s->candidate->name,
-                .port = watch_addr(s->watch)->port,
-                .addr = watch_addr(s->watch),
+                .host = has_addr(s->candidate, addr) ? s->candidate->name : "",
+                .port = addr->port,
+                .addr = addr,
                 .token = s->token,
         };
         int r = probe_new(s->event, &request, on_probe, s, &s->probe);
         if (r < 0) {
                 log_debug_errno(r, "Probing the head: %m");
-                (void)free_and_strdup(&s->why, s->refusal);
+                set_why(s, _VERDICT_INVALID, s->refusal, NULL);
         }
 }
 
 static int on_probe_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
         Scout *s = userdata;
-        if (s->watch && !serves(s) && !isempty(s->refusal))
-                start_probe(s);
+        start_probe(s);
         return 0;
 }
 
 static void drop_probe(Scout *s)
 {
         s->probe = probe_free(s->probe);
-        (void)free_and_strdup(&s->why, "");
+        set_why(s, _VERDICT_INVALID, NULL, NULL);
         (void)free_and_strdup(&s->refusal, "");
         (void)sd_event_source_set_enabled(s->probe_timer, SD_EVENT_OFF);
         backoff_reset(&s->probing);
@@ -183,7 +214,7 @@ static void on_round(Watch *w, void *userdata)
                 s->refused = watch_facts(w)->status;
                 /* a probe sees it as soon as a round does: what it just said is about this */
                 if (usec_sub(now_mono(), s->why_at) >= WHY_FRESH)
-                        (void)free_and_strdup(&s->why, "");
+                        set_why(s, _VERDICT_INVALID, NULL, NULL);
                 backoff_reset(&s->probing);
                 if (!s->probe)
                         arm(s->probe_timer, PROBE_AGAIN);
@@ -197,12 +228,15 @@ static void on_round(Watch *w, void *userdata)
         update(s);
 }
 
-static bool has_addr(const Candidate *c, const Addr *a)
+/* Nobody to knock at. Why the head that Ray runs for is silent is asked all the same. */
+static void leave(Scout *s)
 {
-        for (size_t i = 0; c && addr_is_set(a) && i < c->n_addrs; i++)
-                if (addr_equal(&c->addrs[i], a) && c->addrs[i].port == a->port)
-                        return true;
-        return false;
+        s->watch = watch_free(s->watch);
+        if (!s->beside || !in_question(s))
+                drop_probe(s);
+        s->beside = in_question(s);
+        if (s->beside && !s->probe && sd_event_source_get_enabled(s->probe_timer, NULL) <= 0)
+                arm(s->probe_timer, 0);
 }
 
 static void knock(Scout *s, usec_t first)
@@ -211,13 +245,15 @@ static void knock(Scout *s, usec_t first)
 
         if (!s->seek || !s->candidate || s->candidate->n_addrs == 0 ||
             has_addr(s->candidate, &s->avoid)) {
-                s->watch = watch_free(s->watch);
-                drop_probe(s);
+                leave(s);
                 return;
         }
         if (s->watch && has_addr(s->candidate, watch_addr(s->watch)))
                 return;
         s->watch = watch_free(s->watch);
+        if (s->beside)
+                drop_probe(s); /* it was about the other one */
+        s->beside = false;
         if (s->at >= s->candidate->n_addrs)
                 s->at = 0;
         GcsClientPolicy policy = {
@@ -302,6 +338,8 @@ void scout_seek(Scout *s, bool seek, const Addr *avoid)
                 backoff_reset(&s->asking);
                 arm(s->ask_timer, backoff_next(&s->asking));
         }
+        if (!addr_equal(&s->avoid, &to_avoid))
+                drop_probe(s); /* it was about another one */
         s->seek = seek;
         s->avoid = to_avoid;
         knock(s, 0);
@@ -339,12 +377,14 @@ int scout_new(sd_event *event, Bus *bus, const char *last_known_path, const Scou
                 .cluster = strdup(""),
                 .refusal = strdup(""),
                 .why = strdup(""),
+                .remedy = strdup(""),
+                .verdict = _VERDICT_INVALID,
                 .ops = *ops,
                 .userdata = userdata,
                 .asking = {.base = 2 * USEC_PER_SEC, .max = 15 * USEC_PER_SEC},
                 .probing = {.base = 3 * USEC_PER_SEC, .max = 30 * USEC_PER_SEC},
         };
-        if (!s->last_known_path || !s->cluster || !s->refusal || !s->why)
+        if (!s->last_known_path || !s->cluster || !s->refusal || !s->why || !s->remedy)
                 return -ENOMEM;
         int r = sd_event_add_time(event, &s->ask_timer, CLOCK_MONOTONIC, USEC_INFINITY, 0,
                                   on_ask_timer, s);
@@ -377,6 +417,7 @@ Scout *scout_free(Scout *s)
         free(s->token);
         free(s->refusal);
         free(s->why);
+        free(s->remedy);
         free(s->ladder);
         free(s);
         return NULL;
@@ -395,6 +436,21 @@ bool scout_is_ambiguous(const Scout *s)
 const char *scout_ladder(const Scout *s)
 {
         return serves(s) && !scout_is_ambiguous(s) ? NULL : strempty(s->ladder);
+}
+
+const char *scout_why(const Scout *s)
+{
+        return s->why;
+}
+
+Verdict scout_verdict(const Scout *s)
+{
+        return scout_is_ambiguous(s) ? _VERDICT_INVALID : s->verdict;
+}
+
+const char *scout_remedy(const Scout *s)
+{
+        return scout_is_ambiguous(s) ? "" : s->remedy;
 }
 
 bool scout_is_busy(const Scout *s)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "disco/disco.h"
+#include "model/verdict.h"
 #include "role/status.h"
 #include "role/watch.h"
 
@@ -38,6 +39,12 @@ const Candidate *scout_candidate(const Scout *s);
 bool scout_is_ambiguous(const Scout *s);
 /* Why there is nothing to join, "waiting: …"; NULL: scout_facts() are of a GCS that serves. */
 const char *scout_ladder(const Scout *s);
+/* What the last examination of the head in question said: of the one that is knocked at, or of the
+ * one to avoid, for which Ray runs and which is silent. "" and invalid while there is nothing to
+ * say; the remedy may be "" with a verdict. */
+const char *scout_why(const Scout *s);
+Verdict scout_verdict(const Scout *s);
+const char *scout_remedy(const Scout *s);
 /* A source is being asked, or a probe looks for the reason: what the ladder says is for the moment.
  */
 bool scout_is_busy(const Scout *s);

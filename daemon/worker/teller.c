@@ -7,16 +7,20 @@
 /* A reason of waiting that stood this long is told; one that always changes, after this. */
 #define TELL_AFTER   (USEC_PER_SEC / 2)
 #define TELL_AT_LAST (10 * USEC_PER_SEC)
+/* One verdict whose words change is told again after this. */
+#define SAME_AGAIN USEC_PER_MIN
 
 struct Teller {
         const Status *status; /* weak */
         const Scout *scout;   /* weak */
-        bool looking;
+        bool looking, lost;
         bool found;               /* MSG_HEAD_FOUND was told for the present head */
         sd_event_source *telling; /* of a reason of waiting, when it has settled */
         usec_t unsettled_since;
-        char *told;        /* the last reason of waiting in the journal */
-        RateLimit waiting; /* lines about changed reasons of waiting */
+        char *told;           /* the last reason of waiting in the journal, */
+        Verdict told_verdict; /* its verdict, */
+        usec_t told_at;       /* and when; monotonic */
+        RateLimit waiting;    /* lines about changed reasons of waiting */
 };
 
 static char **fields_of(const Teller *t)
@@ -27,27 +31,80 @@ static char **fields_of(const Teller *t)
         if (strv_extendf(&l, "RAYCLUSTER_NODE=%s", s->text[STATUS_NODE_NAME]) < 0 ||
             strv_extendf(&l, "RAYCLUSTER_HEAD=%s", s->text[STATUS_HEAD]) < 0 ||
             strv_extendf(&l, "RAYCLUSTER_HEAD_ADDRESS=%s", s->text[STATUS_HEAD_ADDRESS]) < 0 ||
-            strv_extendf(&l, "RAYCLUSTER_CLUSTER_ID=%s", s->text[STATUS_CLUSTER_ID]) < 0)
+            strv_extendf(&l, "RAYCLUSTER_CLUSTER_ID=%s", s->text[STATUS_CLUSTER_ID]) < 0 ||
+            strv_extendf(&l, "RAYCLUSTER_VERDICT=%s", s->text[STATUS_VERDICT]) < 0 ||
+            strv_extendf(&l, "RAYCLUSTER_REMEDY=%s", s->text[STATUS_REMEDY]) < 0)
                 (void)log_oom();
         return l;
 }
 
-/* false: too many lines already; later. */
-static bool tell_waiting(Teller *t)
+MessageId teller_message(Verdict v)
+{
+        int code = verdict_code(v);
+
+        if (v == VERDICT_VERSION_MISMATCH)
+                return MSG_VERSION_MISMATCH;
+        if (code >= 60 && code <= 65)
+                return MSG_WAIT_TLS;
+        switch (code / 10) {
+        case 1:
+                return MSG_WAIT_NAME;
+        case 2:
+                return MSG_WAIT_LOCAL;
+        case 3:
+                return MSG_WAIT_PATH;
+        case 4:
+                return MSG_WAIT_FIREWALL;
+        case 5:
+                return MSG_WAIT_SERVICE;
+        case 6:
+                return MSG_WAIT_ACCESS;
+        case 7:
+                return MSG_WAIT_BACK;
+        case 8:
+                return MSG_WAIT_QUALITY;
+        default:
+                return MSG_WORKER_WAITING;
+        }
+}
+
+/* The same verdict in other words (a time, a count) is no news. */
+static usec_t wait_before(const Teller *t, Verdict v)
+{
+        usec_t passed = usec_sub(now_mono(), t->told_at);
+        return t->told && v >= 0 && v == t->told_verdict ? usec_sub(SAME_AGAIN, passed) : 0;
+}
+
+static void keep_told(Teller *t, const char *reason, Verdict v)
+{
+        (void)free_and_strdup(&t->told, reason);
+        t->told_verdict = v;
+        t->told_at = now_mono();
+}
+
+/* How long to wait before it may be told; 0: it was, or is nothing to tell. */
+static usec_t tell_waiting(Teller *t)
 {
         const char *reason = t->status->text[STATUS_REASON];
-        _cleanup_strv_free_ char **fields = fields_of(t);
+        Verdict v = verdict_from_string(t->status->text[STATUS_VERDICT]);
+        _cleanup_strv_free_ char **fields = NULL;
+        _cleanup_free_ char *line = NULL;
 
-        if (streq_ptr(t->told, reason))
-                return true;
+        if (streq_ptr(t->told, reason) || (t->lost && v < 0))
+                return 0;
+        usec_t wait = wait_before(t, v);
+        if (wait > 0)
+                return wait;
         if (!ratelimit_below(&t->waiting, now_mono()))
-                return false;
-        (void)free_and_strdup(&t->told, reason);
+                return TELL_AT_LAST;
+        fields = fields_of(t);
+        line = status_line(t->status);
         log_event(LOG_NOTICE,
-                  scout_is_ambiguous(t->scout) ? MSG_HEADS_AMBIGUOUS : MSG_WORKER_WAITING, fields,
-                  "%s", reason);
+                  scout_is_ambiguous(t->scout) ? MSG_HEADS_AMBIGUOUS : teller_message(v), fields,
+                  "%s", line ? line : reason);
+        keep_told(t, reason, v);
         t->waiting.suppressed = 0;
-        return true;
+        return 0;
 }
 
 static void arm_telling(Teller *t, usec_t in)
@@ -60,12 +117,12 @@ static int on_telling(sd_event_source *s, uint64_t usec, void *userdata)
 {
         Teller *t = userdata;
 
-        if (!t->looking)
+        if (!t->looking && !t->lost)
                 return 0;
-        if (scout_is_busy(t->scout)) /* its answer is what people want to read */
-                arm_telling(t, TELL_AFTER);
-        else if (!tell_waiting(t))
-                arm_telling(t, TELL_AT_LAST);
+        /* the answer of a busy one is what people want to read */
+        usec_t wait = scout_is_busy(t->scout) ? TELL_AFTER : tell_waiting(t);
+        if (wait > 0)
+                arm_telling(t, wait);
         return 0;
 }
 
@@ -100,14 +157,18 @@ void teller_move(Teller *t, WorkerState before, WorkerState now, const char *rea
         _cleanup_strv_free_ char **fields = fields_of(t);
 
         t->looking = now == WORKER_LOOKING;
+        t->lost = now == WORKER_LOST_HEAD;
         tell_found(t, now, up, fields);
-        if (now != WORKER_LOOKING && now != WORKER_CHECKING)
+        if (now != WORKER_LOOKING && now != WORKER_CHECKING) {
                 free(TAKE_PTR(t->told)); /* the next waiting is a new story */
+                t->told_verdict = _VERDICT_INVALID;
+        }
         if (now == WORKER_JOINED)
                 log_event(LOG_INFO, MSG_WORKER_JOINED, fields, "%s", reason);
-        else if (now == WORKER_LOST_HEAD)
+        else if (now == WORKER_LOST_HEAD) {
                 log_event(LOG_WARNING, MSG_WORKER_WAITING, fields, "%s", reason);
-        else if (now != WORKER_LOOKING)
+                keep_told(t, reason, _VERDICT_INVALID);
+        } else if (now != WORKER_LOOKING)
                 log_debug("%s -> %s: %s", worker_state_to_string(before),
                           worker_state_to_string(now), reason);
 }
@@ -120,6 +181,7 @@ int teller_new(sd_event *event, const Status *status, const Scout *scout, Teller
         *t = (Teller){
                 .status = status,
                 .scout = scout,
+                .told_verdict = _VERDICT_INVALID,
                 .waiting = {.interval = USEC_PER_MIN, .burst = 6},
         };
         int r = sd_event_add_time(event, &t->telling, CLOCK_MONOTONIC, USEC_INFINITY,

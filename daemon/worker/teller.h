@@ -2,6 +2,8 @@
  * changes from line to line: only what stands for a moment is told, and not too often. */
 #pragma once
 
+#include "base/messages.h"
+#include "model/verdict.h"
 #include "role/status.h"
 #include "worker/scout.h"
 #include "worker/worker-state.h"
@@ -15,5 +17,9 @@ DEFINE_CLEANUP(Teller *, teller_free);
 
 /* From one state to another. up: Ray's unit runs or comes up. */
 void teller_move(Teller *t, WorkerState before, WorkerState now, const char *reason, bool up);
-/* It looks for a head, and the reason in the status is new. */
+/* It looks for a head, or its own one is silent, and the reason in the status is new. A changed
+ * verdict is told as soon as it has settled; one and the same in other words, once a minute. */
 void teller_wait(Teller *t);
+
+/* The message of a reason of waiting that is this verdict's: one for each family of causes. */
+MessageId teller_message(Verdict v);

@@ -198,6 +198,21 @@ static void configure(Worker *w)
 /* --- state --------------------------------------------------------------------------------------
  */
 
+/* In these states the reason is what an examination of the head found, if there was one. */
+static bool is_about_head(WorkerState s)
+{
+        return s == WORKER_LOOKING || s == WORKER_LOST_HEAD;
+}
+
+static void show_verdict(Worker *w, WorkerState state)
+{
+        Status *s = daemon_status(w->daemon);
+        Verdict v = is_about_head(state) ? scout_verdict(w->scout) : _VERDICT_INVALID;
+
+        (void)status_set(s, STATUS_VERDICT, v >= 0 ? verdict_to_string(v) : "");
+        (void)status_set(s, STATUS_REMEDY, v >= 0 ? scout_remedy(w->scout) : "");
+}
+
 /* The one door to the state. */
 static void worker_set_state(Worker *w, WorkerState state, const char *reason)
 {
@@ -211,10 +226,11 @@ static void worker_set_state(Worker *w, WorkerState state, const char *reason)
         bool changed =
                 state != before || !streq(daemon_status(w->daemon)->text[STATUS_REASON], reason);
         w->state = state;
+        show_verdict(w, state);
         daemon_set_state(w->daemon, worker_state_to_string(state), reason);
         if (state != before)
                 teller_move(w->teller, before, state, reason, is_up(w));
-        if (state == WORKER_LOOKING && changed)
+        if (is_about_head(state) && changed)
                 teller_wait(w->teller);
         if (state == WORKER_JOINED && before != WORKER_JOINED)
                 scout_remember(w->scout);
@@ -248,7 +264,9 @@ static WorkerFacts facts_of(Worker *w, const char *head, const char *moved)
                            : "",
                 .serving = f && f->serving_since != 0,
                 .failures = f ? f->failures : 0,
-                .gcs_text = f ? f->text : "",
+                .gcs_text = !f                             ? ""
+                            : isempty(scout_why(w->scout)) ? f->text
+                                                           : scout_why(w->scout),
                 .other_cluster =
                         *id && args && !isempty(args->cluster_id) && !streq(args->cluster_id, id),
                 .other_ray = *id && *ray && !streq(f->versions.ray, ray),

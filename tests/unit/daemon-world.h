@@ -190,7 +190,7 @@ static uint32_t starts(World *w)
         return n;
 }
 
-static void steer(World *w, const char *method, const char *text)
+_unused_ static void steer(World *w, const char *method, const char *text)
 {
         assert_true(sd_bus_call_method(w->bus, "org.freedesktop.systemd1", "/",
                                        "org.raycluster1.Fake", method, NULL, NULL, "s", text) >= 0);
@@ -247,7 +247,7 @@ static void write_conf(World *w, const char *more)
         write_conf_full(w, "127.0.0.1", more);
 }
 
-static void write_conf_head(World *w, const char *head)
+_unused_ static void write_conf_head(World *w, const char *head)
 {
         write_conf_full(w, head, "");
 }

@@ -247,6 +247,19 @@ static void test_worker(void **state)
         assert_has(out, "  Looked for: static     idle     cluster.head is empty\n"
                         "              dns        found    compute04.lab (10.77.0.1)\n");
         assert_null(strstr(out, "AUTHENTICATION"));
+        assert_null(strstr(out, "Try: "));
+        tell(&f, "Verdict PORT_CLOSED");
+        tell(&f, "Remedy on compute04: systemctl status ray-head");
+        assert_has(sh(TOOL " status"), "not running there\n"
+                                       "         Try: on compute04: systemctl status ray-head\n");
+        {
+                _cleanup_json_ Json *j = NULL;
+                out = sh(TOOL " status --json");
+                assert_int_equal(json_parse(out, strlen(out) - strlen("[0]\n"), &j), 0);
+                assert_string_equal(json_get_str(j, "verdict"), "PORT_CLOSED");
+                assert_string_equal(json_get_str(j, "remedy"),
+                                    "on compute04: systemctl status ray-head");
+        }
         assert_has(sh(TOOL " env"), "the head is not known yet (waiting: head compute04");
         assert_has(sh(TOOL " wait -t 10ms"),
                    "gave up after 10ms: looking: waiting: head compute04");

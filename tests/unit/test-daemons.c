@@ -308,8 +308,8 @@ static void test_token_asked(void **state)
         start_gcs(w, "aa");
         start_daemon(w);
         wait_for(w, "Reason",
-                 "waiting: head 127.0.0.1 asks for a token and this machine has none: here: ls -l "
-                 "/etc/raycluster/ray-token");
+                 "waiting: head 127.0.0.1 asks for a token and this machine has none (found by ");
+        wait_for(w, "Remedy", "here: ls -l /etc/raycluster/ray-token");
         assert_int_equal(starts(w), 0);
         write_text(w, "gcs", "\n");
         wait_for(w, "State", "joined");

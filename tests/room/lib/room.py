@@ -44,9 +44,14 @@ class Result:
         self.code, self.out, self.err = code, out, err
 
 
-def message_id(name):
+def message_ids(name):
+    """The MESSAGE_IDs of this name in daemon/base/messages.h; WAITING are all that a worker waits with."""
     text = (HERE.parent.parent / "daemon/base/messages.h").read_text()
-    return re.search(rf'X\({name},\s*"([0-9a-f]{{32}})"', text).group(1)
+    pattern = r"WAIT_\w+|WORKER_WAITING" if name == "WAITING" else name
+    ids = set(re.findall(rf'X\((?:{pattern}),\s*"([0-9a-f]{{32}})"', text))
+    if not ids:
+        raise KeyError(name)
+    return ids
 
 
 def stamp(entry):
@@ -371,10 +376,10 @@ END
         args += ["-n", str(lines)] if lines else []
         return self.run(args, check=False, quiet=True).out
 
-    def wait_journal(self, pattern, after, timeout=30, unit=None, message_id=None):
+    def wait_journal(self, pattern, after, timeout=30, unit=None, message_ids=None):
         """Wait for a journal entry newer than the cursor `after` whose text matches; returns it.
 
-        With message_id only entries of that MESSAGE_ID count (hex, no dashes).
+        With message_ids only entries of these MESSAGE_IDs count (hex, no dashes).
         """
         # No match on the command line: with one, --after-cursor of systemd 252 skips the first
         # entry that matches, even when it is not the cursor's.
@@ -395,7 +400,7 @@ END
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     entry = json.loads(line)
-                    if message_id and entry.get("MESSAGE_ID") != message_id:
+                    if message_ids and entry.get("MESSAGE_ID") not in message_ids:
                         continue
                     if unit and unit not in (entry.get("_SYSTEMD_UNIT"), entry.get("UNIT")):
                         continue
@@ -417,7 +422,7 @@ END
     def wait_message(self, name, after, timeout=30, pattern="", unit=None):
         """Wait for an entry with the MESSAGE_ID of this name in daemon/base/messages.h."""
         try:
-            return self.wait_journal(pattern, after, timeout, unit, message_id(name))
+            return self.wait_journal(pattern, after, timeout, unit, message_ids(name))
         except Failed as e:
             last = "\n    ".join(self.journal(after, lines=15).split("\n"))
             raise Failed(f"{self.name}: no {name} in {timeout} s ({e})\n  journal:\n    "
@@ -426,7 +431,7 @@ END
     def count_messages(self, name, after):
         """How many entries with this MESSAGE_ID came after the cursor."""
         out = self.journal(after, output="json")
-        return sum(json.loads(line).get("MESSAGE_ID") == message_id(name)
+        return sum(json.loads(line).get("MESSAGE_ID") in message_ids(name)
                    for line in out.splitlines())
 
     # raycluster's own interface ---------------------------------------------------------------

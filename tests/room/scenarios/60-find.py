@@ -23,7 +23,7 @@ def scenario_workers_first_by_mdns(room):
     cursors = {g: g.cursor() for g in room.guests.values()}
     for guest in workers:
         guest.enable("ray-worker")
-        guest.wait_message("WORKER_WAITING", cursors[guest], 20)
+        guest.wait_message("WAITING", cursors[guest], 20)
     room.timeline.say("room", "a minute passes")
     time.sleep(60)
     for guest in workers:
@@ -73,7 +73,7 @@ def scenario_name_not_there_then_there(room):
     w1.run("systemctl stop ray-worker", timeout=120)
     cursor = w1.cursor()
     w1.run("systemctl start ray-worker")
-    w1.wait_message("WORKER_WAITING", cursor, 20, NAME.split(".", maxsplit=1)[0])
+    w1.wait_message("WAITING", cursor, 20, NAME.split(".", maxsplit=1)[0])
     reason = w1.prop("Reason")
     expect(NAME in reason, f"the reason does not name {NAME}: {reason}")
     room.dns(f"host-record={NAME},10.77.0.10")
@@ -88,7 +88,7 @@ def scenario_head_later_by_name(room):
     head.run("systemctl stop ray-head", timeout=120)
     cursors = {g: g.cursor() for g in room.guests.values()}
     w1.run("systemctl start ray-worker")
-    w1.wait_message("WORKER_WAITING", cursors[w1], 20)
+    w1.wait_message("WAITING", cursors[w1], 20)
     head.run("systemctl start ray-head")
     serving = stamp(head.wait_message("HEAD_SERVING", cursors[head], 60))
     started = stamp(w1.wait_message("ENGINE_STARTED", cursors[w1], 30))

@@ -241,6 +241,6 @@ def scenario_drop_in_loosens(room):
            "/etc/systemd/system/ray-engine@.service.d/site.conf && "
            "sed -i 's/^#ProtectHome=no/ProtectHome=no/' /etc/systemd/system/ray-engine@.service.d/site.conf && "
            "systemctl daemon-reload && raycluster restart-engine", timeout=120)
-    w1.wait_journal("", cursor, timeout=90, message_id=WORKER_JOINED)
+    w1.wait_journal("", cursor, timeout=90, message_ids={WORKER_JOINED})
     seen = results(room, HOMES_ONLY)
     expect(seen.get("write_to_homes") == "ALLOWED", f"after: {seen.get('write_to_homes')}")
