@@ -67,6 +67,7 @@ struct Back {
         unsigned n_connects;
         unsigned round;
         sd_event_source *pump; /* next step: now, or when the budget allows it */
+        sd_event_source *deadline_timer;
         back_cb cb;
         void *userdata;
 };
@@ -256,13 +257,34 @@ static Try *next_waiting(Back *b)
         return NULL;
 }
 
+/* The last thing that is done: the owner may free it in there. */
 static void finish(Back *b)
 {
         BackTry results[BACK_TRIES_MAX];
 
+        b->pump = sd_event_source_disable_unref(b->pump);
+        b->deadline_timer = sd_event_source_disable_unref(b->deadline_timer);
         for (size_t i = 0; i < b->n_tries; i++)
                 results[i] = b->tries[i].result;
         b->cb(b, results, b->n_tries, b->userdata);
+}
+
+/* What is under way ends as it stands: a SYN that was waited for hardly at all says nothing. */
+static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        Back *b = userdata;
+
+        for (size_t i = 0; i < b->n_tries; i++) {
+                Try *t = &b->tries[i];
+                if (t->phase == TRY_READING)
+                        judge_words(t);
+                else if (t->phase == TRY_CONNECTING)
+                        try_done(t, t->rounds > 1 || usec_sub(now_mono(), t->begin) >= WAIT_MIN
+                                            ? BACK_SILENT
+                                            : BACK_NOT_TRIED);
+        }
+        finish(b);
+        return 0;
 }
 
 static int on_pump(sd_event_source *s, uint64_t usec, void *userdata)
@@ -327,6 +349,9 @@ int back_new(sd_event *event, const BackPolicy *policy, BackBudget *budget, cons
         /* never from inside the constructor */
         int r = sd_event_add_time_relative(event, &b->pump, CLOCK_MONOTONIC, 0, USEC_PER_MSEC,
                                            on_pump, b);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &b->deadline_timer, CLOCK_MONOTONIC,
+                                               BACK_TEST_MAX, USEC_PER_MSEC, on_deadline, b);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(b);
@@ -338,6 +363,7 @@ Back *back_free(Back *b)
         if (!b)
                 return NULL;
         sd_event_source_disable_unref(b->pump);
+        sd_event_source_disable_unref(b->deadline_timer);
         for (size_t i = 0; i < b->n_tries; i++)
                 try_let_go(&b->tries[i]);
         free(b);

@@ -15,6 +15,9 @@ typedef struct BackBudget {
 /* 0: one more may begin now, and is counted; else how long to wait. */
 usec_t back_budget_take(BackBudget *b, usec_t now);
 
+/* A test ends by then, with what is known: the asker waits no longer than that and a way there. */
+#define BACK_TEST_MAX (2500 * USEC_PER_MSEC)
+
 typedef struct Back Back;
 
 /* Once, from the loop. The object may be freed inside. */

@@ -29,8 +29,9 @@ struct ReflectAsker {
         uint16_t port;     /* of the latest request that named one */
         Addr claimed[CLAIMED_MAX];
         size_t n_claimed;
-        Back *back;
-        ReflectReply reply; /* of the test that runs */
+        Back *back;           /* the test that runs: of single ports, */
+        BackRangeTest *range; /* or of a whole range */
+        ReflectReply reply;   /* to it */
         reflect_reply_cb cb;
         void *userdata;
 };
@@ -76,7 +77,7 @@ int reflect_asker_new(Reflector *r, const ViewEnds *ends, usec_t rtt, reflect_re
 
 bool reflect_asker_is_busy(const ReflectAsker *a)
 {
-        return a->back != NULL;
+        return a->back || a->range;
 }
 
 static void test_let_go(ReflectAsker *a)
@@ -84,6 +85,7 @@ static void test_let_go(ReflectAsker *a)
         if (!reflect_asker_is_busy(a))
                 return;
         a->back = back_free(a->back);
+        a->range = back_range_free(a->range);
         a->reflector->n_tests--;
 }
 
@@ -157,12 +159,12 @@ static int take_turn(ReflectAsker *a, bool range, ReflectReply *p)
 /* --- connect back -------------------------------------------------------------------------------
  */
 
-static void tell(ReflectAsker *a, const char *what)
+static void tell(ReflectAsker *a)
 {
         const ReflectReply *p = &a->reply;
         unsigned n[_BACK_RESULT_MAX] = {0};
         char text[256];
-        int k = snprintf(text, sizeof(text), "%s:", what);
+        int k = snprintf(text, sizeof(text), "connected back:");
 
         if (!a->reflector->ops.on_test)
                 return;
@@ -177,15 +179,23 @@ static void tell(ReflectAsker *a, const char *what)
         a->reflector->ops.on_test(&a->ends.observed, text, a->reflector->userdata);
 }
 
-static void on_back(Back *b, const BackTry *tries, size_t n_tries, void *userdata)
+static void test_ended(ReflectAsker *a, const BackTry *tries, size_t n_tries)
 {
-        ReflectAsker *a = userdata;
-
         memcpy(a->reply.back, tries, n_tries * sizeof(*tries));
         a->reply.n_back = n_tries;
-        tell(a, "connected back");
+        tell(a);
         test_let_go(a);
         a->cb(a, &a->reply, a->userdata);
+}
+
+static void on_back(Back *b, const BackTry *tries, size_t n_tries, void *userdata)
+{
+        test_ended(userdata, tries, n_tries);
+}
+
+static void on_back_range(BackRangeTest *t, const BackTry *tries, size_t n_tries, void *userdata)
+{
+        test_ended(userdata, tries, n_tries);
 }
 
 static size_t ports_allowed(const BackPolicy *p, const ReflectRequest *q)
@@ -194,37 +204,68 @@ static size_t ports_allowed(const BackPolicy *p, const ReflectRequest *q)
 
         for (size_t i = 0; i < q->n_back; i++)
                 n += back_veto_port(p, q->back[i].port) == BACK_MAY;
+        for (size_t i = 0; q->back_first > 0 && i < p->n_ports; i++)
+                n += q->back_first <= p->ports[i].last && q->back_last >= p->ports[i].first;
         return n;
+}
+
+/* > 0: refused. */
+static int check_back(const ReflectAsker *a, const ReflectRequest *q, ReflectReply *p)
+{
+        const BackPolicy *policy = &a->reflector->policy.back;
+        bool range = q->back_first > 0, nonce = false;
+
+        for (size_t i = 0; i < q->n_back; i++)
+                nonce = nonce || q->back[i].nonce;
+        if ((q->n_back == 0 && !range) || (nonce && !q->has_nonce))
+                return refuse(p, REFLECT_BAD, "a test wants ports, and a nonce where it listens");
+        if (range && !policy->range)
+                return refuse(p, REFLECT_FORBIDDEN,
+                              "whole ranges are tried by ray-probe --serve only");
+        if (ports_allowed(policy, q) == 0)
+                return refuse(p, REFLECT_FORBIDDEN,
+                              "port %u %s here; the port plans of both machines must be the same",
+                              range ? q->back_first : q->back[0].port,
+                              back_veto_to_string(BACK_VETO_PORT));
+        return 0;
+}
+
+static int begin_back(ReflectAsker *a, const ReflectRequest *q, const Addr *addrs, size_t n_addrs)
+{
+        Reflector *r = a->reflector;
+        const BackPolicy *policy = &r->policy.back;
+
+        if (q->back_first == 0)
+                return back_new(r->event, policy, &r->budget, q, addrs, n_addrs, a->rtt, on_back, a,
+                                &a->back);
+        /* the first one that it claims, if claims count, else its own */
+        const Addr *addr = &addrs[0];
+        for (size_t i = 0; i < n_addrs && q->n_claimed > 0; i++)
+                if (addr_equal(&addrs[i], &q->claimed[0]))
+                        addr = &addrs[i];
+        return back_range_new(r->event, policy, addr, q->back_first, q->back_last, a->rtt,
+                              on_back_range, a, &a->range);
 }
 
 static int ask_back(ReflectAsker *a, const ReflectRequest *q, ReflectReply *p)
 {
-        Reflector *r = a->reflector;
         Addr addrs[BACK_ADDRS_MAX];
+        char text[ADDR_MAX];
         BackVeto veto;
-        bool nonce = false;
 
-        for (size_t i = 0; i < q->n_back; i++)
-                nonce = nonce || q->back[i].nonce;
-        if (q->n_back == 0 || (nonce && !q->has_nonce))
-                return refuse(p, REFLECT_BAD, "a test wants ports, and a nonce where it listens");
-        if (ports_allowed(&r->policy.back, q) == 0)
-                return refuse(p, REFLECT_FORBIDDEN,
-                              "port %u %s here; the port plans of both machines must be the same",
-                              q->back[0].port, back_veto_to_string(BACK_VETO_PORT));
-        size_t n = back_addrs(&r->policy.back, q, &a->ends.observed, netlink_is_own, addrs, &veto);
-        if (n == 0) {
-                char text[ADDR_MAX];
+        if (check_back(a, q, p) > 0)
+                return 1;
+        size_t n = back_addrs(&a->reflector->policy.back, q, &a->ends.observed, netlink_is_own,
+                              addrs, &veto);
+        if (n == 0)
                 return refuse(p, REFLECT_FORBIDDEN, "%s %s", addr_format(text, &a->ends.observed),
                               back_veto_to_string(veto));
-        }
-        if (take_turn(a, false, p) > 0)
+        if (take_turn(a, q->back_first > 0, p) > 0)
                 return 1;
-        int k = back_new(r->event, &r->policy.back, &r->budget, q, addrs, n, a->rtt, on_back, a,
-                         &a->back);
+        int k = begin_back(a, q, addrs, n);
         if (k < 0)
                 return k;
-        r->n_tests++;
+        a->reflector->n_tests++;
         a->reply = *p;
         return 0;
 }

@@ -3,6 +3,7 @@
  * (probe.md 3.4). */
 #pragma once
 
+#include "reflect/back-range.h"
 #include "reflect/back.h"
 #include "reflect/view.h"
 

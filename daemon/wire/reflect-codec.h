@@ -30,7 +30,8 @@ typedef struct ReflectBackPort {
 
 /* Connect-backs are made to the address that the asker is seen to come from, then to each claimed
  * one in order, all ports of one address first, until BACK_TRIES_MAX of them are used up: what
- * matters most comes first. */
+ * matters most comes first. A whole range is tried at the first claimed address, where claims count
+ * and there is one, else where the asker comes from. */
 typedef struct ReflectRequest {
         ReflectKind kind;          /* decoded: 0 = one that is not known here */
         unsigned version;          /* 0 = ours, when encoded */

@@ -370,6 +370,26 @@ static void test_silent(void **state)
         assert_true(now_mono() - begin >= 1500 * USEC_PER_MSEC);
 }
 
+/* All that may be tried, and all silent: the test ends in time, and what was not tried long enough
+ * is not said to be silent. */
+static void test_deadline(void **state)
+{
+        World *w = *state;
+        Addr a = addr("127.0.0.1");
+        unsigned n[_BACK_RESULT_MAX] = {0};
+
+        for (unsigned i = 0; i < BACK_TRIES_MAX; i++)
+                ask_port(w, peer_add(w, IS_FULL).port, false);
+        usec_t begin = now_mono();
+        (void)run(w, &a, 1);
+        assert_true(now_mono() - begin >= BACK_TEST_MAX);
+        assert_int_equal(w->n_tries, BACK_TRIES_MAX);
+        for (size_t i = 0; i < w->n_tries; i++)
+                n[w->tries[i].result]++;
+        assert_int_equal(n[BACK_SILENT] + n[BACK_NOT_TRIED], BACK_TRIES_MAX);
+        assert_true(n[BACK_SILENT] >= 2 * BACK_IN_FLIGHT_MAX && n[BACK_NOT_TRIED] > 0);
+}
+
 /* Addresses times ports are more than a test may have. */
 static void test_bound(void **state)
 {
@@ -441,6 +461,74 @@ static void test_free_early(void **state)
                 accepted += w->peers[i].n_accepted;
         assert_int_equal(n_sockets(), before + accepted);
         assert_false(w->done);
+}
+
+/* --- ranges -------------------------------------------------------------------------------------
+ */
+
+static void on_range(BackRangeTest *t, const BackTry *tries, size_t n_tries, void *userdata)
+{
+        World *w = userdata;
+
+        assert_false(w->done);
+        memcpy(w->tries, tries, n_tries * sizeof(*tries));
+        w->n_tries = n_tries;
+        w->done = true;
+        back_range_free(t);
+}
+
+static void test_range(void **state)
+{
+        World *w = *state;
+        Addr a = addr("127.0.0.1");
+        uint16_t open = peer_add(w, IS_MUTE).port;
+        usec_t end = now_mono() + 20 * USEC_PER_SEC;
+        BackRangeTest *t;
+
+        /* of what is asked for, what the plan has: one port that is open */
+        w->policy.ports[0] = (PortSpan){open, open};
+        assert_int_equal(back_range_new(w->event, &w->policy, &a, 1, 65535, 0, on_range, w, &t), 0);
+        while (!w->done && now_mono() < end)
+                assert_true(sd_event_run(w->event, USEC_PER_SEC) >= 0);
+        assert_true(w->done);
+        assert_int_equal(w->n_tries, 1);
+        assert_int_equal(w->tries[0].result, BACK_OPEN);
+        assert_int_equal(w->tries[0].addr.port, open);
+        assert_int_equal(w->tries[0].last_port, 0);
+
+        assert_int_equal(back_range_new(w->event, &w->policy, &a, (uint16_t)(open + 1), 65535, 0,
+                                        on_range, w, &t),
+                         -EINVAL);
+}
+
+static void test_range_fold(void **state)
+{
+        static PortResult results[1000];
+        BackTry tries[BACK_TRIES_MAX];
+        Addr a = addr("10.0.0.2");
+
+        for (size_t i = 0; i < ELEMENTSOF(results); i++)
+                results[i] = (PortResult){.port = (uint16_t)(10000 + i), .state = PORT_SILENT};
+        assert_int_equal(back_range_fold(&a, results, ELEMENTSOF(results), tries), 1);
+        assert_int_equal(tries[0].result, BACK_SILENT);
+        assert_int_equal(tries[0].addr.port, 10000);
+        assert_int_equal(tries[0].last_port, 10999);
+
+        /* every other one open: one way, open */
+        for (size_t i = 0; i < ELEMENTSOF(results); i++)
+                results[i].state = i % 2 ? PORT_OPEN : PORT_REFUSED;
+        assert_int_equal(back_range_fold(&a, results, ELEMENTSOF(results), tries), 1);
+        assert_int_equal(tries[0].result, BACK_OPEN);
+        assert_int_equal(tries[0].last_port, 10999);
+
+        /* every other one silent: more than can be said */
+        for (size_t i = 0; i < ELEMENTSOF(results); i++)
+                results[i].state = i % 2 ? PORT_OPEN : PORT_SILENT;
+        assert_int_equal(back_range_fold(&a, results, ELEMENTSOF(results), tries), BACK_TRIES_MAX);
+        assert_int_equal(tries[0].result, BACK_SILENT);
+        assert_int_equal(tries[BACK_TRIES_MAX - 1].result, BACK_NOT_TRIED);
+        assert_int_equal(tries[BACK_TRIES_MAX - 1].addr.port, 10000 + BACK_TRIES_MAX - 1);
+        assert_int_equal(tries[BACK_TRIES_MAX - 1].last_port, 10999);
 }
 
 /* --- the reflector ------------------------------------------------------------------------------
@@ -567,6 +655,15 @@ static void test_refusals(void **state)
         q.has_nonce = true;
         q.back[0].port = 22;
         refused(r, 0x0a000002, &q, REFLECT_FORBIDDEN, "port 22 is no port of the plan");
+        q.n_back = 0;
+        q.back_first = 1;
+        q.back_last = 65535;
+        refused(r, 0x0a000002, &q, REFLECT_FORBIDDEN, "ranges");
+        w->policy.range = true;
+        Reflector *generous = reflector(w);
+        q.back_last = 6379;
+        refused(generous, 0x0a000002, &q, REFLECT_FORBIDDEN, "port 1 is no port of the plan");
+        reflector_free(generous);
         q.version = 2;
         refused(r, 0x0a000002, &q, REFLECT_VERSIONS, "version 2");
         q.version = REFLECT_VERSION;
@@ -631,10 +728,13 @@ int main(void)
                 cmocka_unit_test(test_budget),
                 TEST(test_manners),
                 TEST(test_silent),
+                TEST(test_deadline),
                 TEST(test_bound),
                 TEST(test_forbidden_port),
                 TEST(test_no_way),
                 TEST(test_free_early),
+                TEST(test_range),
+                cmocka_unit_test(test_range_fold),
                 TEST(test_rate),
                 TEST(test_peers),
                 TEST(test_refusals),
