@@ -1,4 +1,4 @@
-/* The evidence for programs, and what is not known. */
+/* The evidence for programs. */
 #include "probe/phrase.h"
 
 static int add_addr(char ***l, const char *key, const Addr *a)
@@ -96,76 +96,6 @@ int text_facts(const Evidence *e, char ***ret)
                 r = strv_extendf(&l, "head_ray=%s", e->head.ray);
         if (r >= 0 && !isempty(e->head.python))
                 r = strv_extendf(&l, "head_python=%s", e->head.python);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(l);
-        return 0;
-}
-
-/* What only the other side knows, when it was not heard. */
-static int missing_other(const Evidence *e, const Judgement *j, char ***l)
-{
-        const Reflection *o = &e->other;
-
-        if (o->asked && !o->answered)
-                return strv_extendf(l, "the other side's view: %s", o->text);
-        if (o->asked && j->verdict == VERDICT_INCONCLUSIVE && e->alive.outcome == ALIVE_OK)
-                return strv_extendf(l, "whether the head reaches this machine: %s",
-                                    isempty(o->text) ? "a longer deadline" : o->text);
-        if (j->verdict == VERDICT_OK && !o->asked)
-                return strv_extend(l, "whether the head reaches this machine: ray-probe --serve "
-                                      "there and --code here");
-        return 0;
-}
-
-int text_missing(const Evidence *e, const Judgement *j, char ***ret)
-{
-        _cleanup_strv_free_ char **l = NULL;
-        int r = missing_other(e, j, &l);
-
-        if (r < 0)
-                return r;
-        switch (j->verdict) {
-        case VERDICT_PORT_CLOSED:
-                if (e->other.port.known)
-                        break;
-                r = strv_extend(
-                        &l, "whether the head or a firewall sent the reset: the head's listening "
-                            "sockets (ss -ltn there)");
-                break;
-        case VERDICT_FILTERED_SILENTLY:
-        case VERDICT_HOST_SILENT:
-                if (j->verdict == VERDICT_HOST_SILENT && e->local.has_neigh &&
-                    !addr_is_set(&e->local.route.gateway))
-                        r = strv_extendf(&l, "whether it still answers %s: root (%s)",
-                                         e->addr.family == AF_INET6 ? "neighbour discovery" : "ARP",
-                                         e->addr.family == AF_INET6 ? "ndisc6" : "arping");
-                if (r < 0 || e->other.answered)
-                        break;
-                r = strv_extend(
-                        &l, "whether our SYNs arrive: a look at the head (ss -tn state syn-recv "
-                            "there)");
-                break;
-        case VERDICT_NO_ROUTE_REMOTE:
-        case VERDICT_HOST_DOWN_REMOTE:
-                if (j->confidence != PROBE_PROVEN)
-                        r = strv_extend(&l,
-                                        "whether the router has a route and asks for the head: its "
-                                        "route and neighbour tables");
-                break;
-        case VERDICT_LOCAL_FIREWALL:
-                r = strv_extend(&l, "which rule: root (nft list ruleset)");
-                break;
-        case VERDICT_INCONCLUSIVE:
-                r = strv_extend(&l, e->cut ? "the rest of the examination: a longer deadline"
-                                           : "the cause: a look at the head");
-                break;
-        default:
-                break;
-        }
-        if (r >= 0 && j->verdict == VERDICT_OK && isempty(e->here.ray))
-                r = strv_extend(&l,
-                                "whether the versions match: an installed engine on this machine");
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(l);

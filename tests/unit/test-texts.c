@@ -114,6 +114,14 @@ static void check_words(Verdict v, const Evidence *e, ProbePlace place, const ch
         if (s[strlen(s) - 1] == '.')
                 fail_msg("%s: ends with a full stop: %s", verdict_to_string(v), s);
         check_commands(v, h);
+
+        _cleanup_strv_free_ char **m = NULL;
+        assert_int_equal(text_missing(e, &j, &m), 0);
+        if (v == VERDICT_INCONCLUSIVE && !e->other.answered && strv_length(m) == 0)
+                fail_msg("%s: does not say what would decide", s);
+        STRV_FOREACH (i, m)
+                if (!strstr(*i, ": ") || strchr(*i, '\n'))
+                        fail_msg("%s: not \"fact: what tells it\": %s", verdict_to_string(v), *i);
 }
 
 static void check_everywhere(Verdict v, const Evidence *e)
@@ -162,6 +170,25 @@ static void test_one_side(void **state)
         }
 }
 
+/* Wherever an examination ends without a verdict, it says what would bring one. */
+static void test_undecided(void **state)
+{
+        Evidence e = full(AF_INET);
+        Evidence named = e;
+
+        named.name = NAME_UNKNOWN;
+        named.addr = (Addr){0};
+        check_everywhere(VERDICT_INCONCLUSIVE, &named);
+        for (AliveOutcome a = 0; a < _ALIVE_OUTCOME_MAX; a++)
+                for (int outcome = 0; outcome < 3; outcome++)
+                        for (int cut = 0; cut < 2; cut++) {
+                                e.cut = cut;
+                                e.alive.outcome = a;
+                                e.tcp.outcome = (ConnectOutcome)outcome;
+                                check_everywhere(VERDICT_INCONCLUSIVE, &e);
+                        }
+}
+
 /* A name that was heard from a stranger is not pasted into a shell of root. */
 static void test_strangers(void **state)
 {
@@ -184,6 +211,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_every_verdict),
                 cmocka_unit_test(test_one_side),
+                cmocka_unit_test(test_undecided),
                 cmocka_unit_test(test_strangers),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
