@@ -83,9 +83,10 @@ typedef struct CounterRise {
         uint64_t resets;           /* Tcp.OutRsts */
         /* Packets of the asker's IP version that came and went no further: InReceives less
          * InDelivers, less what was forwarded or has a counter of its own for why not (header and
-         * address errors, no route, rp_filter). What is left was thrown away by netfilter. */
+         * address errors, no route, rp_filter). What is left was thrown away by netfilter, or is
+         * multicast of groups that nobody joined, which is not in the first and in the second. */
         bool undelivered_known;
-        uint64_t undelivered;
+        uint64_t undelivered, undelivered_most;
 } CounterRise;
 
 typedef struct Reflection {

@@ -40,7 +40,8 @@ SynsFate syns_fate(const Evidence *e)
                 return SYNS_UNKNOWN;
         if (as_many(e, o->rise.undelivered))
                 return SYNS_AT_HEAD;
-        return o->rise.undelivered == 0 ? SYNS_ON_WAY : SYNS_UNKNOWN;
+        return o->rise.undelivered == 0 && !as_many(e, o->rise.undelivered_most) ? SYNS_ON_WAY
+                                                                                 : SYNS_UNKNOWN;
 }
 
 static void say_head_back(const Evidence *e, Judgement *j, Verdict v, ProbeConfidence c)

@@ -20,6 +20,11 @@ static uint64_t rise(uint64_t then, uint64_t now)
         return now > then ? now - then : 0;
 }
 
+static uint64_t rise_of_level(int64_t then, int64_t now)
+{
+        return now > then ? (uint64_t)now - (uint64_t)then : 0;
+}
+
 void view_rise(const ViewCounters *then, const ViewCounters *now, CounterRise *ret)
 {
         const NetCounters *a = &then->now, *b = &now->now;
@@ -36,8 +41,10 @@ void view_rise(const ViewCounters *then, const ViewCounters *now, CounterRise *r
                 .resets = rise(a->resets, b->resets),
                 .undelivered_known = a->undelivered_known && b->undelivered_known,
         };
-        if (ret->undelivered_known && b->undelivered > a->undelivered)
-                ret->undelivered = (uint64_t)(b->undelivered - a->undelivered);
+        if (!ret->undelivered_known)
+                return;
+        ret->undelivered = rise_of_level(a->undelivered, b->undelivered);
+        ret->undelivered_most = rise_of_level(a->undelivered_most, b->undelivered_most);
 }
 
 static bool covers(const DiagListener *l, const Addr *local)

@@ -129,37 +129,31 @@ int netstat_read_value(const char *group, const char *name, uint64_t *ret)
 /* --- the counters of a head ---------------------------------------------------------------------
  */
 
-/* What came less what went on, was counted as an error, or may have been for strange groups. */
+/* What came less what went on or was counted as an error. */
 static int undelivered4(const char *text, int64_t *ret)
 {
         static const struct {
                 const char *group, *name;
         } lesser[] = {
-                {"Ip:", "InDelivers"},
-                {"Ip:", "ForwDatagrams"},
-                {"Ip:", "InHdrErrors"},
-                {"Ip:", "InAddrErrors"},
-                {"Ip:", "InUnknownProtos"},
-                {"Ip:", "InDiscards"},
-                {"Ip:", "ReasmReqds"},
-                {"IpExt:", "InNoRoutes"},
-                {"IpExt:", "InTruncatedPkts"},
-                {"IpExt:", "InMcastPkts"},
-                {"TcpExt:", "IPReversePathFilter"},
+                {"Ip:", "InDelivers"},         {"Ip:", "ForwDatagrams"},
+                {"Ip:", "InHdrErrors"},        {"Ip:", "InAddrErrors"},
+                {"Ip:", "InUnknownProtos"},    {"Ip:", "InDiscards"},
+                {"Ip:", "ReasmReqds"},         {"IpExt:", "InNoRoutes"},
+                {"IpExt:", "InTruncatedPkts"}, {"TcpExt:", "IPReversePathFilter"},
         };
         uint64_t v;
 
         int r = netstat_value(text, "Ip:", "InReceives", &v);
         if (r < 0)
                 return r;
-        int64_t level = (int64_t)v;
+        uint64_t level = v;
         for (size_t i = 0; i < ELEMENTSOF(lesser); i++) {
                 r = netstat_value(text, lesser[i].group, lesser[i].name, &v);
                 if (r < 0)
                         return r;
-                level -= (int64_t)v;
+                level -= v;
         }
-        *ret = level;
+        *ret = (int64_t)level;
         return 0;
 }
 
@@ -168,21 +162,21 @@ static int undelivered6(const char *text6, int64_t *ret)
         static const char *const lesser[] = {
                 "Ip6InDelivers",      "Ip6OutForwDatagrams", "Ip6InHdrErrors", "Ip6InAddrErrors",
                 "Ip6InUnknownProtos", "Ip6InDiscards",       "Ip6InNoRoutes",  "Ip6InTooBigErrors",
-                "Ip6InTruncatedPkts", "Ip6ReasmReqds",       "Ip6InMcastPkts",
+                "Ip6InTruncatedPkts", "Ip6ReasmReqds",
         };
         uint64_t v;
 
         int r = snmp6_value(text6, "Ip6InReceives", &v);
         if (r < 0)
                 return r;
-        int64_t level = (int64_t)v;
+        uint64_t level = v;
         for (size_t i = 0; i < ELEMENTSOF(lesser); i++) {
                 r = snmp6_value(text6, lesser[i], &v);
                 if (r < 0)
                         return r;
-                level -= (int64_t)v;
+                level -= v;
         }
-        *ret = level;
+        *ret = (int64_t)level;
         return 0;
 }
 
@@ -202,8 +196,15 @@ int netstat_counters_parse(int family, const char *text, const char *text6, NetC
                                        : netstat_value(text, "Ip:", "OutNoRoutes", &c.no_routes);
         if (r < 0)
                 return r;
-        c.undelivered_known = (family == AF_INET6 ? undelivered6(text6, &c.undelivered)
-                                                  : undelivered4(text, &c.undelivered)) >= 0;
+        uint64_t multicast;
+        r = family == AF_INET6 ? undelivered6(text6, &c.undelivered_most)
+                               : undelivered4(text, &c.undelivered_most);
+        if (r >= 0)
+                r = family == AF_INET6 ? snmp6_value(text6, "Ip6InMcastPkts", &multicast)
+                                       : netstat_value(text, "IpExt:", "InMcastPkts", &multicast);
+        c.undelivered_known = r >= 0;
+        if (r >= 0)
+                c.undelivered = (int64_t)((uint64_t)c.undelivered_most - multicast);
         *ret = c;
         return 0;
 }

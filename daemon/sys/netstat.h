@@ -26,10 +26,11 @@ typedef struct NetCounters {
         uint64_t resets;           /* Tcp.OutRsts */
         bool undelivered_known;
         /* Packets of that version that came and went no further, without a counter of its own that
-         * says why: netfilter threw them away. Multicast is left out altogether, since the kernel
-         * drops that of strange groups silently; so this may count too few, not too many. Not a
-         * count by itself (it may be negative): only the difference of two is one. */
-        int64_t undelivered;
+         * says why: netfilter threw them away. The kernel drops multicast of strange groups just as
+         * silently: it is left out of the first and is in the second, so that the truth lies
+         * between. No counts by themselves (they may be negative): only the difference of two is.
+         */
+        int64_t undelivered, undelivered_most;
 } NetCounters;
 
 /* family: AF_INET or AF_INET6. Negative errno when they cannot be read. */

@@ -303,6 +303,7 @@ static void put_views(ViewMessages *v, const ReflectReply *p, Reflectpb__Reply *
                 v->rise.resets = p->rise.resets;
                 v->rise.undelivered_known = p->rise.undelivered_known;
                 v->rise.undelivered = p->rise.undelivered;
+                v->rise.undelivered_most = p->rise.undelivered_most;
                 m->rise = &v->rise;
         }
         if (p->route_known) {
@@ -377,7 +378,8 @@ static int take_views(const Reflectpb__Reply *m, ReflectReply *p)
                                         .no_routes = m->rise->no_routes,
                                         .resets = m->rise->resets,
                                         .undelivered_known = m->rise->undelivered_known,
-                                        .undelivered = m->rise->undelivered};
+                                        .undelivered = m->rise->undelivered,
+                                        .undelivered_most = m->rise->undelivered_most};
         if (!m->route)
                 return 0;
         if (m->route->error > INT16_MAX)

@@ -222,7 +222,8 @@ static void test_reply(void **state)
                          .no_routes = 4,
                          .resets = 5,
                          .undelivered_known = true,
-                         .undelivered = 6},
+                         .undelivered = 6,
+                         .undelivered_most = 8},
                 .route_known = true,
                 .route_error = ENETUNREACH,
                 .route_dev = "eth0",
@@ -261,6 +262,7 @@ static void test_reply(void **state)
         assert_true(got.rise.known && got.rise.undelivered_known);
         assert_int_equal(got.rise.rp_filter, 3);
         assert_int_equal(got.rise.undelivered, 6);
+        assert_int_equal(got.rise.undelivered_most, 8);
         assert_true(got.route_known);
         assert_int_equal(got.route_error, ENETUNREACH);
         assert_string_equal(got.route_dev, "eth0");
