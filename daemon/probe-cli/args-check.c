@@ -119,3 +119,11 @@ int check_host(const char *s)
                 return 0;
         return strchr(s, ':') ? check_colons(s) : check_name(s);
 }
+
+int check_cluster_id(const char *s, RayId *ret)
+{
+        if (ray_id_parse(s, ret) >= 0 && !ray_id_is_nil(ret))
+                return 0;
+        _cleanup_free_ char *safe = str_escape(s, strlen(s), 2 * (size_t)RAY_ID_STR_MAX);
+        return mistake("--cluster-id %s: not %d hex digits", strempty(safe), RAY_ID_STR_MAX - 1);
+}

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/macro.h"
+#include "model/node.h"
 
 /* Always -EINVAL. */
 int mistake(const char *fmt, ...) _printf_(1, 2);
@@ -11,3 +12,5 @@ int mistake(const char *fmt, ...) _printf_(1, 2);
 int check_host(const char *s);
 /* An own address or the name of an interface; whether it is there is a question of its own. */
 int check_from(const char *s);
+/* Ray's cluster id as it is written: 56 hex digits. */
+int check_cluster_id(const char *s, RayId *ret);

@@ -33,6 +33,21 @@ static int parse_option(int c, const char *word, Args *a)
         case 't':
                 a->token_file = optarg;
                 return 1;
+        case 'T':
+                a->tls = true;
+                return 1;
+        case 'A':
+                a->tls_ca = optarg;
+                return 1;
+        case 'C':
+                a->tls_cert = optarg;
+                return 1;
+        case 'K':
+                a->tls_key = optarg;
+                return 1;
+        case 'I':
+                a->has_cluster = true;
+                return check_cluster_id(optarg, &a->cluster) < 0 ? -EINVAL : 1;
         case 'j':
                 a->json = true;
                 return 1;
@@ -77,7 +92,8 @@ static int parse_words(int n, char *words[], Args *a)
 /* --serve [PORT] */
 static int parse_serve(int n, char *words[], Args *a)
 {
-        if (a->from || a->token_file || a->deadline || a->json || a->watch)
+        if (a->from || a->token_file || a->tls || a->tls_ca || a->tls_cert || a->tls_key ||
+            a->has_cluster || a->deadline || a->json || a->watch)
                 return mistake("--serve: goes with a PORT and with no other option");
         if (n > 1)
                 return mistake("--serve: too many arguments: %s; one PORT", words[1]);
@@ -95,6 +111,11 @@ int args_parse(int argc, char *argv[], Args *ret)
                 {"deadline", required_argument, NULL, 'd'},
                 /* who we are to the cluster */
                 {"token-file", required_argument, NULL, 't'},
+                {"cluster-id", required_argument, NULL, 'I'},
+                {"tls", no_argument, NULL, 'T'},
+                {"tls-ca", required_argument, NULL, 'A'},
+                {"tls-cert", required_argument, NULL, 'C'},
+                {"tls-key", required_argument, NULL, 'K'},
                 /* the other side */
                 {"serve", no_argument, NULL, 'S'},
                 /* what is shown */

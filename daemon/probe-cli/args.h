@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/time.h"
+#include "model/node.h"
 
 #define PROBE_PORT_DEFAULT 6379
 
@@ -10,6 +11,10 @@ typedef struct Args {
         uint16_t port;
         const char *from; /* NULL = the kernel chooses */
         const char *token_file;
+        bool tls; /* asked for; any of the files asks for it, too */
+        const char *tls_ca, *tls_cert, *tls_key;
+        bool has_cluster;
+        RayId cluster;
         usec_t deadline;
         bool json, verbose, watch;
         bool serve; /* port is then the one to listen on, and there is no host */

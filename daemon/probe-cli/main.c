@@ -5,41 +5,23 @@
 
 #include "base/alloc.h"
 #include "base/exit.h"
-#include "base/fd.h"
 #include "engine/select.h"
 #include "probe-cli/args.h"
+#include "probe-cli/credentials.h"
 #include "probe-cli/look.h"
 #include "probe-cli/serve.h"
 
-/* Ray's tokens have some hundred bytes. */
-#define TOKEN_MAX ((size_t)4096)
-
-static int read_token(const char *path, char **ret)
-{
-        _cleanup_free_ char *text = NULL;
-        int r = read_file(path, TOKEN_MAX, &text, NULL);
-        if (r < 0) {
-                fprintf(stderr, "ray-probe: --token-file %s: %s\n", path, strerror(-r));
-                return r;
-        }
-        const char *token = str_strip(text);
-        if (!*token) {
-                fprintf(stderr, "ray-probe: --token-file %s: is empty\n", path);
-                return -EINVAL;
-        }
-        return free_and_strdup(ret, token);
-}
-
 static int run(const Args *args)
 {
-        _cleanup_free_ char *token = NULL;
+        _cleanup_(credentials_done) Credentials who = {0};
         _cleanup_strv_free_ char **rays = NULL;
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(look_freep) Look *look = NULL;
         int r;
 
-        if (args->token_file && read_token(args->token_file, &token) < 0)
-                return EXIT_USAGE;
+        r = credentials_load(args, &who);
+        if (r < 0)
+                return r == -EINVAL ? EXIT_USAGE : r;
         r = sd_event_new(&event);
         if (r < 0)
                 return r;
@@ -50,7 +32,10 @@ static int run(const Args *args)
                 .host = args->host,
                 .port = args->port,
                 .from = args->from,
-                .token = token,
+                .token = who.token,
+                .token_from = who.token_from,
+                .tls = who.tls,
+                .cluster = args->has_cluster ? &args->cluster : NULL,
                 .rays = rays,
                 .deadline = args->deadline,
         };

@@ -158,8 +158,9 @@ typedef struct Evidence {
         HostFacts host_facts;
         ClockFacts clock;
         HelloFacts hello;
-        bool tls_wanted; /* we are to speak TLS */
-        TlsFacts tls;    /* of the handshake, also of one that only looked whether TLS is spoken */
+        bool tls_wanted;                           /* we are to speak TLS */
+        char tls_ca_file[128], tls_cert_file[128]; /* of ours, cut; "" = none */
+        TlsFacts tls; /* of the handshake, also of one that only looked whether TLS is spoken */
         char cluster[RAY_ID_STR_MAX]; /* that the head must belong to, or "" */
         AliveFacts alive;
         LargeFacts large;
@@ -169,6 +170,7 @@ typedef struct Evidence {
         BackPlan back;    /* what the head was to reach here */
         OwnKeepers keepers;
         bool has_token;
+        char token_from[128]; /* where it comes from, in words, cut; or "" */
         Versions head;
         Versions here;
         bool cut; /* the deadline ended it */

@@ -300,6 +300,8 @@ int hello_stage_new(sd_event *event, Evidence *e, int fd, const TlsContext *tls,
                 .state_since = now_mono(),
         };
         e->tls_wanted = tls;
+        str_copy(e->tls_ca_file, sizeof(e->tls_ca_file), tls ? tls_context_ca_file(tls) : "");
+        str_copy(e->tls_cert_file, sizeof(e->tls_cert_file), tls ? tls_context_cert_file(tls) : "");
         e->tls = (TlsFacts){.alert = -1};
         int r = sd_event_add_time_relative(event, &h->second_timer, CLOCK_MONOTONIC, SECOND_AFTER,
                                            USEC_PER_MSEC, on_second_timer, h);

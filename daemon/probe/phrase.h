@@ -24,8 +24,22 @@ const char *last_hop(const Evidence *e, char buf[ADDR_MAX]);
 int because_measures(const Evidence *e, const Judgement *j, char ***l);
 int measure_facts(const Evidence *e, char ***l);
 
+/* "2026-11-23 10:00:00 UTC" */
+#define UTC_MAX 32
+const char *utc_text(usec_t t, char buf[UTC_MAX]);
+/* "2h 3min", in whole seconds. */
+const char *span_text(usec_t t, char buf[DURATION_MAX]);
+
 char *sentence_tls(const Evidence *e, const Judgement *j, const char *head);
+/* Of a handshake that failed for reasons of its own: undecided, or the TLS of no Ray. NULL: it did
+ * not, or out of memory. */
+char *sentence_tls_open(const Evidence *e, const char *head);
+char *sentence_tls_foreign(const Evidence *e, const char *head);
 char *hint_tls(const Evidence *e, const Judgement *j, const char *name);
+/* These add to the lists of text_because(), text_facts() and text_missing(). */
+int because_tls(const Evidence *e, const Judgement *j, char ***l);
+int facts_tls(const Evidence *e, char ***l);
+int missing_tls(const Evidence *e, const Judgement *j, char ***l);
 char *sentence_two_way(const Evidence *e, const Judgement *j, const char *head);
 char *hint_two_way(const Evidence *e, const Judgement *j, const char *name);
 char *sentence_quality(const Evidence *e, const Judgement *j, const char *head);

@@ -609,6 +609,7 @@ static int copy_request(Probe *p, const ProbeRequest *q)
         e->name = NAME_UNKNOWN;
         e->here = q->here;
         e->has_token = !isempty(q->token);
+        str_copy(e->token_from, sizeof(e->token_from), strempty(q->token_from));
         p->tls = q->tls;
         if (q->cluster)
                 ray_id_format(e->cluster, q->cluster);

@@ -20,12 +20,13 @@
 typedef struct Probe Probe;
 
 typedef struct ProbeRequest {
-        const char *host;  /* name or literal; copied */
-        uint16_t port;     /* GCS port */
-        const Addr *addr;  /* already resolved: host is then only for texts; may be NULL */
-        const char *note;  /* with addr: how the name came to it, for `because`; or NULL */
-        const char *from;  /* interface or own address, or NULL */
-        const char *token; /* Ray's token, or NULL */
+        const char *host;       /* name or literal; copied */
+        uint16_t port;          /* GCS port */
+        const Addr *addr;       /* already resolved: host is then only for texts; may be NULL */
+        const char *note;       /* with addr: how the name came to it, for `because`; or NULL */
+        const char *from;       /* interface or own address, or NULL */
+        const char *token;      /* Ray's token, or NULL */
+        const char *token_from; /* in words, for `because`: where it comes from; or NULL */
         const TlsContext
                 *tls; /* speak TLS, with these files; must live as long; NULL = in the clear */
         const RayId *cluster; /* that the head must belong to, or NULL */

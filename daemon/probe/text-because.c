@@ -103,7 +103,9 @@ static int because_hello(const Evidence *e, char ***l)
         char took[DURATION_MAX];
         const HelloFacts *h = &e->hello;
 
-        if (!h->asked)
+        /* how TLS ended has been said */
+        bool told = e->tls_wanted && e->tls.spoken && e->tls.outcome != TLS_OUTCOME_OPEN;
+        if (!h->asked || (told && (h->kind == SERVICE_CLOSED || h->kind == SERVICE_UNKNOWN)))
                 return 0;
         took_text(h->took, took);
         switch (h->kind) {
@@ -119,12 +121,32 @@ static int because_hello(const Evidence *e, char ***l)
         case SERVICE_CLOSED:
                 return strv_extendf(l, "%s after %s without a byte%s",
                                     h->closed ? "reset" : "closed", took,
-                                    h->tls ? "; a TLS greeting was answered" : "");
+                                    h->tls ? "; a TLS greeting is answered" : "");
         case SERVICE_GRPC:
         case SERVICE_HTTP2:
                 return strv_extendf(l, "it greets as %s", service_kind_to_string(h->kind));
         default:
                 return strv_extendf(l, "it says \"%s\"", h->text);
+        }
+}
+
+/* Why it does not take us for one of its own. */
+static int because_member(const Evidence *e, const Judgement *j, char ***l)
+{
+        switch (j->verdict) {
+        case VERDICT_TOKEN_REQUIRED:
+                return strv_extend(l, "Ray takes a token from RAY_AUTH_TOKEN, the file that "
+                                      "RAY_AUTH_TOKEN_PATH names, or ~/.ray/auth_token, and sends "
+                                      "it with RAY_AUTH_MODE=token");
+        case VERDICT_TOKEN_WRONG:
+                return isempty(e->token_from) ? 0
+                                              : strv_extendf(l, "ours is from %s", e->token_from);
+        case VERDICT_WRONG_CLUSTER:
+                if (isempty(e->alive.cluster) || isempty(e->cluster))
+                        return 0;
+                return strv_extendf(l, "its cluster is %s, ours %s", e->alive.cluster, e->cluster);
+        default:
+                return 0;
         }
 }
 
@@ -246,14 +268,20 @@ char *text_because(const Evidence *e, const Judgement *j)
                 r = because_tcp(e, &l);
         if (r >= 0)
                 r = because_silence(e, &l);
+        if (r >= 0 && e->tls_wanted)
+                r = because_tls(e, j, &l);
         if (r >= 0)
                 r = because_hello(e, &l);
+        if (r >= 0 && !e->tls_wanted)
+                r = because_tls(e, j, &l);
         if (r >= 0)
                 r = because_measures(e, j, &l);
         if (r >= 0 && e->alive.outcome != ALIVE_NOT_ASKED)
                 r = strv_extendf(&l, "CheckAlive: %s after %s",
                                  isempty(e->alive.text) ? "answered" : e->alive.text,
                                  took_text(e->alive.took, took));
+        if (r >= 0)
+                r = because_member(e, j, &l);
         if (r >= 0)
                 r = because_other(e, &l);
         if (r >= 0)

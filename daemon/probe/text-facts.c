@@ -92,6 +92,10 @@ int text_facts(const Evidence *e, char ***ret)
                 r = measure_facts(e, &l);
         if (r >= 0 && e->hello.asked)
                 r = strv_extendf(&l, "service=%s", service_kind_to_string(e->hello.kind));
+        if (r >= 0)
+                r = facts_tls(e, &l);
+        if (r >= 0 && !isempty(e->alive.cluster))
+                r = strv_extendf(&l, "cluster_id=%s", e->alive.cluster);
         if (r >= 0 && !isempty(e->head.ray))
                 r = strv_extendf(&l, "head_ray=%s", e->head.ray);
         if (r >= 0 && !isempty(e->head.python))

@@ -1,5 +1,5 @@
 /* What is not known, and what would tell it. */
-#include "probe/text.h"
+#include "probe/phrase.h"
 
 /* What only the other side knows, when it was not heard. */
 static int missing_other(const Evidence *e, const Judgement *j, char ***l)
@@ -100,6 +100,8 @@ int text_missing(const Evidence *e, const Judgement *j, char ***ret)
         _cleanup_strv_free_ char **l = NULL;
 
         int r = missing_other(e, j, &l);
+        if (r >= 0)
+                r = missing_tls(e, j, &l);
         if (r >= 0)
                 r = missing_of_verdict(e, j, &l);
         if (r < 0)

@@ -14,6 +14,9 @@ static char *text_not_ray(const Evidence *e, const char *head)
 {
         ServiceKind k = e->hello.kind == SERVICE_CLOSED ? e->hello.by_http : e->hello.kind;
 
+        char *tls = sentence_tls_foreign(e, head);
+        if (tls)
+                return tls;
         if (k == SERVICE_GRPC || k == SERVICE_HTTP2)
                 return str_printf(
                         e->alive.outcome == ALIVE_GARBAGE
@@ -223,6 +226,9 @@ static char *sentence_open(const Evidence *e, const char *head)
         if (e->connected && e->tcp.outcome == CONNECT_FAILED)
                 return str_printf("connecting to head %s port %u failed: %s", head, e->addr.port,
                                   strerror(e->tcp.error));
+        char *tls = sentence_tls_open(e, head);
+        if (tls)
+                return tls;
         if (e->connected && e->tcp.outcome == CONNECT_ESTABLISHED)
                 return e->alive.outcome == ALIVE_OTHER
                                ? str_printf("head %s port %u answered: %s", head, e->addr.port,

@@ -68,7 +68,11 @@ static void beside_likely(const Evidence *e, const Judgement *j, List *l)
                 add(l, VERDICT_LOSSY_OR_SLOW);
                 break;
         case VERDICT_CLOSED_AFTER_ACCEPT:
+        case VERDICT_TLS_NOT_SPOKEN:
                 add(l, VERDICT_NOT_RAY);
+                break;
+        case VERDICT_CLIENT_CERT_REQUIRED:
+                add(l, VERDICT_CLOSED_AFTER_ACCEPT);
                 break;
         default:
                 break;

@@ -19,8 +19,20 @@ TlsContext *tls_context_free(TlsContext *c)
         sk_X509_pop_free(c->chain, X509_free);
         SSL_CTX_free(c->ssl);
         BIO_meth_free(c->bio);
+        free(c->ca_file);
+        free(c->cert_file);
         free(c);
         return NULL;
+}
+
+const char *tls_context_ca_file(const TlsContext *c)
+{
+        return strempty(c->ca_file);
+}
+
+const char *tls_context_cert_file(const TlsContext *c)
+{
+        return strempty(c->cert_file);
 }
 
 static int mistake(TlsMistake *m, TlsFile file, int r, const char *text)
@@ -183,6 +195,10 @@ int tls_context_new(const TlsFiles *files, TlsMistake *reterr, TlsContext **ret)
         if (!c->bio || !c->ssl)
                 return -EIO;
         int r = set_rules(c->ssl);
+        if (r >= 0)
+                r = free_and_strdup(&c->ca_file, files->ca);
+        if (r >= 0)
+                r = free_and_strdup(&c->cert_file, files->cert);
         if (r >= 0)
                 r = take_cas(c, files->ca, reterr);
         if (r >= 0)

@@ -39,3 +39,6 @@ typedef struct TlsMistake {
 int tls_context_new(const TlsFiles *files, TlsMistake *reterr, TlsContext **ret);
 TlsContext *tls_context_free(TlsContext *c);
 DEFINE_CLEANUP(TlsContext *, tls_context_free);
+/* As given; "" = none. */
+const char *tls_context_ca_file(const TlsContext *c);
+const char *tls_context_cert_file(const TlsContext *c);

@@ -10,6 +10,7 @@
 struct TlsContext {
         SSL_CTX *ssl;
         BIO_METHOD *bio;
+        char *ca_file, *cert_file;
         STACK_OF(X509) * cas;   /* of the CA file, in its order; NULL = the system's are trusted */
         TlsCert own;            /* of the certificate file */
         STACK_OF(X509) * chain; /* of the certificate file, the own one first; NULL = none */
