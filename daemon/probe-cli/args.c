@@ -8,7 +8,6 @@
 #include "base/str.h"
 #include "probe-cli/args-check.h"
 #include "probe-cli/help.h"
-#include "wire/reflect-code.h"
 
 #define DEADLINE_MIN (100 * USEC_PER_MSEC)
 #define DEADLINE_MAX (10 * USEC_PER_MIN)
@@ -19,6 +18,19 @@ static int parse_deadline(const char *s, usec_t *ret)
                 return mistake("--deadline %s: not a time; write for instance 6s or 500ms", s);
         if (*ret < DEADLINE_MIN || *ret > DEADLINE_MAX)
                 return mistake("--deadline %s: must be 100ms to 10min", s);
+        return 1;
+}
+
+/* It is a secret for ten minutes: `ps` need not show it. */
+static int parse_code(char *s, Args *a)
+{
+        CodeError error;
+        char text[CODE_ERROR_MAX];
+
+        if (reflect_code_parse(s, &a->code, &error) < 0)
+                return mistake("--code %s: %s", s, reflect_code_error(text, s, &error));
+        a->has_code = true;
+        memset(s, 'x', strlen(s));
         return 1;
 }
 
@@ -57,6 +69,8 @@ static int parse_option(int c, const char *word, Args *a)
         case 'w':
                 a->watch = true;
                 return 1;
+        case 'c':
+                return parse_code(optarg, a);
         case 'S':
                 a->serve = true;
                 return 1;
@@ -93,7 +107,7 @@ static int parse_words(int n, char *words[], Args *a)
 static int parse_serve(int n, char *words[], Args *a)
 {
         if (a->from || a->token_file || a->tls || a->tls_ca || a->tls_cert || a->tls_key ||
-            a->has_cluster || a->deadline || a->json || a->watch)
+            a->has_cluster || a->has_code || a->deadline || a->json || a->watch)
                 return mistake("--serve: goes with a PORT and with no other option");
         if (n > 1)
                 return mistake("--serve: too many arguments: %s; one PORT", words[1]);
@@ -117,6 +131,7 @@ int args_parse(int argc, char *argv[], Args *ret)
                 {"tls-cert", required_argument, NULL, 'C'},
                 {"tls-key", required_argument, NULL, 'K'},
                 /* the other side */
+                {"code", required_argument, NULL, 'c'},
                 {"serve", no_argument, NULL, 'S'},
                 /* what is shown */
                 {"json", no_argument, NULL, 'j'},

@@ -3,6 +3,7 @@
 
 #include "base/time.h"
 #include "model/node.h"
+#include "wire/reflect-code.h"
 
 #define PROBE_PORT_DEFAULT 6379
 
@@ -17,6 +18,8 @@ typedef struct Args {
         RayId cluster;
         usec_t deadline;
         bool json, verbose, watch;
+        bool has_code;
+        ReflectCode code;
         bool serve; /* port is then the one to listen on, and there is no host */
 } Args;
 

@@ -26,6 +26,8 @@ void help_print(void)
                "  --tls-key FILE     its key; else RAY_TLS_SERVER_KEY\n"
                "\n"
                "The other side:\n"
+               "  --code CODE        also ask the head, where --serve printed CODE, what it\n"
+               "                     sees, and whether it gets back to this machine\n"
                "  --serve            on the head: print a code, and answer who knows it\n"
                "                     for ten minutes (on port %d)\n"
                "\n"

@@ -20,6 +20,8 @@
 /* A person who mends a firewall waits for the next look: never long, and never a load. */
 #define REST_BASE USEC_PER_SEC
 #define REST_MAX  (8 * USEC_PER_SEC)
+/* A reflector connects back to one machine every ten seconds. */
+#define REST_REFLECTOR (10 * USEC_PER_SEC + 500 * USEC_PER_MSEC)
 
 struct Look {
         sd_event *event; /* weak */
@@ -74,8 +76,12 @@ static int on_rest_timer(sd_event_source *s, uint64_t usec, void *userdata)
 
 static void rest(Look *l)
 {
+        usec_t pause = backoff_next(&l->rest);
+
+        if (l->args->has_code)
+                pause = MAX(pause, REST_REFLECTOR);
         l->examination = examination_free(l->examination);
-        (void)sd_event_source_set_time_relative(l->rest_timer, backoff_next(&l->rest));
+        (void)sd_event_source_set_time_relative(l->rest_timer, pause);
         (void)sd_event_source_set_enabled(l->rest_timer, SD_EVENT_ONESHOT);
 }
 

@@ -10,6 +10,8 @@
 #include "probe-cli/credentials.h"
 #include "probe-cli/look.h"
 #include "probe-cli/serve.h"
+#include "probe-cli/site.h"
+#include "reflect/code-line.h"
 
 static int run(const Args *args)
 {
@@ -17,6 +19,8 @@ static int run(const Args *args)
         _cleanup_strv_free_ char **rays = NULL;
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(look_freep) Look *look = NULL;
+        _cleanup_(conf_freep) Conf *site = NULL;
+        _cleanup_free_ char *note = NULL;
         int r;
 
         r = credentials_load(args, &who);
@@ -25,6 +29,13 @@ static int run(const Args *args)
         r = sd_event_new(&event);
         if (r < 0)
                 return r;
+        if (args->has_code) {
+                r = site_load(&site, &note);
+                if (r < 0)
+                        return r;
+                if (note)
+                        fprintf(stderr, "ray-probe: %s\n", note);
+        }
         /* a machine that is no member has none: then versions are not compared */
         if (engine_list(NULL, &rays) == -ENOMEM)
                 return -ENOMEM;
@@ -39,6 +50,14 @@ static int run(const Args *args)
                 .rays = rays,
                 .deadline = args->deadline,
         };
+        const CodeTransport transport = {.base = code_transport, .code = args->code};
+        Addr node;
+        if (site) {
+                request.reflect = &transport.base;
+                request.plan = &site->settings->ports;
+                if (addr_parse(site->settings->node.address, &node) >= 0)
+                        request.node = &node;
+        }
         r = look_new(event, args, &request, &look);
         return r < 0 ? r : sd_event_loop(event);
 }

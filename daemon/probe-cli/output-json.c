@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "wire/json.h"
+#include "probe-cli/output-other.h"
 
 /* RFC 3339, UTC. */
 static const char *format_at(char buf[40])
@@ -135,6 +135,8 @@ int output_json(const ProbeReport *r, const OutputStyle *style)
         int k = set_verdict(j, r);
         if (k >= 0)
                 k = set_words(j, r);
+        if (k >= 0)
+                k = json_set(j, "other_side", other_side_json(r));
         if (k >= 0)
                 k = set_lists(j, r);
         if (k < 0)

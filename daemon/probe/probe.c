@@ -351,6 +351,8 @@ static void finish(Probe *p)
         r->where = j.where;
         r->addr = p->e.addr;
         r->head = p->e.head;
+        r->other = p->e.other.asked ? &p->e.other : NULL;
+        r->sampled = p->e.back.sampled;
         r->n_alternatives = judge_alternatives(&p->e, &j, r->alternatives);
         r->sentence = text_sentence(&p->e, &j);
         r->because = text_because(&p->e, &j);

@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "model/identity.h"
 #include "model/node.h"
+#include "model/port-ranges.h"
 #include "model/settings.h"
 #include "model/verdict.h"
 #include "reflect/line.h"
@@ -101,8 +102,10 @@ typedef struct ProbeReport {
         char **missing; /* "fact: what would be needed to know it" */
         ProbeStep *steps;
         size_t n_steps;
-        Addr addr;     /* the address that was tried, unset when no name resolved */
-        Versions head; /* as far as known */
+        Addr addr;               /* the address that was tried, unset when no name resolved */
+        Versions head;           /* as far as known */
+        const Reflection *other; /* what a reflector said; NULL when none was to be asked */
+        PortSpan sampled;        /* with other: a range of which only some ports were tried */
 } ProbeReport;
 
 /* The report belongs to the probe; valid during the callback. The probe may be freed inside it. */

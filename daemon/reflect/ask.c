@@ -416,6 +416,7 @@ int ask_look(Ask *a)
 static void on_down_result(Bulk *b, const BulkResult *result, void *userdata)
 {
         Ask *a = userdata;
+        a->r->down_known = result->known;
         a->r->bulk_known = a->r->bulk_known || result->known;
         a->r->down_stalled = result->known && result->stalled;
         a->r->down_small = result->known && result->small;
@@ -426,6 +427,7 @@ static void on_down_result(Bulk *b, const BulkResult *result, void *userdata)
 static void on_up_result(Bulk *b, const BulkResult *result, void *userdata)
 {
         Ask *a = userdata;
+        a->r->up_known = result->known;
         a->r->bulk_known = a->r->bulk_known || result->known;
         a->r->up_stalled = result->known && result->stalled;
         a->r->up_small = result->known && result->small;

@@ -82,6 +82,11 @@ Json *json_array_new(void)
         return json_array();
 }
 
+Json *json_null_new(void)
+{
+        return json_null();
+}
+
 int json_set(Json *object, const char *key, Json *v)
 {
         return v && json_object_set_new(object, key, v) == 0 ? 0 : -ENOMEM;

@@ -35,6 +35,7 @@ const char *json_str(const Json *j);
 /* NULL when out of memory. */
 Json *json_object_new(void);
 Json *json_array_new(void);
+Json *json_null_new(void);
 
 /* Into an object under key. 0 or -ENOMEM. v = NULL is JSON's null. */
 int json_set_str(Json *object, const char *key, const char *v);

@@ -207,7 +207,7 @@ static void test_back(void **state)
         assert_false(t->ours);
         assert_non_null(try_at(&w.r, plan().worker_first));
         assert_non_null(try_at(&w.r, plan().worker_last));
-        assert_true(w.r.bulk_known);
+        assert_true(w.r.bulk_known && w.r.down_known && w.r.up_known);
         assert_false(w.r.down_stalled || w.r.up_stalled || w.r.down_small || w.r.up_small);
         /* no listener is left, and nothing that would keep Ray from a port */
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

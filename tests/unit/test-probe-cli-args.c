@@ -64,6 +64,27 @@ static void test_good(void **state)
         assert_int_equal(a.port, 7000);
 }
 
+static void test_code(void **state)
+{
+        const ReflectCode code = {.secret = {1, 2, 3}, .port = 7000};
+        char text[REFLECT_CODE_MAX], err[512];
+        Args a;
+
+        reflect_code_format(text, &code);
+        assert_int_equal(
+                parse((const char *[]){"--code", text, "head", NULL}, &a, err, sizeof(err)), 1);
+        assert_true(a.has_code);
+        assert_memory_equal(&a.code.secret, &code.secret, sizeof(code.secret));
+        assert_int_equal(a.code.port, 7000);
+        assert_int_equal(strspn(text, "x"), strlen(text)); /* nobody reads it in ps */
+        assert_string_equal(a.host, "head");
+        assert_int_equal(a.port, 6379);
+
+        reflect_code_format(text, &code);
+        assert_true(parse((const char *[]){"--serve", "--code", text, NULL}, &a, err, sizeof(err)) <
+                    0);
+}
+
 static void test_mistakes(void **state)
 {
         static const struct {
@@ -77,6 +98,9 @@ static void test_mistakes(void **state)
                 {{"--serve", "1", "2", NULL}, "2"},
                 {{"--serve", "--json", NULL}, "--serve"},
                 {{"--serve", "--deadline", "6s", NULL}, "--serve"},
+                {{"--code", "K3TW-9QXR", "a", NULL}, "--code K3TW-9QXR"},
+                {{"--code", "", "a", NULL}, "--code"},
+                {{"--code", "nobody!knows", "a", NULL}, "--code nobody!knows"},
                 {{"0.0.0.0", NULL}, "HOST 0.0.0.0"},
                 {{"ff02::1", NULL}, "HOST ff02::1"},
                 {{"a", "0", NULL}, "PORT 0"},
@@ -166,6 +190,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_good),
+                cmocka_unit_test(test_code),
                 cmocka_unit_test(test_mistakes),
                 cmocka_unit_test(test_hosts),
         };
