@@ -84,7 +84,7 @@ static char *hint_blocked(const Evidence *e, const Judgement *j, const char *nam
         if (j->place != PROBE_PLACE_HEAD)
                 return remedy_open_ports(e->keepers.firewall, REMEDY_HERE, e->addr.family, ports,
                                          REMEDY_PROFILE_WORKER);
-        if (w.impossible && w.impossible->error != EPERM && w.impossible->error != EACCES)
+        if (w.impossible && !forbids_itself(w.impossible))
                 return str_printf("on %s: ip route get %s", name, own);
         to.port = w.impossible ? w.impossible->addr.port : w.rejection ? w.rejection->addr.port : 0;
         return remedy_open_out(e->other.firewall, name, &to);

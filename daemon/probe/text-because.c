@@ -159,6 +159,7 @@ static int because_there(const Evidence *e, char ***l)
                 const char *what;
         } counts[] = {
                 {o->port.known ? o->port.syn_recv : 0, "half-open connections of ours"},
+                {o->port.known && o->port.queue > 0 ? o->port.queue : 0, "connections not taken"},
                 {o->rise.listen_overflows, "connections too many for a queue"},
                 {o->rise.rp_filter, "packets stopped by the reverse path filter"},
                 {o->rise.no_routes, "packets without a route"},

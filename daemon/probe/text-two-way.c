@@ -81,12 +81,20 @@ static char *sentence_other_side(const Evidence *e, const Judgement *j, const ch
                                   "where no other machine gets to",
                                   head, e->addr.port);
         case VERDICT_BACKLOG_FULL:
-                return str_printf("head %s has %u connections waiting on port %u and room for %u: "
-                                  "gcs_server does not take them, it is stopped or stuck",
-                                  head, e->other.port.queue, e->addr.port, e->other.port.room);
+                return str_printf("the queue of port %u on head %s is full: gcs_server takes no "
+                                  "connections, it is stopped or stuck",
+                                  e->addr.port, head);
         default:
                 return NULL;
         }
+}
+
+/* The head could not send because of itself, not of a route. */
+bool forbids_itself(const BackTry *t)
+{
+        if (t->icmp.seen)
+                return icmp_meaning(t->addr.family, &t->icmp) != ICMP_MEANS_HOST;
+        return t->error == EPERM || t->error == EACCES;
 }
 
 /* How the head's connections end that do not come through. */
@@ -102,16 +110,16 @@ static char *text_how(const Evidence *e, const Judgement *j, const WayBack *w)
                 return strdup("its own firewall rejects its connections");
         if (w->rejection)
                 return str_printf("router %s rejects its connections", where);
+        if (w->impossible && forbids_itself(w->impossible))
+                return strdup("its own firewall forbids it");
         if (w->impossible)
-                return w->impossible->error == EPERM || w->impossible->error == EACCES
-                               ? strdup("its own firewall forbids it")
-                               : str_printf("it has no way to send (%s)",
-                                            strerror(w->impossible->error));
+                return str_printf("it has no way to send (%s)", strerror(w->impossible->error));
+        bool reset = w->refused > w->silent;
         if (j->place == PROBE_PLACE_HERE)
-                return strdup("this machine's own firewall drops its connections");
-        return strdup(w->refused > w->silent
-                              ? "a firewall here or on the way refuses its connections with resets"
-                              : "its connections are dropped here or on the way");
+                return str_printf("this machine's own firewall %s its connections",
+                                  reset ? "resets" : "drops");
+        return str_printf("its connections are %s here or on the way",
+                          reset ? "reset by a firewall" : "dropped");
 }
 
 static char *text_blocked(const Evidence *e, const Judgement *j, const char *head)

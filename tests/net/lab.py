@@ -3,7 +3,7 @@ nft in each; and the tables of expectations over it, printed as TAP.
 
     worker w0 10.77.1.2 fd77:1::2 -- r0 10.77.1.1 fd77:1::1 router r1 10.77.2.1 fd77:2::1 -- h0 10.77.2.2 fd77:2::2 head
 """
-import atexit, concurrent.futures, itertools, json, os, pathlib, shutil, signal, subprocess, sys, tempfile, threading, time
+import atexit, concurrent.futures, itertools, json, os, pathlib, re, shutil, signal, subprocess, sys, tempfile, threading, time
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("BUILD", HERE.parent.parent / "build")).resolve()
@@ -63,6 +63,7 @@ class Lab:
         self.children = []
         self.binds = []
         self.files = {}
+        self.etc = None
         _open.add(self)
         for n in self.ns.values():
             subprocess.run(["ip", "netns", "add", n], check=True)
@@ -97,7 +98,9 @@ class Lab:
 
     def nft(self, who, hook, *rules, family="inet", name="t"):
         body = "\n".join(rules)
-        text = f"table {family} {name} {{ chain c {{ type filter hook {hook} priority 0;\n{body}\n}}\n}}\n"
+        self.nft_text(who, f"table {family} {name} {{ chain c {{ type filter hook {hook} priority 0;\n{body}\n}}\n}}\n")
+
+    def nft_text(self, who, text):
         p = subprocess.run(["ip", "netns", "exec", self.ns[who], "nft", "-f", "-"], input=text, text=True,
                            capture_output=True)
         if p.returncode:
@@ -117,9 +120,26 @@ class Lab:
         self.children.append(p)
         return p
 
+    def reflector(self, who="head", port="6388"):
+        """Starts ray-probe --serve and returns the code that it prints."""
+        p = self.start(who, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program(), "--serve", port,
+                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        for line in p.stdout:
+            if m := re.search(r"--code (\S+)", line):
+                return m[1]
+        raise RuntimeError("ray-probe --serve printed no code")
+
     def bind(self, text, over):
         """The probe sees `text` in place of the file `over`."""
         self.binds.append((self.file(over.replace("/", "-"), text), over))
+
+    def conf(self, text):
+        """The probe sees `text` as /etc/raycluster.conf, whether there is one or not."""
+        layer = _bin / f"{self.ns['worker']}-etc"
+        layer.mkdir(mode=0o755)
+        (layer / "raycluster.conf").write_text(text)
+        (layer / "raycluster.conf").chmod(0o644)
+        self.etc = layer
 
     def file(self, name, text):
         """A file that user nobody can read; {name} of a case's arguments."""
@@ -134,6 +154,8 @@ class Lab:
         drop = [] if root else ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all",
                                 "--bounding-set=-all", "--no-new-privs"]
         binds = "".join(f"mount --bind {a} {b}; " for a, b in self.binds)
+        if self.etc:
+            binds = f"mount -t overlay -o lowerdir={self.etc}:/etc overlay /etc; {binds}"
         argv = ["ip", "netns", "exec", self.ns[who], "sh", "-c", binds + 'exec "$@"', "sh", *drop, *argv]
         t = time.monotonic()
         p = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
@@ -167,11 +189,13 @@ class Lab:
 
 class Case:
     """setup(lab, f) prepares; target and args may hold {head}, {near}, … of the family; expected is a
-    verdict, or a set of them; confidence a word or several; where an address name or None (not checked).
+    verdict, or a set of them; confidence a word or several; where an address name or None (not checked), as are
+    direction and role.
     after(lab, f) looks at what the probe left behind and returns what is wrong, or nothing."""
 
     def __init__(self, name, verdict, confidence="proven", setup=None, target="{head}", port="6379", args=(),
-                 where=None, families=(4, 6), within=6.5, root=False, who="worker", says=None, after=None):
+                 where=None, families=(4, 6), within=6.5, root=False, who="worker", says=None, after=None, direction=None,
+                 role=None):
         self.__dict__.update(locals())
         del self.__dict__["self"]
 
@@ -208,6 +232,10 @@ class Case:
             wrong.append("exit status")
         if self.where and r["where"]["ip"] != names.get(self.where, self.where):
             wrong.append("place")
+        if self.role and r["where"]["role"] != self.role:
+            wrong.append(f"role {r['where']['role']}")
+        if self.direction and r["direction"] != self.direction:
+            wrong.append(f"direction {r['direction']}")
         if took > self.within + SLACK:
             wrong.append("time")
         if self.says and self.says.format(**names) not in r["sentence"]:
