@@ -15,6 +15,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "room" / "lib"))
 
+import page  # noqa: E402
 import setup  # noqa: E402
 import story  # noqa: E402
 from room import Failed, stamp, wait_until  # noqa: E402
@@ -37,19 +38,13 @@ class Table:
         print("  {what}: {ours}  {peer}  {ratio}  {goal} {met}".format(**row), flush=True)
 
     def write(self, path):
-        lines = ["# Measurements", "",
+        lines = ["## The cluster against plain Ray", "",
                  "Written by `sudo tests/bench/run`. Median (least–most) of interleaved runs in one room of three booted guests on",
                  "two shared cores. Ratios hold across machines; absolute times do not.", "",
-                 f"Commit {commit()}, {self.runs} runs each, idle figures over {self.minutes:g} minutes.", "",
-                 "| what | raycluster | peer | ratio | goal | met |", "| --- | --- | --- | --- | --- | --- |"]
-        lines += ["| {what} | {ours} | {peer} | {ratio} | {goal} | {met} |".format(**r) for r in self.rows]
-        pathlib.Path(path).write_text("\n".join(lines) + "\n")
-
-
-def commit():
-    r = subprocess.run(["git", "-c", "safe.directory=*", "-C", str(HERE), "describe", "--always", "--dirty"],
-                       capture_output=True, text=True)
-    return r.stdout.strip() or "unknown"
+                 f"Commit {page.commit()}, {self.runs} runs each, idle figures over {self.minutes:g} minutes.", "",
+                 *page.table(["what", "raycluster", "peer", "ratio", "goal", "met"],
+                             ([r[k] for k in ("what", "ours", "peer", "ratio", "goal", "met")] for r in self.rows))]
+        page.replace(path, "room", lines)
 
 
 def spread(values, unit):
