@@ -55,8 +55,9 @@ static int because_tcp(const Evidence *e, char ***l)
         if (t->outcome == CONNECT_ESTABLISHED)
                 return strv_extendf(l, "connected after %s", took);
         if (t->outcome == CONNECT_PENDING)
-                return strv_extendf(l, "%u SYNs and %u retransmissions without an answer in %s",
-                                    t->n_sockets, t->total_retrans, took);
+                return strv_extendf(l, "%u SYN%s and %u retransmission%s without an answer in %s",
+                                    t->n_sockets, t->n_sockets == 1 ? "" : "s", t->total_retrans,
+                                    t->total_retrans == 1 ? "" : "s", took);
         if (t->at_once)
                 return strv_extendf(l, "connect() fails at once: %s", strerror(t->error));
         if (!t->icmp.seen)
@@ -83,7 +84,8 @@ static int because_silence(const Evidence *e, char ***l)
                 r = strv_extendf(l, "%s sent nothing meanwhile", f->route.ifname);
         if (r >= 0 && f->retrans_fail_known && e->tcp.total_retrans > 0 &&
             f->retrans_fail >= e->tcp.total_retrans)
-                r = strv_extendf(l, "all %u retransmissions failed inside this machine",
+                r = strv_extendf(l, "%u retransmission%s of %u failed inside this machine",
+                                 e->tcp.total_retrans, e->tcp.total_retrans == 1 ? "" : "s",
                                  e->tcp.total_retrans);
         if (r >= 0 && f->has_neigh &&
             (f->neigh == NEIGH_INCOMPLETE || f->neigh == NEIGH_FAILED || f->neigh == NEIGH_PROBE)) {
