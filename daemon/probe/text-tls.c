@@ -174,13 +174,13 @@ char *hint_tls(const Evidence *e, const Judgement *j, const char *name)
         switch (j->verdict) {
         case VERDICT_TLS_REQUIRED:
                 return str_printf(
-                        "here: set RAY_USE_TLS=1, RAY_TLS_CA_CERT, RAY_TLS_SERVER_CERT "
-                        "and RAY_TLS_SERVER_KEY as on %s (ray-probe: --tls-ca, --tls-cert, "
-                        "--tls-key); or unset RAY_USE_TLS on %s, since raycluster starts "
+                        "set RAY_USE_TLS=1, RAY_TLS_CA_CERT, RAY_TLS_SERVER_CERT and "
+                        "RAY_TLS_SERVER_KEY here as on %s (ray-probe: --tls-ca, --tls-cert, "
+                        "--tls-key), or unset RAY_USE_TLS on %s, since raycluster starts "
                         "Ray without",
                         name, name);
         case VERDICT_TLS_NOT_SPOKEN:
-                return str_printf("here: unset RAY_USE_TLS (ray-probe: leave out --tls); or on %s: "
+                return str_printf("unset RAY_USE_TLS here (ray-probe: leave out --tls), or on %s "
                                   "start Ray with RAY_USE_TLS=1 and its three RAY_TLS_ files",
                                   name);
         case VERDICT_CLIENT_CERT_REQUIRED:
@@ -190,12 +190,12 @@ char *hint_tls(const Evidence *e, const Judgement *j, const char *name)
                                          "certificate there",
                                          ca_file(e),
                                          pasted(e->tls_cert_file, "\"$RAY_TLS_SERVER_CERT\""))
-                               : strdup("here: set RAY_TLS_SERVER_CERT and RAY_TLS_SERVER_KEY "
+                               : strdup("set RAY_TLS_SERVER_CERT and RAY_TLS_SERVER_KEY here "
                                         "(ray-probe: --tls-cert, --tls-key) to this machine's "
                                         "certificate and key");
         case VERDICT_CERT_UNTRUSTED:
                 return isempty(e->tls_ca_file)
-                               ? str_printf("here: set RAY_TLS_CA_CERT (ray-probe: --tls-ca) to a "
+                               ? str_printf("set RAY_TLS_CA_CERT here (ray-probe: --tls-ca) to a "
                                             "copy of that file of %s",
                                             name)
                                : str_printf("here: openssl x509 -noout -fingerprint -sha256 -in %s "
