@@ -16,12 +16,16 @@
 
 int mistake(const char *fmt, ...)
 {
+        char line[1024];
         va_list ap;
-        fputs("ray-probe: ", stderr);
+
         va_start(ap, fmt);
-        vfprintf(stderr, fmt, ap);
+        (void)vsnprintf(line, sizeof(line), fmt, ap);
         va_end(ap);
-        fputc('\n', stderr);
+        for (char *p = line; *p; p++) /* of a file's name, say: one line is one line */
+                if ((unsigned char)*p < ' ' || *p == 0x7f)
+                        *p = '?';
+        fprintf(stderr, "ray-probe: %s\n", line);
         return -EINVAL;
 }
 

@@ -32,7 +32,7 @@ static int because_end(const TlsFacts *t, char ***l)
                 return t->spoken ? strv_extendf(l, "%s it hangs up", when)
                                  : strv_extend(l, "it hangs up on a TLS greeting");
         case TLS_OUTCOME_BROKEN:
-                return strv_extendf(l, "%s it breaks the rules: %s", when, t->text);
+                return strv_extendf(l, "%s it goes wrong: %s", when, t->text);
         case TLS_OUTCOME_UNDER_WAY:
                 return t->spoken ? strv_extend(l, "the TLS handshake does not come to its end") : 0;
         default:

@@ -56,6 +56,20 @@ static void test_good(void **state)
         assert_int_equal(a.deadline, 2 * USEC_PER_SEC);
         assert_string_equal(a.from, "eth0");
         assert_string_equal(a.token_file, "t");
+        assert_false(a.tls || a.has_cluster);
+
+        assert_int_equal(
+                parse((const char *[]){"--tls", "--tls-ca", "c", "--tls-cert=n", "--tls-key", "k",
+                                       "--cluster-id",
+                                       "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c",
+                                       "compute04", NULL},
+                      &a, err, sizeof(err)),
+                1);
+        assert_true(a.tls && a.has_cluster);
+        assert_string_equal(a.tls_ca, "c");
+        assert_string_equal(a.tls_cert, "n");
+        assert_string_equal(a.tls_key, "k");
+        assert_int_equal(a.cluster.b[27], 0x1c);
 
         assert_int_equal(parse((const char *[]){"--serve", NULL}, &a, err, sizeof(err)), 1);
         assert_true(a.serve);
@@ -118,6 +132,17 @@ static void test_mistakes(void **state)
                 {{"a", "--nosuch=b", NULL}, "--nosuch=b"},
                 {{"a", "-q", NULL}, "-q"},
                 {{"--from", NULL}, "--from"},
+                {{"--cluster-id", "", "a", NULL}, "--cluster-id : not 56 hex digits"},
+                {{"--cluster-id", "12ab", "a", NULL}, "--cluster-id 12ab: not 56 hex digits"},
+                {{"--cluster-id", "g2ab00000000000000000000000000000000000000000000000000aa", "a",
+                  NULL},
+                 "not 56 hex digits"},
+                {{"--cluster-id", "ffffffffffffffffffffffffffffffffffffffffffffffffffffffff", "a",
+                  NULL},
+                 "not 56 hex digits"},
+                {{"--tls-ca", NULL}, "--tls-ca"},
+                {{"--serve", "--tls", NULL}, "--serve"},
+                {{"--serve", "--tls-key", "k", NULL}, "--serve"},
                 {{"--json=yes", "a", NULL}, "--json=yes"},
         };
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
