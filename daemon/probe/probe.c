@@ -19,6 +19,7 @@
 #include "probe/hello.h"
 #include "probe/measure.h"
 #include "probe/other-side.h"
+#include "probe/report.h"
 #include "probe/tcp.h"
 #include "probe/text.h"
 #include "sys/resolve.h"
@@ -107,42 +108,6 @@ static const char *const doing[_PROBE_STATE_MAX] = {
         [PROBE_DONE] = "done",
 };
 
-static const char *const probe_confidence_table[_PROBE_CONFIDENCE_MAX] = {
-        [PROBE_PROVEN] = "proven",
-        [PROBE_LIKELY] = "likely",
-        [PROBE_INCONCLUSIVE] = "inconclusive",
-};
-DEFINE_STRTAB(probe_confidence, ProbeConfidence);
-
-static const char *const probe_direction_table[_PROBE_DIRECTION_MAX] = {
-        [PROBE_DIRECTION_OUT] = "out",
-        [PROBE_DIRECTION_BACK] = "back",
-        [PROBE_DIRECTION_BOTH] = "both",
-        [PROBE_DIRECTION_LOCAL] = "local",
-};
-DEFINE_STRTAB(probe_direction, ProbeDirection);
-
-static const char *const probe_place_table[_PROBE_PLACE_MAX] = {
-        [PROBE_PLACE_UNKNOWN] = "unknown", [PROBE_PLACE_HERE] = "local",
-        [PROBE_PLACE_DNS] = "dns",         [PROBE_PLACE_ROUTER] = "router",
-        [PROBE_PLACE_PATH] = "path",       [PROBE_PLACE_HEAD] = "head",
-};
-DEFINE_STRTAB(probe_place, ProbePlace);
-
-static void report_done(ProbeReport *r)
-{
-        free(r->sentence);
-        free(r->because);
-        free(r->hint);
-        strv_free(r->facts);
-        strv_free(r->missing);
-        for (size_t i = 0; i < r->n_steps; i++) {
-                free(r->steps[i].name);
-                free(r->steps[i].result);
-        }
-        free(r->steps);
-}
-
 /* What a state started and does not outlive. */
 static void stop_work(Probe *p)
 {
@@ -176,26 +141,6 @@ const char *probe_doing(const Probe *p, usec_t *ret_since)
                 return hello_stage_doing(p->hello, ret_since);
         *ret_since = p->state_since;
         return strempty(doing[p->state]);
-}
-
-/* Takes `result` over; a step that cannot be kept for want of memory is left out. */
-static void add_step(Probe *p, const char *name, usec_t since, usec_t took, char *result)
-{
-        ProbeReport *r = &p->report;
-        _cleanup_free_ char *res = result;
-        _cleanup_free_ char *n = strdup(name);
-        if (!n || !res)
-                return;
-        ProbeStep *steps = realloc(r->steps, (r->n_steps + 1) * sizeof(*steps));
-        if (!steps)
-                return;
-        r->steps = steps;
-        r->steps[r->n_steps++] = (ProbeStep){
-                .name = TAKE_PTR(n),
-                .result = TAKE_PTR(res),
-                .at = usec_sub(since, p->began),
-                .took = took,
-        };
 }
 
 static char *step_result(const Probe *p)
@@ -232,8 +177,9 @@ static int probe_set_state(Probe *p, ProbeState state)
                 return -EPROTO;
         usec_t now = now_mono();
         if (step_names[p->state])
-                add_step(p, step_names[p->state], p->state_since, usec_sub(now, p->state_since),
-                         step_result(p));
+                report_add_step(&p->report, step_names[p->state],
+                                usec_sub(p->state_since, p->began), usec_sub(now, p->state_since),
+                                step_result(p));
         p->state = state;
         p->state_since = now;
         return 0;
@@ -330,9 +276,6 @@ static void choose_evidence(Probe *p)
 /* The one end: judge, put into words, tell. Out of memory leaves the words empty. */
 static void finish(Probe *p)
 {
-        Judgement j;
-        ProbeReport *r = &p->report;
-
         if (try_look(p) || try_other(p) || try_back(p) || probe_set_state(p, PROBE_DONE) < 0)
                 return;
         if (p->measure)
@@ -341,25 +284,8 @@ static void finish(Probe *p)
         p->other = other_side_free(p->other);
         choose_evidence(p);
         p->deadline_timer = sd_event_source_disable_unref(p->deadline_timer);
-        judge(&p->e, &j);
-        if (j.verdict != VERDICT_OK)
-                facts_keepers(&p->e);
-        r->verdict = j.verdict;
-        r->confidence = j.confidence;
-        r->direction = j.direction;
-        r->place = j.place;
-        r->where = j.where;
-        r->addr = p->e.addr;
-        r->head = p->e.head;
-        r->other = p->e.other.asked ? &p->e.other : NULL;
-        r->sampled = p->e.back.sampled;
-        r->n_alternatives = judge_alternatives(&p->e, &j, r->alternatives);
-        r->sentence = text_sentence(&p->e, &j);
-        r->because = text_because(&p->e, &j);
-        r->hint = text_hint(&p->e, &j);
-        (void)text_facts(&p->e, &r->facts);
-        (void)text_missing(&p->e, &j, &r->missing);
-        p->cb(p, r, p->userdata);
+        report_fill(&p->report, &p->e);
+        p->cb(p, &p->report, p->userdata);
 }
 
 static void on_alive_answer(Alive *a, const AliveFacts *facts, const Versions *head, void *userdata)
@@ -396,7 +322,9 @@ static void ask_alive(Probe *p)
 static void on_hello_step(HelloStage *h, const char *name, const char *result, usec_t since,
                           void *userdata)
 {
-        add_step(userdata, name, since, usec_sub(now_mono(), since), strdup(result));
+        Probe *p = userdata;
+        report_add_step(&p->report, name, usec_sub(since, p->began), usec_sub(now_mono(), since),
+                        strdup(result));
 }
 
 static void on_measured(Measure *m, void *userdata)
