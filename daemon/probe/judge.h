@@ -34,6 +34,8 @@ typedef enum SynsFate {
 SynsFate syns_fate(const Evidence *e);
 /* The way back, of a GCS that serves (70 to 76). */
 bool judge_way_back(const Evidence *e, Judgement *j);
+/* The question was for both ways, and one of them was not seen (90). */
+bool judge_half(const Evidence *e, Judgement *j);
 /* The head sees another address than the one we send from. */
 bool is_translated(const Evidence *e);
 /* The address by which Ray will have the head connect to this machine. */

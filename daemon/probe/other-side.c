@@ -55,6 +55,8 @@ static void on_ask_step(Ask *a, AskStep ended, void *userdata)
 {
         OtherSide *o = userdata;
 
+        if (ended == ASK_MET)
+                return; /* the reflector went away, and nothing waits for it just now */
         if (ended == ASK_MEETING)
                 note_alive(o->e);
         else if (ended == ASK_RETURNING)
@@ -70,7 +72,8 @@ int other_side_look(OtherSide *o)
 int other_side_back(OtherSide *o)
 {
         o->base_known = netstat_counters(o->e->addr.family, &o->base) >= 0;
-        return ask_back(o->ask);
+        /* what the GCS itself has shown need not be shown again */
+        return ask_back(o->ask, o->e->large.out != LARGE_HOLE && o->e->large.in != LARGE_HOLE);
 }
 
 int other_side_new(sd_event *event, const OtherSideRequest *q, Evidence *e, other_side_cb cb,

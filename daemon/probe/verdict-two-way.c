@@ -160,13 +160,15 @@ static bool was_tried(const Reflection *o)
 
 bool judge_way_back(const Evidence *e, Judgement *j)
 {
-        const Reflection *o = &e->other;
-
-        if (!o->asked)
+        if (!e->other.answered || !was_tried(&e->other))
                 return false;
-        if (!o->answered || !was_tried(o)) {
-                say_open(j); /* the question was for both ways, and one of them was not seen */
-                return true;
-        }
         return (is_translated(e) ? judge_translated(e, j) : judge_plain(e, j)) || judge_dnat(e, j);
+}
+
+bool judge_half(const Evidence *e, Judgement *j)
+{
+        if (!e->other.asked || (e->other.answered && was_tried(&e->other)))
+                return false;
+        say_open(j);
+        return true;
 }

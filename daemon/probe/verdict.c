@@ -271,7 +271,7 @@ static void mend_loopback(const Evidence *e, Judgement *j)
 static void judge_connection(const Evidence *e, Judgement *j)
 {
         if (!judge_tls(e, j) && !judge_hello(e, j) && !judge_alive(e, j) && !judge_way_back(e, j) &&
-            !judge_quality(e, j))
+            !judge_quality(e, j) && !judge_half(e, j))
                 say_head(e, j, VERDICT_OK, PROBE_PROVEN);
 }
 

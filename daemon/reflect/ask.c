@@ -495,7 +495,7 @@ static int back_start(Ask *a)
         return send_request(a, &q);
 }
 
-int ask_back(Ask *a)
+int ask_back(Ask *a, bool bulk)
 {
         if (!a->chosen || ask_set_state(a, ASK_RETURNING) < 0)
                 return -ENOTCONN;
@@ -507,7 +507,8 @@ int ask_back(Ask *a)
                 (void)ask_set_state(a, ASK_MET);
                 return r;
         }
-        bulks_start(a);
+        if (bulk)
+                bulks_start(a);
         return 0;
 }
 

@@ -32,7 +32,7 @@ typedef enum AskStep {
         ASK_MEETING, /* to the reflector, and BEGIN */
         ASK_MET,     /* nothing goes on; what was learned stands in the Reflection */
         ASK_LOOKING,
-        ASK_RETURNING, /* BACK, and DOWN and UP beside it */
+        ASK_RETURNING, /* BACK, and where wanted DOWN and UP beside it */
         ASK_LOST,      /* no reflector, or no longer */
         _ASK_STEP_MAX,
         _ASK_STEP_INVALID = -EINVAL,
@@ -40,8 +40,8 @@ typedef enum AskStep {
 
 typedef struct Ask Ask;
 
-/* From the loop, when a step has come to its end: the state is ASK_MET or ASK_LOST then. May be
- * freed inside. */
+/* From the loop, when a step has come to its end; ASK_MET: the reflector was lost while no step
+ * went on. May be freed inside. */
 typedef void (*ask_cb)(Ask *a, AskStep ended, void *userdata);
 
 /* Begins to meet. r: weak, outlives the Ask; emptied, then filled step by step: `answered` with the
@@ -51,6 +51,6 @@ int ask_new(sd_event *event, const AskRequest *q, Reflection *r, ask_cb cb, void
 Ask *ask_free(Ask *a);
 DEFINE_CLEANUP(Ask *, ask_free);
 
-/* -ENOTCONN when there is no reflector to ask. */
+/* -ENOTCONN when there is no reflector to ask. bulk: large transfers beside it. */
 int ask_look(Ask *a);
-int ask_back(Ask *a);
+int ask_back(Ask *a, bool bulk);

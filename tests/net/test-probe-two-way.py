@@ -79,6 +79,16 @@ def node_address(lab, f):
     lab.conf('node: { address = "%s"; };\n' % {4: "192.168.50.7", 6: "fd50::7"}[f])
 
 
+def hole(rule):
+    """Large packets of the reflector alone vanish. Only whole segments are sent, as on a wire."""
+    def go(lab, f):
+        gcs()(lab, f)
+        for who, dev in (("head", "h0"), ("worker", "w0"), ("router", "r0"), ("router", "r1")):
+            lab.ip(who, f"link set {dev} gso_max_segs 1")
+        lab.nft("router", "forward", f"{rule} meta length > 1000 drop")
+    return go
+
+
 def nothing_left(lab, f):
     text = lab.run("worker", "ss", "-Htan").stdout
     left = [line for line in text.splitlines() if line.startswith(("LISTEN", "SYN-SENT", "ESTAB")) or
@@ -132,6 +142,8 @@ CASES = [
     TwoWay("the head is behind DNAT", "HEAD_BEHIND_DNAT", setup=both(gcs(), nat(("prerouting", -100, "iifname r0 tcp dport { 6379, 6388 } dnat to {head}"))), target="{router}", where="head", role="head", direction="out", within=4),
     TwoWay("another machine answers in the worker's place", "WRONG_PEER", setup=other_machine, within=4, **BACK),
     TwoWay("Ray announces an address that the head does not reach", "WRONG_INTERFACE", setup=node_address, role="local", direction="local", within=4),
+    TwoWay("large packets of the head vanish", "MTU_HOLE_IN", setup=hole("tcp sport 6388"), within=4, **BACK),
+    TwoWay("large packets to the head vanish", "MTU_HOLE_OUT", setup=hole("tcp dport 6388"), direction="out", within=4),
     # --- the connect fails: tables A and B with the other side's view
     TwoWay("A1 port closed", "PORT_CLOSED", where="head", within=1, says="nothing listens on port 6379"),
     TwoWay("A2 head rejects with tcp reset", "REFUSED_BY_FIREWALL", "likely", setup=both(server, nft("head", "input", f"{PORT} reject with tcp reset")), role="head", where="head", direction="out", within=1.5),
@@ -152,6 +164,7 @@ CASES = [
     TwoWay("the code died of five wrong tries", setup=gcs(), with_code=five_wrong, **HALF),
     TwoWay("nobody serves", setup=gcs(), with_code=nobody_serves, says="Connection refused", **HALF),
     TwoWay("the reflector's port is blocked", setup=gcs(), with_code=blocked_reflector, says="no reflector answers", **HALF),
+    TwoWay("a wrong code, and large packets vanish", "MTU_HOLE_OUT", setup=service.mtu_hole, with_code=wrong_code, within=4),
     TwoWay("the reflector's port is blocked, and the GCS's", "FILTERED_SILENTLY", "likely", setup=nft("head", "input", f"{PORT} drop"), with_code=blocked_reflector, within=5.5),
     TwoWay("a deadline too short for the way back", "INCONCLUSIVE", "inconclusive", setup=both(gcs(), established_only("worker", "w0")), args=("--deadline", "500ms"), within=1.5, after=nothing_left),
 ]

@@ -70,11 +70,12 @@ static uint16_t port_of(int fd)
         return a.port;
 }
 
-static void world_init(World *w, usec_t interval)
+static void world_init_for(World *w, usec_t interval, usec_t lifetime)
 {
         static const ServeOps ops = {.on_end = on_serve_end};
         PortPlan p = plan();
         ServePolicy policy = {.code = {.secret = {1, 2, 3}},
+                              .lifetime = lifetime,
                               .reflect.back = {.claimed = true, .own = true, .interval = interval}};
         int fd;
 
@@ -84,6 +85,11 @@ static void world_init(World *w, usec_t interval)
         assert_int_equal(tcp_listen(0, 64, &fd), 0);
         w->transport.code.port = port_of(fd);
         assert_int_equal(serve_new(w->event, fd, &policy, &ops, w, &w->serve), 0);
+}
+
+static void world_init(World *w, usec_t interval)
+{
+        world_init_for(w, interval, 0);
 }
 
 static void world_done(World *w)
@@ -193,7 +199,7 @@ static void test_back(void **state)
                 listen_on(plan().object_manager, NULL); /* Ray is there already */
         AskRequest q = request(&w, "127.0.0.1");
         meet(&w, &q);
-        assert_int_equal(ask_back(w.ask), 0);
+        assert_int_equal(ask_back(w.ask, true), 0);
         wait_step(&w, ASK_RETURNING);
         assert_string_equal(w.r.text, "");
         way_back(&w.r, &w.r.observed, &way);
@@ -218,7 +224,7 @@ static void test_back(void **state)
         AskRequest six = request(&w, "::1");
         w.ask = ask_free(w.ask);
         meet(&w, &six);
-        assert_int_equal(ask_back(w.ask), 0);
+        assert_int_equal(ask_back(w.ask, true), 0);
         wait_step(&w, ASK_RETURNING);
         way_back(&w.r, &w.r.observed, &way);
         assert_int_equal(way_back_bad(&way), 0);
@@ -236,7 +242,7 @@ static void test_claimed(void **state)
         AskRequest q = request(&w, "127.0.0.1");
         assert_int_equal(addr_parse("127.0.0.5", &q.node), 0);
         meet(&w, &q);
-        assert_int_equal(ask_back(w.ask), 0);
+        assert_int_equal(ask_back(w.ask, true), 0);
         wait_step(&w, ASK_RETURNING);
         way_back(&w.r, &w.r.observed, &way);
         unsigned n = way.nonce;
@@ -255,11 +261,11 @@ static void test_rate(void **state)
         world_init(&w, 0); /* ten seconds */
         AskRequest q = request(&w, "127.0.0.1");
         meet(&w, &q);
-        assert_int_equal(ask_back(w.ask), 0);
+        assert_int_equal(ask_back(w.ask, true), 0);
         wait_step(&w, ASK_RETURNING);
         size_t n = w.r.n_back;
         assert_true(n > 0);
-        assert_int_equal(ask_back(w.ask), 0);
+        assert_int_equal(ask_back(w.ask, true), 0);
         wait_step(&w, ASK_RETURNING);
         assert_non_null(strstr(w.r.text, "too soon; again in "));
         world_done(&w);
@@ -280,7 +286,7 @@ static void test_wrong_code(void **state)
                 if (!strstr(w.r.text, "the code is another one"))
                         fail_msg("%s", w.r.text);
                 assert_int_equal(ask_look(w.ask), -ENOTCONN);
-                assert_int_equal(ask_back(w.ask), -ENOTCONN);
+                assert_int_equal(ask_back(w.ask, true), -ENOTCONN);
         }
         /* now it is over, with the right code, too */
         w.transport.code.secret[0] ^= 1;
@@ -288,6 +294,28 @@ static void test_wrong_code(void **state)
         meet(&w, &q);
         assert_false(w.r.answered);
         assert_true(w.serve_over);
+        assert_non_null(strstr(w.r.text, "no reflector at 127.0.0.1"));
+        world_done(&w);
+}
+
+/* The code's time ends under a conversation; then nobody is there any more. */
+static void test_expired(void **state)
+{
+        World w;
+
+        world_init_for(&w, 1, 300 * MS);
+        AskRequest q = request(&w, "127.0.0.1");
+        meet(&w, &q);
+        assert_true(w.r.answered);
+        while (!w.serve_over || w.n_ended < 2)
+                assert_true(sd_event_run(w.event, 100 * MS) >= 0);
+        assert_int_equal(w.ended, ASK_MET); /* lost while nothing went on */
+        if (!strstr(w.r.text, "expired"))
+                fail_msg("%s", w.r.text);
+        assert_int_equal(ask_look(w.ask), -ENOTCONN);
+        w.ask = ask_free(w.ask);
+        meet(&w, &q);
+        assert_false(w.r.answered);
         assert_non_null(strstr(w.r.text, "no reflector at 127.0.0.1"));
         world_done(&w);
 }
@@ -369,7 +397,7 @@ static void test_freed_at_any_time(void **state)
                 AskRequest q = request(&w, "127.0.0.1");
                 assert_int_equal(ask_new(w.event, &q, &w.r, on_step, &w, &w.ask), 0);
                 for (unsigned i = 0; i < n; i++) {
-                        if (w.n_ended == 1 && w.ended == ASK_MEETING && ask_back(w.ask) >= 0)
+                        if (w.n_ended == 1 && w.ended == ASK_MEETING && ask_back(w.ask, true) >= 0)
                                 w.ended = ASK_LOST;
                         assert_true(sd_event_run(w.event, 5 * MS) >= 0);
                 }
@@ -422,11 +450,11 @@ static void test_doors(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_meet_and_look), cmocka_unit_test(test_back),
-                cmocka_unit_test(test_claimed),       cmocka_unit_test(test_rate),
-                cmocka_unit_test(test_wrong_code),    cmocka_unit_test(test_other_address),
-                cmocka_unit_test(test_strangers),     cmocka_unit_test(test_freed_at_any_time),
-                cmocka_unit_test(test_doors),
+                cmocka_unit_test(test_meet_and_look),     cmocka_unit_test(test_back),
+                cmocka_unit_test(test_claimed),           cmocka_unit_test(test_rate),
+                cmocka_unit_test(test_expired),           cmocka_unit_test(test_wrong_code),
+                cmocka_unit_test(test_other_address),     cmocka_unit_test(test_strangers),
+                cmocka_unit_test(test_freed_at_any_time), cmocka_unit_test(test_doors),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
