@@ -20,6 +20,27 @@ def mtu_hole(lab):
     gcs(lab)
 
 
+def other_authority(lab):
+    """The head's certificate is by an authority of the same name as the one in old.pem, and with another key."""
+    for name in "old.pem", "head.pem", "san":
+        lab.file(name, "subjectAltName=IP:10.77.2.2" if name == "san" else "")
+    f = lab.files
+    ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    run = lambda *a: subprocess.run(["openssl", *a], check=True, capture_output=True, text=True).stdout
+    run("req", "-x509", *ec, "-days", "30", "-subj", "/CN=lab CA", "-keyout", f["old"] + ".key", "-out", f["old"])
+    run("req", "-x509", *ec, "-days", "30", "-subj", "/CN=lab CA", "-keyout", f["head"] + ".ca", "-out", f["head"] + ".crt")
+    run("req", *ec, "-subj", "/CN=compute04", "-keyout", f["head"] + ".key", "-out", f["head"] + ".csr")
+    own = run("x509", "-req", "-in", f["head"] + ".csr", "-CA", f["head"] + ".crt", "-CAkey", f["head"] + ".ca", "-days", "30",
+              "-extfile", f["san"])
+    lab.file("head.pem", own + open(f["head"] + ".key").read())
+    lab.serve("head", "tls", "6379", f["head"])
+
+
+def one_way(lab):
+    lab.nft("worker", "input", "ct state established,related accept", "iifname w0 drop")
+    gcs(lab)
+
+
 # What makes each verdict of the page; NAME_IS_LOOPBACK has an /etc/hosts of its own.
 SETUPS = {
     "NAME_IS_LOOPBACK": lambda lab: lab.bind("127.0.0.1 localhost\n127.0.1.1 compute04\n", "/etc/hosts"),
@@ -27,6 +48,8 @@ SETUPS = {
     "HOST_DOWN_REMOTE": lambda lab: None,
     "REJECTED_AT_HEAD": lambda lab: lab.nft("head", "input", REJECT),
     "PORT_CLOSED": lambda lab: None,
+    "CERT_UNTRUSTED": other_authority,
+    "REVERSE_BLOCKED": one_way,
     "TOKEN_REQUIRED": lambda lab: gcs(lab, "--token", "a-token"),
     "MTU_HOLE_OUT": mtu_hole,
     "INCONCLUSIVE": lambda lab: lab.nft("head", "input", "tcp dport 6379 drop"),
@@ -53,7 +76,11 @@ def check(args, lines):
     with Lab() as lab:
         lab.bind(HOSTS, "/etc/hosts")
         SETUPS[verdict](lab)
-        rc, out, err, _ = lab.probe(*args)
+        # what the page calls by a name of its own
+        real = {"/etc/ray/ca.pem": lab.files.get("old"), "CODE": lab.reflector() if "CODE" in args else None}
+        rc, out, err, _ = lab.probe(*(real.get(a, a) for a in args))
+        for name, value in real.items():
+            out = out.replace(value, name) if value else out
     got = out.splitlines()
     wrong = [f"{w!r}\n#   is {g!r}" for w, g in zip(lines, got) if not matches(w, g)]
     assert not wrong and len(got) == len(lines) and not err, "\n# ".join(wrong) or f"got {out}{err}"
