@@ -156,7 +156,7 @@ static int mistake(CodeError *ret, CodeMistake m, unsigned at, unsigned n)
 
 int reflect_code_parse(const char *s, ReflectCode *ret, CodeError *reterr)
 {
-        uint8_t c[SYMBOLS];
+        uint8_t c[SYMBOLS] = {0};
         unsigned where[SYMBOLS + 1] = {0}, n = 0, at;
         ReflectCode code = {0};
 
