@@ -10,6 +10,28 @@ static const int code_table[_VERDICT_MAX] = {
 
 DEFINE_STRTAB(verdict, Verdict);
 
+static const char *const probe_confidence_table[_PROBE_CONFIDENCE_MAX] = {
+        [PROBE_PROVEN] = "proven",
+        [PROBE_LIKELY] = "likely",
+        [PROBE_INCONCLUSIVE] = "inconclusive",
+};
+DEFINE_STRTAB(probe_confidence, ProbeConfidence);
+
+static const char *const probe_direction_table[_PROBE_DIRECTION_MAX] = {
+        [PROBE_DIRECTION_OUT] = "out",
+        [PROBE_DIRECTION_BACK] = "back",
+        [PROBE_DIRECTION_BOTH] = "both",
+        [PROBE_DIRECTION_LOCAL] = "local",
+};
+DEFINE_STRTAB(probe_direction, ProbeDirection);
+
+static const char *const probe_place_table[_PROBE_PLACE_MAX] = {
+        [PROBE_PLACE_UNKNOWN] = "unknown", [PROBE_PLACE_HERE] = "local",
+        [PROBE_PLACE_DNS] = "dns",         [PROBE_PLACE_ROUTER] = "router",
+        [PROBE_PLACE_PATH] = "path",       [PROBE_PLACE_HEAD] = "head",
+};
+DEFINE_STRTAB(probe_place, ProbePlace);
+
 int verdict_code(Verdict v)
 {
         return v >= 0 && v < _VERDICT_MAX ? code_table[v] : -EINVAL;

@@ -73,3 +73,38 @@ DECLARE_STRTAB(verdict, Verdict); /* "PORT_CLOSED" */
 int verdict_code(Verdict v);
 /* 80 to 89: Ray can work over it. */
 bool verdict_is_degraded(Verdict v);
+
+/* How sure a verdict is. */
+typedef enum ProbeConfidence {
+        PROBE_PROVEN,
+        PROBE_LIKELY,
+        PROBE_INCONCLUSIVE,
+        _PROBE_CONFIDENCE_MAX,
+        _PROBE_CONFIDENCE_INVALID = -EINVAL,
+} ProbeConfidence;
+
+/* Which way the trouble lies: what we send, what comes back, both, or nothing was sent at all. */
+typedef enum ProbeDirection {
+        PROBE_DIRECTION_OUT,
+        PROBE_DIRECTION_BACK,
+        PROBE_DIRECTION_BOTH,
+        PROBE_DIRECTION_LOCAL,
+        _PROBE_DIRECTION_MAX,
+        _PROBE_DIRECTION_INVALID = -EINVAL,
+} ProbeDirection;
+
+/* On whose side the cause sits. */
+typedef enum ProbePlace {
+        PROBE_PLACE_UNKNOWN,
+        PROBE_PLACE_HERE,   /* this machine */
+        PROBE_PLACE_DNS,    /* the name service */
+        PROBE_PLACE_ROUTER, /* `where` */
+        PROBE_PLACE_PATH,   /* somewhere between */
+        PROBE_PLACE_HEAD,   /* the machine probed */
+        _PROBE_PLACE_MAX,
+        _PROBE_PLACE_INVALID = -EINVAL,
+} ProbePlace;
+
+DECLARE_STRTAB(probe_confidence, ProbeConfidence);
+DECLARE_STRTAB(probe_direction, ProbeDirection);
+DECLARE_STRTAB(probe_place, ProbePlace);

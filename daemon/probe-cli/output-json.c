@@ -71,6 +71,8 @@ static int set_words(Json *j, const ProbeReport *r)
         if (k >= 0)
                 k = set_addr(j, "address", &r->addr);
         if (k >= 0)
+                k = json_set_int(j, "port", r->port);
+        if (k >= 0)
                 k = json_set_str(j, "ray_version", isempty(r->head.ray) ? NULL : r->head.ray);
         if (k >= 0)
                 k = json_set_str(j, "python_version",

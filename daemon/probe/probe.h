@@ -42,40 +42,6 @@ typedef struct ProbeRequest {
         const Addr *node;         /* what Ray is told to announce of this machine, or NULL */
 } ProbeRequest;
 
-typedef enum ProbeConfidence {
-        PROBE_PROVEN,
-        PROBE_LIKELY,
-        PROBE_INCONCLUSIVE,
-        _PROBE_CONFIDENCE_MAX,
-        _PROBE_CONFIDENCE_INVALID = -EINVAL,
-} ProbeConfidence;
-
-/* Which way the trouble lies: what we send, what comes back, both, or nothing was sent at all. */
-typedef enum ProbeDirection {
-        PROBE_DIRECTION_OUT,
-        PROBE_DIRECTION_BACK,
-        PROBE_DIRECTION_BOTH,
-        PROBE_DIRECTION_LOCAL,
-        _PROBE_DIRECTION_MAX,
-        _PROBE_DIRECTION_INVALID = -EINVAL,
-} ProbeDirection;
-
-/* On whose side the cause sits. */
-typedef enum ProbePlace {
-        PROBE_PLACE_UNKNOWN,
-        PROBE_PLACE_HERE,   /* this machine */
-        PROBE_PLACE_DNS,    /* the name service */
-        PROBE_PLACE_ROUTER, /* `where` */
-        PROBE_PLACE_PATH,   /* somewhere between */
-        PROBE_PLACE_HEAD,   /* the machine probed */
-        _PROBE_PLACE_MAX,
-        _PROBE_PLACE_INVALID = -EINVAL,
-} ProbePlace;
-
-DECLARE_STRTAB(probe_confidence, ProbeConfidence);
-DECLARE_STRTAB(probe_direction, ProbeDirection);
-DECLARE_STRTAB(probe_place, ProbePlace);
-
 /* Causes that the facts of one report allow beside its verdict. */
 #define ALTERNATIVES_MAX 4
 
@@ -102,7 +68,8 @@ typedef struct ProbeReport {
         char **missing; /* "fact: what would be needed to know it" */
         ProbeStep *steps;
         size_t n_steps;
-        Addr addr;               /* the address that was tried, unset when no name resolved */
+        Addr addr; /* the address that was tried, unset when no name resolved */
+        uint16_t port;
         Versions head;           /* as far as known */
         const Reflection *other; /* what a reflector said; NULL when none was to be asked */
         PortSpan sampled;        /* with other: a range of which only some ports were tried */
