@@ -131,3 +131,19 @@ int check_cluster_id(const char *s, RayId *ret)
         _cleanup_free_ char *safe = str_escape(s, strlen(s), 2 * (size_t)RAY_ID_STR_MAX);
         return mistake("--cluster-id %s: not %d hex digits", strempty(safe), RAY_ID_STR_MAX - 1);
 }
+
+static bool is_other_family(int family, const char *s)
+{
+        Addr a;
+        return family != AF_UNSPEC && s && addr_parse(s, &a) >= 0 && a.family != family;
+}
+
+int check_family(int family, const char *host, const char *from)
+{
+        int digit = family == AF_INET6 ? '6' : '4';
+        if (is_other_family(family, host))
+                return mistake("HOST %s: not an IPv%c address, as -%c wants", host, digit, digit);
+        if (is_other_family(family, from))
+                return mistake("--from %s: not an IPv%c address, as -%c wants", from, digit, digit);
+        return 0;
+}

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "base/parse.h"
 #include "base/str.h"
@@ -42,6 +43,13 @@ static int parse_option(int c, const char *word, Args *a)
                 return check_from(optarg) < 0 ? -EINVAL : 1;
         case 'd':
                 return parse_deadline(optarg, &a->deadline);
+        case '4':
+        case '6':
+                a->family = c == '4' ? AF_INET : AF_INET6;
+                return 1;
+        case 'D':
+                a->discover = true;
+                return 1;
         case 't':
                 a->token_file = optarg;
                 return 1;
@@ -96,6 +104,8 @@ static int parse_words(int n, char *words[], Args *a)
                 return mistake("too many arguments: %s; one HOST and one PORT", words[2]);
         a->host = words[0];
         int r = check_host(a->host);
+        if (r >= 0)
+                r = check_family(a->family, a->host, a->from);
         if (r < 0)
                 return r;
         if (n > 1 && parse_port(words[1], &a->port) < 0)
@@ -107,7 +117,8 @@ static int parse_words(int n, char *words[], Args *a)
 static int parse_serve(int n, char *words[], Args *a)
 {
         if (a->from || a->token_file || a->tls || a->tls_ca || a->tls_cert || a->tls_key ||
-            a->has_cluster || a->has_code || a->deadline || a->json || a->watch)
+            a->has_cluster || a->has_code || a->deadline || a->family || a->discover || a->json ||
+            a->watch)
                 return mistake("--serve: goes with a PORT and with no other option");
         if (n > 1)
                 return mistake("--serve: too many arguments: %s; one PORT", words[1]);
@@ -123,6 +134,7 @@ int args_parse(int argc, char *argv[], Args *ret)
                 /* the way there */
                 {"from", required_argument, NULL, 'f'},
                 {"deadline", required_argument, NULL, 'd'},
+                {"discover", no_argument, NULL, 'D'},
                 /* who we are to the cluster */
                 {"token-file", required_argument, NULL, 't'},
                 {"cluster-id", required_argument, NULL, 'I'},
@@ -145,7 +157,7 @@ int args_parse(int argc, char *argv[], Args *ret)
         int c;
 
         opterr = 0;
-        while ((c = getopt_long(argc, argv, ":", options, NULL)) >= 0) {
+        while ((c = getopt_long(argc, argv, ":46", options, NULL)) >= 0) {
                 int r = parse_option(c, argv[optind - 1], &a);
                 if (r <= 0)
                         return r;

@@ -17,6 +17,8 @@ typedef struct Args {
         bool has_cluster;
         RayId cluster;
         usec_t deadline;
+        int family; /* -4, -6: AF_INET, AF_INET6; else AF_UNSPEC */
+        bool discover;
         bool json, verbose, watch;
         bool has_code;
         ReflectCode code;

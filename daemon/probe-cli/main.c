@@ -49,6 +49,8 @@ static int run(const Args *args)
                 .cluster = args->has_cluster ? &args->cluster : NULL,
                 .rays = rays,
                 .deadline = args->deadline,
+                .family = args->family,
+                .discover = args->discover,
         };
         const CodeTransport transport = {.base = code_transport, .code = args->code};
         Addr node;

@@ -1,8 +1,21 @@
-/* Names that DNS does not know and this system does: .local names by mDNS, LDAP, other sources of
- * nsswitch.conf. Synchronous; for the command line only. */
+/* What this system itself says of a name: /etc/hosts, DNS, mDNS, LDAP, all that nsswitch.conf
+ * names. getaddrinfo() may hang as long as it likes: a child asks, and is ended when nobody waits
+ * for it any more. For the command line only. */
 #pragma once
 
-#include "base/addr.h"
+#include <sys/types.h>
 
-/* The first usable address, IPv4 before IPv6, else the first one; port 0. -ENOENT. */
-int nss_lookup(const char *host, Addr *ret);
+#include "base/time.h"
+#include "probe/host.h"
+
+typedef struct Nss {
+        pid_t pid; /* 0 = none */
+        int fd;    /* where it writes what it found */
+        NssFacts facts;
+} Nss;
+
+/* family: AF_UNSPEC for both. Trouble leaves the answer unknown. */
+void nss_begin(Nss *n, const char *host, int family);
+void nss_done(Nss *n);
+/* Waits for the answer at most so long. > 0: it is there. */
+int nss_wait(Nss *n, usec_t timeout, NssFacts *ret);

@@ -61,6 +61,8 @@ typedef struct LocalFacts {
         bool udp_forbidden;      /* EPERM on a datagram to the same address and port */
         uint64_t rp_filter;      /* TcpExt.IPReversePathFilter: rise since the first SYN */
         bool rp_filter_known;
+        char scopes[64];     /* of a link-local address without one: links that it may be on */
+        bool scope_known;    /* it is a neighbour there */
         bool source_strange; /* the source address is none of the interface's own: */
         Addr source_usual;   /* and this is one that is, */
         bool usual_answered; /* from which the head answers */

@@ -1,5 +1,7 @@
 #include "probe/facts.h"
 
+#include <stdio.h>
+
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -135,6 +137,34 @@ static int gather_strange(Evidence *e)
         return 0;
 }
 
+/* A link-local address is on one of the links that are up; where it is a neighbour already, on that
+ * one. */
+static int gather_scopes(Evidence *e)
+{
+        _cleanup_free_ NetLink *links = NULL;
+        LocalFacts *l = &e->local;
+        size_t n, len = 0;
+
+        int r = netlink_links(&links, &n);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+        for (size_t i = 0; i < n && !l->scope_known; i++) {
+                NeighState state = NEIGH_NONE;
+                Addr a = e->addr;
+                a.scope = (uint32_t)links[i].ifindex;
+                if (links[i].loopback || !links[i].up || !links[i].carrier)
+                        continue;
+                (void)netlink_neigh(&a, links[i].ifindex, &state);
+                l->scope_known = state != NEIGH_NONE && state != NEIGH_FAILED;
+                if (l->scope_known)
+                        len = 0;
+                if (len + strlen(links[i].name) + 2 < sizeof(l->scopes))
+                        len += (size_t)snprintf(l->scopes + len, sizeof(l->scopes) - len, "%s%s",
+                                                len ? " " : "", links[i].name);
+        }
+        return 0;
+}
+
 static void gather_base(FactsBase *b)
 {
         b->known = netstat_read_value("TcpExt:", "TCPRetransFail", &b->retrans_fail) >= 0;
@@ -151,6 +181,9 @@ int facts_gather(Evidence *e, FactsBase *ret)
         *l = (LocalFacts){0};
         *ret = (FactsBase){0};
         int r = gather_source(e, &from, &ifindex);
+        if (r >= 0 && addr_is_link_local(&e->addr) && e->addr.family == AF_INET6 &&
+            e->addr.scope == 0 && ifindex == 0)
+                r = gather_scopes(e);
         if (r < 0)
                 return r;
         r = netlink_route(&e->addr, addr_is_set(&from) ? &from : NULL, ifindex, &l->route);

@@ -41,17 +41,14 @@ static bool read_setting(const char *path, unsigned *ret)
                parse_unsigned(str_strip(text), ret) >= 0;
 }
 
-void host_gather(HostFacts *ret)
+void host_gather(HostFacts *h)
 {
         struct rlimit files;
-        HostFacts h = {0};
 
-        h.ports_known = read_range(&h.port_first, &h.port_last);
-        h.files_known = getrlimit(RLIMIT_NOFILE, &files) == 0;
-        h.files_max = h.files_known ? files.rlim_cur : 0;
-        h.mtu_probing_known = read_setting("/proc/sys/net/ipv4/tcp_mtu_probing", &h.mtu_probing);
-        h.nss = ret->nss;
-        *ret = h;
+        h->ports_known = read_range(&h->port_first, &h->port_last);
+        h->files_known = getrlimit(RLIMIT_NOFILE, &files) == 0;
+        h->files_max = h->files_known ? files.rlim_cur : 0;
+        h->mtu_probing_known = read_setting("/proc/sys/net/ipv4/tcp_mtu_probing", &h->mtu_probing);
 }
 
 unsigned host_ports_in(const char *text, uint16_t first, uint16_t last, uint8_t seen[8192])

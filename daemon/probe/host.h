@@ -28,13 +28,15 @@ typedef struct HostFacts {
         bool mtu_probing_known;
         unsigned mtu_probing; /* net.ipv4.tcp_mtu_probing: 0, 1 after loss, 2 always */
 
-        char servers[HOST_SERVERS_MAX];  /* name servers of resolv.conf: "10.0.0.53" or "" */
+        /* of a name that was asked for: */
+        char servers[HOST_SERVERS_MAX];  /* name servers of resolv.conf: "10.0.0.53" */
         char upstream[HOST_SERVERS_MAX]; /* those that systemd-resolved asks, when it is asked */
+        char dns[32];                    /* what came of it: "SERVFAIL" */
         NssFacts nss;
 } HostFacts;
 
-/* What costs next to nothing. */
-void host_gather(HostFacts *ret);
+/* What costs next to nothing; what was asked about the name is left as it is. */
+void host_gather(HostFacts *h);
 /* The counts, for a connection that this machine could not open. */
 void host_count(HostFacts *h);
 /* The name servers that were asked, as "10.0.0.53, 10.0.0.54". */

@@ -18,6 +18,7 @@
 #include "probe/facts.h"
 #include "probe/hello.h"
 #include "probe/measure.h"
+#include "probe/name.h"
 #include "probe/other-side.h"
 #include "probe/report.h"
 #include "probe/tcp.h"
@@ -56,6 +57,8 @@ struct Probe {
         PortPlan plan;
         int family;
         bool discover;
+        void (*nss)(NssFacts *ret, void *userdata);
+        void *nss_userdata;
 
         ProbeState state;
         usec_t began, state_since;
@@ -283,6 +286,8 @@ static void finish(Probe *p)
         stop_work(p);
         p->other = other_side_free(p->other);
         choose_evidence(p);
+        if (p->nss && p->e.name == NAME_RESOLVED)
+                p->nss(&p->e.host_facts.nss, p->nss_userdata);
         p->deadline_timer = sd_event_source_disable_unref(p->deadline_timer);
         report_fill(&p->report, &p->e);
         p->cb(p, &p->report, p->userdata);
@@ -417,80 +422,29 @@ static void start_way(Probe *p)
                 finish(p);
 }
 
-/* A name of several addresses: the first that could be another machine, IPv4 before IPv6. */
-static void choose_addr(Probe *p, const ResolveAnswer *a)
-{
-        Evidence *e = &p->e;
-        uint16_t port = e->addr.port;
-        size_t best = 0;
-        for (size_t i = 0; i < a->n_addrs; i++)
-                if (addr_is_usable(&a->addrs[i])) {
-                        best = i;
-                        break;
-                }
-        e->addr = a->addrs[best];
-        e->addr.port = port;
-        e->n_addrs = (unsigned)a->n_addrs;
-        for (size_t i = best + 1; i < a->n_addrs && p->n_others < ELEMENTSOF(p->others); i++)
-                if (addr_is_usable(&a->addrs[i]))
-                        p->others[p->n_others++] = a->addrs[i];
-}
-
 static void on_name_answer(const ResolveAnswer *a, void *userdata)
 {
         Probe *p = userdata;
-        Evidence *e = &p->e;
 
         p->query = NULL;
-        (void)snprintf(e->name_text, sizeof(e->name_text), "%s", a->text);
-        switch (a->result) {
-        case RESOLVE_OK:
-                e->name = a->n_addrs > 0 ? NAME_RESOLVED : NAME_NOT_THERE;
-                break;
-        case RESOLVE_NXDOMAIN:
-        case RESOLVE_NODATA:
-        case RESOLVE_BAD_NAME:
-                e->name = NAME_NOT_THERE;
-                break;
-        case RESOLVE_INTERNAL:
-                e->name = NAME_UNKNOWN;
-                break;
-        default:
-                e->name = NAME_NO_ANSWER;
-                break;
-        }
-        if (e->name == NAME_RESOLVED) {
-                choose_addr(p, a);
-                char addr[ADDR_MAX];
-                addr_format(addr, &e->addr);
-                if (a->from_hosts)
-                        (void)snprintf(e->name_text, sizeof(e->name_text),
-                                       "/etc/hosts says that %s is %s", e->host, addr);
-                else if (a->n_addrs > 1)
-                        (void)snprintf(e->name_text, sizeof(e->name_text),
-                                       "DNS gives %u addresses of %s, of which %s comes first",
-                                       e->n_addrs, e->host, addr);
+        p->n_others = name_answer(&p->e, a, p->family, p->others, ELEMENTSOF(p->others));
+        if (p->e.name == NAME_RESOLVED)
                 start_way(p);
-        } else
+        else
                 finish(p);
 }
 
-/* A literal with a zone that is not here is an address without a way to it. */
-static int take_literal(Evidence *e)
+static int ask_name(Probe *p)
 {
-        uint16_t port = e->addr.port;
-        int r = addr_parse(e->host, &e->addr);
-        if (r == -ENODEV) {
-                const char *zone = strchr(e->host, '%');
-                char bare[sizeof(e->host)];
-                (void)snprintf(bare, sizeof(bare), "%.*s", (int)(zone - e->host), e->host);
-                r = addr_parse(bare, &e->addr);
-                (void)snprintf(e->from, sizeof(e->from), "%s", zone + 1);
-        }
-        e->addr.port = port;
+        _cleanup_free_ char *servers = NULL;
+        int r = resolver_new(p->event, &p->resolver);
         if (r >= 0)
-                e->name = NAME_LITERAL;
-        return r;
+                r = resolver_servers(p->resolver, &servers);
+        if (r < 0)
+                return r;
+        host_servers(&p->e.host_facts, servers);
+        return resolver_host(p->resolver, p->e.host, MIN(NAME_TIMEOUT, p->deadline), on_name_answer,
+                             p, &p->query);
 }
 
 static int on_start(sd_event_source *s, void *userdata)
@@ -499,14 +453,11 @@ static int on_start(sd_event_source *s, void *userdata)
         Evidence *e = &p->e;
 
         p->start_defer = sd_event_source_disable_unref(p->start_defer);
-        if (addr_is_set(&e->addr) || take_literal(e) >= 0) {
+        if (addr_is_set(&e->addr) || name_literal(e) >= 0) {
                 start_way(p);
                 return 0;
         }
-        int r = resolver_new(p->event, &p->resolver);
-        if (r >= 0)
-                r = resolver_host(p->resolver, e->host, MIN(NAME_TIMEOUT, p->deadline),
-                                  on_name_answer, p, &p->query);
+        int r = ask_name(p);
         if (r < 0) {
                 (void)snprintf(e->name_text, sizeof(e->name_text), "the resolver did not start: %s",
                                strerror(-r));
@@ -570,6 +521,10 @@ int probe_new(sd_event *event, const ProbeRequest *request, probe_cb cb, void *u
         p->event = event;
         p->cb = cb;
         p->userdata = userdata;
+        p->family = request->family;
+        p->discover = request->discover;
+        p->nss = request->addr ? NULL : request->nss;
+        p->nss_userdata = request->nss_userdata;
         p->deadline = request->deadline ? request->deadline : DEADLINE_DEFAULT;
         p->began = p->state_since = now_mono();
         if (request->port == 0 || (isempty(request->host) && !request->addr))

@@ -15,6 +15,7 @@
 #include "model/port-ranges.h"
 #include "model/settings.h"
 #include "model/verdict.h"
+#include "probe/host.h"
 #include "reflect/line.h"
 #include "sys/tls-context.h"
 
@@ -35,6 +36,12 @@ typedef struct ProbeRequest {
                                  must be the head's; NULL = not compared; copied */
         Versions here;        /* compared with what the head runs; "" = not compared */
         usec_t deadline;      /* for the whole examination; 0 = 6 s */
+        int family;           /* of the name's addresses; AF_UNSPEC = both */
+        bool discover;        /* of a head that serves: is it heard by mDNS, too? Up to 2 s */
+        /* What the system's own resolver says of the name, beside DNS; asked once, at the end, and
+         * may wait a little. NULL = not asked. */
+        void (*nss)(NssFacts *ret, void *userdata);
+        void *nss_userdata;
 
         const Transport *reflect; /* to a reflector at the head, which makes it an examination of
                                      both ways; outlives the probe; NULL = there is none */

@@ -36,6 +36,23 @@ static char *hint_source(const Evidence *e, const char *addr)
                           usual);
 }
 
+/* "write fe80::1%eth0, or fe80::1%eth1" */
+static char *hint_scope(const Evidence *e, const char *addr)
+{
+        _cleanup_strv_free_ char **links = NULL, **words = NULL;
+        if (strv_split(e->local.scopes, " ", &links) < 0)
+                return NULL;
+        STRV_FOREACH (s, links)
+                if (strv_extendf(&words, "%s%%%s", addr, *s) < 0)
+                        return NULL;
+        if (!words)
+                return str_printf("write %s%%INTERFACE", addr);
+        _cleanup_free_ char *list = strv_join(words, ", or ");
+        return list ? str_printf("write %s%s", list,
+                                 e->local.scope_known ? " # where it is a neighbour" : "")
+                    : NULL;
+}
+
 static char *hint_local(const Evidence *e, const Judgement *j, const char *addr)
 {
         switch (j->verdict) {
@@ -64,7 +81,7 @@ static char *hint_local(const Evidence *e, const Judgement *j, const char *addr)
         case VERDICT_WRONG_INTERFACE:
                 return hint_source(e, addr);
         case VERDICT_SCOPE_MISSING:
-                return str_printf("write %s%%INTERFACE", addr);
+                return hint_scope(e, addr);
         default:
                 return NULL;
         }

@@ -119,10 +119,26 @@ static int because_hearing(const Evidence *e, const Judgement *j, char ***l)
                              : strv_extend(l, "mDNS: nothing heard in two seconds");
 }
 
+/* DNS and the system's own resolver differ: ssh and ping go elsewhere than Ray does. */
+static int because_nss(const Evidence *e, char ***l)
+{
+        const NssFacts *n = &e->host_facts.nss;
+        char addr[ADDR_MAX];
+
+        if (!n->answered || e->name != NAME_RESOLVED)
+                return 0;
+        for (size_t i = 0; i < n->n; i++)
+                if (addr_equal(&n->addrs[i], &e->addr))
+                        return 0;
+        return n->n == 0 ? strv_extend(l, "this system (nsswitch.conf) does not know the name")
+                         : strv_extendf(l, "this system (nsswitch.conf) says %s instead",
+                                        addr_format(addr, &n->addrs[0]));
+}
+
 int because_measures(const Evidence *e, const Judgement *j, char ***l)
 {
-        int r = 0;
-        if (j->verdict == VERDICT_LOCAL_RESOURCES)
+        int r = because_nss(e, l);
+        if (r >= 0 && j->verdict == VERDICT_LOCAL_RESOURCES)
                 r = because_resources(e, l);
         if (r >= 0)
                 r = because_source(e, l);
@@ -154,9 +170,14 @@ static const char *const large_words[_LARGE_OUTCOME_MAX] = {
 static int host_lines(const Evidence *e, char ***l)
 {
         const HostFacts *h = &e->host_facts;
+        char addr[ADDR_MAX];
         int r = 0;
 
-        if (!isempty(h->servers))
+        if (!isempty(h->dns))
+                r = strv_extendf(l, "dns=%s", h->dns);
+        for (size_t i = 0; i < h->nss.n && r >= 0; i++)
+                r = strv_extendf(l, "nss=%s", addr_format(addr, &h->nss.addrs[i]));
+        if (r >= 0 && !isempty(h->servers))
                 r = strv_extendf(l, "dns_servers=%s", h->servers);
         if (r >= 0 && !isempty(h->upstream))
                 r = strv_extendf(l, "dns_upstream=%s", h->upstream);

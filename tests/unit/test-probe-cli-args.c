@@ -3,6 +3,7 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -71,6 +72,13 @@ static void test_good(void **state)
         assert_string_equal(a.tls_key, "k");
         assert_int_equal(a.cluster.b[27], 0x1c);
 
+        assert_int_equal(a.family, AF_UNSPEC);
+        assert_int_equal(
+                parse((const char *[]){"-6", "--discover", "fd77::1", NULL}, &a, err, sizeof(err)),
+                1);
+        assert_int_equal(a.family, AF_INET6);
+        assert_true(a.discover);
+
         assert_int_equal(parse((const char *[]){"--serve", NULL}, &a, err, sizeof(err)), 1);
         assert_true(a.serve);
         assert_int_equal(a.port, 6388);
@@ -115,6 +123,10 @@ static void test_mistakes(void **state)
                 {{"--code", "K3TW-9QXR", "a", NULL}, "--code K3TW-9QXR"},
                 {{"--code", "", "a", NULL}, "--code"},
                 {{"--code", "nobody!knows", "a", NULL}, "--code nobody!knows"},
+                {{"--serve", "-4", NULL}, "--serve"},
+                {{"-4", "fd77::1", NULL}, "HOST fd77::1"},
+                {{"-6", "10.77.0.1", NULL}, "HOST 10.77.0.1"},
+                {{"-6", "--from", "10.77.0.2", "compute04", NULL}, "--from 10.77.0.2"},
                 {{"0.0.0.0", NULL}, "HOST 0.0.0.0"},
                 {{"ff02::1", NULL}, "HOST ff02::1"},
                 {{"a", "0", NULL}, "PORT 0"},
