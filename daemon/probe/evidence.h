@@ -68,6 +68,7 @@ typedef struct LocalFacts {
         bool usual_answered; /* from which the head answers */
         bool tx_known;       /* the link's send counter could be compared: */
         bool tx_silent;      /* refused again and again while the link sent nothing */
+        bool tx_quiet;       /* two SYNs were due, and the link sent nothing at all */
 } LocalFacts;
 
 /* This machine's clock. */

@@ -59,6 +59,7 @@ struct TcpStage {
         ProbeUdp *udp;
         Ladder *ladder;
         sd_event_source *tick_timer;
+        uint64_t tx_before;      /* the interface's, before the first SYN */
         bool tx_known, tx_still; /* of the latest attempt: the interface sent nothing meanwhile */
 };
 
@@ -142,6 +143,15 @@ static bool has_way(const Evidence *e)
         return addr_is_set(&e->local.route.gateway) || !e->local.has_neigh;
 }
 
+/* Before anything else is sent: did the SYNs leave? An address that waits for ARP sends that. */
+static void note_quiet(TcpStage *t)
+{
+        uint64_t now;
+        t->e->local.tx_quiet = t->tx_known && t->e->tcp.n_sockets >= 2 &&
+                               netdev_read_tx_packets(t->e->local.route.ifname, &now) >= 0 &&
+                               now == t->tx_before;
+}
+
 /* Trouble here only leaves "alive" unknown. */
 static void controls_start(TcpStage *t)
 {
@@ -149,6 +159,7 @@ static void controls_start(TcpStage *t)
         ConnectPolicy policy = {.addr = e->addr, .n_sockets = 2};
 
         e->life.asked = true;
+        note_quiet(t);
         facts_source(e, &policy);
         if (has_way(e))
                 (void)ladder_new(t->event, &policy, &e->ladder, &t->ladder);
@@ -190,7 +201,8 @@ static bool decided(const Evidence *e)
         judge(e, &j);
         if (j.confidence == PROBE_PROVEN)
                 return e->tcp.took >= NO_CARRIER;
-        if (j.verdict == VERDICT_LOCAL_FIREWALL && e->tcp.total_retrans >= OWN_DROPS)
+        if (j.verdict == VERDICT_LOCAL_FIREWALL && j.confidence == PROBE_LIKELY &&
+            e->tcp.total_retrans >= (e->local.tx_quiet ? 1U : OWN_DROPS))
                 return true;
         if (j.confidence == PROBE_LIKELY && j.verdict != VERDICT_NEIGHBOUR_DEAD &&
             j.verdict != VERDICT_GATEWAY_DEAD && e->tcp.took >= JUDGE_SILENCE)
@@ -234,6 +246,7 @@ static int attempt(TcpStage *t, uint16_t port, unsigned n_sockets, probe_sock_cb
         t->tx_known = !t->e->local.own && netdev_read_tx_packets(ifname, &before) >= 0;
         int r = probe_sock_new(t->event, &policy, cb, t, ret);
         t->tx_known = t->tx_known && netdev_read_tx_packets(ifname, &after) >= 0;
+        t->tx_before = before;
         t->tx_still = t->tx_known && before == after;
         return r;
 }

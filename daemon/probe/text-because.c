@@ -80,7 +80,7 @@ static int because_silence(const Evidence *e, char ***l)
 
         if (f->udp_forbidden)
                 r = strv_extend(l, "a datagram to it is forbidden by this machine (EPERM)");
-        if (r >= 0 && f->tx_known && f->tx_silent)
+        if (r >= 0 && ((f->tx_known && f->tx_silent) || (f->tx_quiet && f->retrans_fail > 0)))
                 r = strv_extendf(l, "%s sent nothing meanwhile", f->route.ifname);
         if (r >= 0 && f->retrans_fail_known && e->tcp.total_retrans > 0 &&
             f->retrans_fail >= e->tcp.total_retrans)

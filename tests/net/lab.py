@@ -56,12 +56,18 @@ def schema_error(report):
     return "JSON: false where null is meant" if has_false(report) else ""
 
 
+class Missing(Exception):
+    """What this machine's kernel or tools lack for a case: it is skipped and says why."""
+
+
 class Lab:
     def __init__(self):
         base = f"rp{os.getpid()}-{next(_count)}"
         self.ns = {k: f"{base}-{k[0]}" for k in ("worker", "router", "head")}
         self.children = []
         self.binds = []
+        self.cgroup = None  # a folder that the probe runs in
+        self.limits = []  # shell lines before it begins
         self.files = {}
         self.etc = None
         _open.add(self)
@@ -108,7 +114,7 @@ class Lab:
 
     def serve(self, who, *argv, ready=True, script="service.py"):
         """Starts a server of ours and waits for its line READY."""
-        p = subprocess.Popen(["ip", "netns", "exec", self.ns[who], sys.executable, "-I", str(HERE / script), *argv],
+        p = subprocess.Popen([*(["ip", "netns", "exec", self.ns[who]] if who else []), sys.executable, "-I", str(HERE / script), *argv],
                              stdout=subprocess.PIPE, text=True)
         self.children.append(p)
         if ready and p.stdout.readline().strip() != "READY":
@@ -156,7 +162,10 @@ class Lab:
         binds = "".join(f"mount --bind {a} {b}; " for a, b in self.binds)
         if self.etc:
             binds = f"mount -t overlay -o lowerdir={self.etc}:/etc overlay /etc; {binds}"
+        binds += "".join(l + "; " for l in self.limits)
         argv = ["ip", "netns", "exec", self.ns[who], "sh", "-c", binds + 'exec "$@"', "sh", *drop, *argv]
+        if self.cgroup:
+            argv = ["sh", "-c", f'echo $$ >{self.cgroup}/cgroup.procs && exec "$@"', "sh", *argv]
         t = time.monotonic()
         p = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
                            timeout=timeout, env=env)
@@ -179,6 +188,8 @@ class Lab:
                 p.stdout.close()
         for n in self.ns.values():
             subprocess.run(["ip", "netns", "del", n], stderr=subprocess.DEVNULL)
+        if self.cgroup:
+            self.cgroup.rmdir()
 
     def __enter__(self):
         return self
@@ -191,11 +202,12 @@ class Case:
     """setup(lab, f) prepares; target and args may hold {head}, {near}, … of the family; expected is a
     verdict, or a set of them; confidence a word or several; where an address name or None (not checked), as are
     direction and role.
-    after(lab, f) looks at what the probe left behind and returns what is wrong, or nothing."""
+    after(lab, f) looks at what the probe left behind and returns what is wrong, or nothing. says is a part of the
+    sentence, tells are parts of the rest of the report; check(report) returns what is wrong with it, or nothing."""
 
     def __init__(self, name, verdict, confidence="proven", setup=None, target="{head}", port="6379", args=(),
                  where=None, families=(4, 6), within=6.5, root=False, who="worker", says=None, after=None, direction=None,
-                 role=None):
+                 role=None, tells=(), check=None):
         self.__dict__.update(locals())
         del self.__dict__["self"]
 
@@ -240,6 +252,12 @@ class Case:
             wrong.append("time")
         if self.says and self.says.format(**names) not in r["sentence"]:
             wrong.append("sentence")
+        rest = "\n".join([r["because"] or "", r["hint"] or "", *r["facts"], *(f"{m['name']}: {m['needs']}" for m in r["missing_facts"])])
+        for t in self.tells:
+            if t.format(**names) not in rest:
+                wrong.append(f"nothing of \"{t.format(**names)}\" in {rest!r}")
+        if self.check and (bad := self.check(r)):
+            wrong.append(bad)
         if bad := schema_error(r):
             wrong.append(bad)
         if left:
@@ -271,9 +289,14 @@ def main(cases, jobs=6, loss=0):
         def one(cf):
             try:
                 return cf[0].run(cf[1], loss)
+            except Missing as e:
+                return None, False, str(e)
             except Exception as e:  # a case that cannot be built is a failure, not a silent skip
                 return False, False, f"set-up failed: {e!r} {getattr(e, 'stderr', '') or ''}"
         for i, ((c, f), (ok, bad, said)) in enumerate(zip(todo, pool.map(one, todo)), 1):
+            if ok is None:
+                print(f"ok {i} - {c.name} IPv{f} # SKIP {said}", flush=True)
+                continue
             if loss and not said.startswith("set-up"):
                 unsure += not ok
                 ok = not bad
