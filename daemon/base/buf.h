@@ -25,7 +25,7 @@ static inline size_t buf_size(const Buf *b)
 
 static inline const uint8_t *buf_data(const Buf *b)
 {
-        return b->data + b->begin;
+        return b->begin ? b->data + b->begin : b->data; /* NULL + 0 is undefined */
 }
 
 /* -EMSGSIZE beyond the limit, -ENOMEM. */
