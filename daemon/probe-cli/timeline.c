@@ -17,8 +17,10 @@ static void print_steps(const ProbeReport *r)
                 const ProbeStep *s = &r->steps[i];
                 if (i == 0)
                         printf("\nSteps: when, how long, which, what came of it\n");
-                printf("  %8.1f ms %8.1f ms  %-*s  %s\n", ms(s->at), ms(s->took), width, s->name,
-                       s->result);
+                char took[32] = "";
+                if (s->took > 0)
+                        (void)snprintf(took, sizeof(took), "%.1f ms", ms(s->took));
+                printf("  %8.1f ms %11s  %-*s  %s\n", ms(s->at), took, width, s->name, s->result);
         }
 }
 

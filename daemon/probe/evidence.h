@@ -13,6 +13,7 @@
 #include "probe/host.h"
 #include "probe/ladder.h"
 #include "probe/large.h"
+#include "probe/notes.h"
 #include "probe/probe.h"
 #include "probe/samples.h"
 #include "probe/service.h"
@@ -177,4 +178,5 @@ typedef struct Evidence {
         Versions head;
         Versions here;
         bool cut; /* the deadline ended it */
+        Notes notes;
 } Evidence;

@@ -146,6 +146,24 @@ const char *probe_doing(const Probe *p, usec_t *ret_since)
         return strempty(doing[p->state]);
 }
 
+static char *connect_result(const Evidence *e)
+{
+        const ConnectFacts *t = &e->tcp;
+        char from[ADDR_MAX] = "";
+
+        if (t->outcome == CONNECT_ESTABLISHED)
+                return strdup("connected");
+        if (t->outcome == CONNECT_PENDING)
+                return str_printf("silence: %u SYNs, %u sent again", t->n_sockets,
+                                  t->total_retrans);
+        if (!t->icmp.seen)
+                return strdup(strerror(t->error));
+        if (addr_is_set(&t->icmp.from))
+                addr_format(from, &t->icmp.from);
+        return str_printf("%s: ICMP %u/%u from %s", strerror(t->error), t->icmp.type, t->icmp.code,
+                          from);
+}
+
 static char *step_result(const Probe *p)
 {
         const Evidence *e = &p->e;
@@ -155,9 +173,7 @@ static char *step_result(const Probe *p)
                 return addr_is_set(&e->addr) ? strdup(addr_format(addr, &e->addr))
                                              : strdup(e->name_text);
         case PROBE_CONNECTING:
-                return strdup(e->tcp.outcome == CONNECT_ESTABLISHED ? "connected"
-                              : e->tcp.outcome == CONNECT_PENDING   ? "silence"
-                                                                    : strerror(e->tcp.error));
+                return connect_result(e);
         case PROBE_ASKING:
                 return strdup(e->alive.outcome == ALIVE_OK ? "serving" : e->alive.text);
         case PROBE_MEETING:
@@ -290,6 +306,7 @@ static void finish(Probe *p)
                 p->nss(&p->e.host_facts.nss, p->nss_userdata);
         p->deadline_timer = sd_event_source_disable_unref(p->deadline_timer);
         report_fill(&p->report, &p->e);
+        report_add_notes(&p->report, &p->e.notes, p->began);
         p->cb(p, &p->report, p->userdata);
 }
 

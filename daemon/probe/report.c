@@ -36,6 +36,25 @@ void report_add_step(ProbeReport *r, const char *name, usec_t at, usec_t took, c
         };
 }
 
+/* Into its place by time, behind what is as old. */
+static void sink_last(ProbeReport *r)
+{
+        for (size_t i = r->n_steps; i-- > 1 && r->steps[i - 1].at > r->steps[i].at;) {
+                ProbeStep s = r->steps[i];
+                r->steps[i] = r->steps[i - 1];
+                r->steps[i - 1] = s;
+        }
+}
+
+void report_add_notes(ProbeReport *r, const Notes *notes, usec_t began)
+{
+        for (unsigned i = 0; i < notes->n; i++) {
+                const Note *n = &notes->notes[i];
+                report_add_step(r, n->name, usec_sub(n->at, began), n->took, strdup(n->text));
+                sink_last(r);
+        }
+}
+
 void report_fill(ProbeReport *r, Evidence *e)
 {
         Judgement j;

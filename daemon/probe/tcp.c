@@ -59,7 +59,10 @@ struct TcpStage {
         ProbeUdp *udp;
         Ladder *ladder;
         sd_event_source *tick_timer;
-        uint64_t tx_before;      /* the interface's, before the first SYN */
+        uint64_t tx_before; /* the interface's, before the first SYN */
+        usec_t controls_at; /* monotonic: other ports are asked since */
+        NeighState seen;    /* the neighbour's state when it was looked at last */
+        bool udp_told;
         bool tx_known, tx_still; /* of the latest attempt: the interface sent nothing meanwhile */
 };
 
@@ -92,11 +95,23 @@ static int tcp_stage_set_state(TcpStage *t, TcpStageState state)
         return 0;
 }
 
+static void note_ladder(TcpStage *t)
+{
+        const LadderFacts *f = &t->e->ladder;
+        char addr[ADDR_MAX];
+
+        for (unsigned i = 0; f->asked && i < f->n_hops; i++)
+                if (addr_is_set(&f->hops[i]))
+                        notes_add(&t->e->notes, "hop", t->controls_at, 0, "%u: %s", i + 1,
+                                  addr_format(addr, &f->hops[i]));
+}
+
 static void end(TcpStage *t)
 {
         if (tcp_stage_set_state(t, TCP_STAGE_DONE) < 0)
                 return;
         t->tick_timer = sd_event_source_disable_unref(t->tick_timer);
+        note_ladder(t);
         int fd = -EBADF;
         if (t->e->tcp.outcome == CONNECT_ESTABLISHED)
                 fd = probe_sock_take_fd(t->sock);
@@ -119,6 +134,8 @@ static void on_control_answer(ProbeSock *p, const ConnectFacts *f, void *userdat
 {
         Control *c = userdata;
         Evidence *e = c->stage->e;
+        notes_add(&e->notes, "control", c->stage->controls_at, f->took, "port %u: %s", c->port,
+                  f->outcome == CONNECT_ESTABLISHED ? "open" : strerror(f->error));
         if (f->outcome == CONNECT_ESTABLISHED)
                 note_alive(e, "port %u is open", c->port);
         else if (f->icmp.seen && addr_equal(&f->icmp.from, &e->addr))
@@ -158,6 +175,7 @@ static void controls_start(TcpStage *t)
         Evidence *e = t->e;
         ConnectPolicy policy = {.addr = e->addr, .n_sockets = 2};
 
+        t->controls_at = now_mono();
         e->life.asked = true;
         note_quiet(t);
         facts_source(e, &policy);
@@ -179,15 +197,32 @@ static void controls_start(TcpStage *t)
         }
 }
 
+static void note_neighbour(TcpStage *t)
+{
+        const LocalFacts *l = &t->e->local;
+        char hop[ADDR_MAX];
+
+        if (!l->has_neigh || l->neigh == t->seen)
+                return;
+        t->seen = l->neigh;
+        notes_add(&t->e->notes, "neighbour", now_mono(), 0, "%s is %s",
+                  addr_format(hop, &l->nexthop), neigh_state_to_string(l->neigh));
+}
+
 void tcp_stage_snapshot(TcpStage *t)
 {
         Evidence *e = t->e;
         if (e->tcp.outcome == CONNECT_PENDING)
                 probe_sock_snapshot(t->sock, &e->tcp);
         facts_refresh(e, &t->base);
+        note_neighbour(t);
         if (t->udp) {
                 IcmpNote note;
                 e->local.udp_forbidden = probe_udp_forbidden(t->udp);
+                if (e->local.udp_forbidden && !t->udp_told)
+                        notes_add(&e->notes, "datagram", now_mono(), 0,
+                                  "forbidden by this machine (EPERM)");
+                t->udp_told = e->local.udp_forbidden;
                 probe_udp_poll(t->udp, &note);
                 if (note.seen && addr_equal(&note.from, &e->addr))
                         note_alive(e, "it answers a datagram to port %u", e->addr.port);
@@ -271,6 +306,10 @@ static void on_repeat_answer(ProbeSock *p, const ConnectFacts *f, void *userdata
         e->repeated = e->repeat_answered = true;
         e->repeat_same = same_icmp(&e->tcp.icmp, &f->icmp);
         e->repeat_took = f->took;
+        notes_add(&e->notes, "repeat", usec_sub(now_mono(), f->took), f->took, "%s",
+                  e->repeat_same                      ? "refused the same way"
+                  : f->outcome == CONNECT_ESTABLISHED ? "connected"
+                                                      : strerror(f->error));
         e->local.tx_known = t->tx_known;
         e->local.tx_silent = made_here(t, f) && made_here(t, &e->tcp);
         end(t);
