@@ -62,6 +62,21 @@ int json_get_bool(const Json *object, const char *key, bool *ret)
         return 0;
 }
 
+bool json_is_map(const Json *j)
+{
+        return json_is_object(j);
+}
+
+bool json_is_list(const Json *j)
+{
+        return json_is_array(j);
+}
+
+bool json_is_nothing(const Json *j)
+{
+        return json_is_null(j);
+}
+
 size_t json_length(const Json *array)
 {
         return json_array_size(array);

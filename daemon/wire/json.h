@@ -27,6 +27,10 @@ const char *json_get_str(const Json *object, const char *key);
 /* -ENOENT when absent or of another type. */
 int json_get_int(const Json *object, const char *key, int64_t *ret);
 int json_get_bool(const Json *object, const char *key, bool *ret);
+bool json_is_map(const Json *j);
+bool json_is_list(const Json *j);
+/* JSON's null; not what is absent. */
+bool json_is_nothing(const Json *j);
 size_t json_length(const Json *array);
 const Json *json_at(const Json *array, size_t i);
 /* The text of a string value itself, or NULL. */
