@@ -82,6 +82,9 @@ static int parse_option(int c, const char *word, Args *a)
         case 'S':
                 a->serve = true;
                 return 1;
+        case 'm':
+                a->merge = true;
+                return 1;
         case 'h':
                 help_print();
                 return 0;
@@ -113,18 +116,37 @@ static int parse_words(int n, char *words[], Args *a)
         return 1;
 }
 
+/* What only goes with an examination was given. */
+static bool examines(const Args *a)
+{
+        return a->from || a->token_file || a->tls || a->tls_ca || a->tls_cert || a->tls_key ||
+               a->has_cluster || a->has_code || a->deadline || a->family || a->discover || a->watch;
+}
+
 /* --serve [PORT] */
 static int parse_serve(int n, char *words[], Args *a)
 {
-        if (a->from || a->token_file || a->tls || a->tls_ca || a->tls_cert || a->tls_key ||
-            a->has_cluster || a->has_code || a->deadline || a->family || a->discover || a->json ||
-            a->watch)
+        if (examines(a) || a->json || a->merge)
                 return mistake("--serve: goes with a PORT and with no other option");
         if (n > 1)
                 return mistake("--serve: too many arguments: %s; one PORT", words[1]);
         a->port = REFLECT_PORT_DEFAULT;
         if (n > 0 && parse_port(words[0], &a->port) < 0)
                 return mistake("--serve: PORT %s: must be a number from 1 to 65535", words[0]);
+        return 1;
+}
+
+/* --merge FILE FILE */
+static int parse_merge(int n, char *words[], Args *a)
+{
+        if (examines(a))
+                return mistake("--merge: goes with two files, --json and --verbose only");
+        if (n != 2)
+                return mistake("--merge: wants two files, the report made on the worker and the "
+                               "one made on the head; there %s %d",
+                               n == 1 ? "is" : "are", n);
+        a->merge_files[0] = words[0];
+        a->merge_files[1] = words[1];
         return 1;
 }
 
@@ -145,6 +167,7 @@ int args_parse(int argc, char *argv[], Args *ret)
                 /* the other side */
                 {"code", required_argument, NULL, 'c'},
                 {"serve", no_argument, NULL, 'S'},
+                {"merge", no_argument, NULL, 'm'},
                 /* what is shown */
                 {"json", no_argument, NULL, 'j'},
                 {"verbose", no_argument, NULL, 'V'},
@@ -162,7 +185,9 @@ int args_parse(int argc, char *argv[], Args *ret)
                 if (r <= 0)
                         return r;
         }
-        int r = (a.serve ? parse_serve : parse_words)(argc - optind, argv + optind, &a);
+        int r = (a.serve   ? parse_serve
+                 : a.merge ? parse_merge
+                           : parse_words)(argc - optind, argv + optind, &a);
         if (r > 0)
                 *ret = a;
         return r;

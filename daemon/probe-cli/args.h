@@ -22,7 +22,9 @@ typedef struct Args {
         bool json, verbose, watch;
         bool has_code;
         ReflectCode code;
-        bool serve; /* port is then the one to listen on, and there is no host */
+        bool merge;                 /* of these, and there is no host */
+        const char *merge_files[2]; /* of the way to the head, and of the way back */
+        bool serve;                 /* port is then the one to listen on, and there is no host */
 } Args;
 
 /* 1: go on; 0: --help or --version was done; -EINVAL: a mistake, told on stderr in one line. */

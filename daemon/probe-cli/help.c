@@ -9,6 +9,7 @@ void help_print(void)
 {
         printf("Usage: ray-probe [OPTION...] HOST [PORT]\n"
                "       ray-probe --serve [PORT]\n"
+               "       ray-probe --merge WORKER.json HEAD.json\n"
                "\n"
                "Find out why Ray's head at HOST cannot be reached, and say what to do.\n"
                "PORT is the port of the GCS, %d when not given.\n"
@@ -32,6 +33,9 @@ void help_print(void)
                "                     sees, and whether it gets back to this machine\n"
                "  --serve            on the head: print a code, and answer who knows it\n"
                "                     for ten minutes (on port %d)\n"
+               "\n"
+               "  --merge            where no port is open between the two: join the --json\n"
+               "                     report of the worker and that of the head\n"
                "\n"
                "What is shown:\n"
                "  --json             report as JSON\n"

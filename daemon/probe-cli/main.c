@@ -9,6 +9,7 @@
 #include "probe-cli/args.h"
 #include "probe-cli/credentials.h"
 #include "probe-cli/look.h"
+#include "probe-cli/merge.h"
 #include "probe-cli/serve.h"
 #include "probe-cli/site.h"
 #include "reflect/code-line.h"
@@ -73,10 +74,13 @@ int main(int argc, char *argv[])
         if (r == 0)
                 return fflush(stdout) == EOF ? EXIT_INTERNAL : EXIT_OK;
         (void)signal(SIGPIPE, SIG_IGN);
-        r = args.serve ? serve_command(args.port) : run(&args);
+        r = args.serve ? serve_command(args.port) : args.merge ? merge_command(&args) : run(&args);
         if (r < 0) {
                 fprintf(stderr, "ray-probe: cannot %s: %s\n",
-                        args.serve ? "serve" : "examine the connection", strerror(-r));
+                        args.serve   ? "serve"
+                        : args.merge ? "join the reports"
+                                     : "examine the connection",
+                        strerror(-r));
                 return EXIT_INTERNAL;
         }
         return r;

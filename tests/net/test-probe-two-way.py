@@ -23,6 +23,15 @@ class TwoWay(Case):
         return target, port, [*args, "--code", self.with_code(lab, f)]
 
 
+class Merged(Case):
+    """No port for a reflector: each machine examines the other, and the two reports are joined."""
+
+    def words(self, lab, f):
+        for name, who, to, port in (("worker", "worker", "head", "6379"), ("head", "head", "worker", "6380")):
+            lab.file(f"{name}.json", lab.probe("--json", NET[f][to], port, who=who)[1])
+        return lab.files["worker"], lab.files["head"], ["--merge"]
+
+
 def established_only(who, dev):
     return nft(who, "input", "ct state established,related accept", "meta l4proto icmpv6 accept", f"iifname {dev} drop")
 
@@ -158,6 +167,12 @@ CASES = [
     TwoWay("B8 rp_filter at the head", "HEAD_RPFILTER", "likely", setup=rp_filter, families=(4,), where="head", role="head", direction="out", within=4),
     TwoWay("B9 accept queue full", "BACKLOG_FULL", setup=lambda lab, f: lab.serve("head", "full", "6379"), where="head", role="head", direction="out", within=4),
     TwoWay("Ray listens on loopback only", "HEAD_LOOPBACK_ONLY", setup=loopback_only, where="head", role="head", direction="out", within=1.5),
+    # --- two one-sided reports
+    Merged("both ways are rejected", "REJECTED_AT_HEAD", setup=both(nft("head", "input", "meta l4proto tcp reject with icmpx admin-prohibited"), nft("worker", "input", "meta l4proto tcp reject with icmpx admin-prohibited")), where="head", direction="both", says="neither does"),
+    Merged("both ways are dropped by the router", "FILTERED_SILENTLY", "likely", setup=nft("router", "forward", "tcp dport { 6379, 6380, 6388 } drop"), direction="both", says="neither does", within=9),
+    Merged("only the way back is rejected by the router", "REVERSE_BLOCKED", setup=both(gcs(), nft("router", "forward", "iifname r1 ct state new meta l4proto tcp reject with icmpx admin-prohibited")), where="router2", role="router", says="the head does not reach the worker", **BACK),
+    Merged("only the way there is dropped", "FILTERED_SILENTLY", "likely", setup=nft("head", "input", f"{PORT} drop"), direction="out", says="the worker does not reach the head", within=9),
+    Merged("translated, and not routable", "NAT_NO_WAY_BACK", "likely", setup=both(gcs(), nat(SNAT), no_route_back), **BACK),
     # --- the reflector itself
     TwoWay("a wrong code", setup=gcs(), with_code=wrong_code, says="the code is another one", **HALF),
     TwoWay("a wrong code, and the port is closed", "PORT_CLOSED", with_code=wrong_code, where="head", within=2),

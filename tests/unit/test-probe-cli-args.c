@@ -86,7 +86,7 @@ static void test_good(void **state)
         assert_int_equal(a.port, 7000);
 }
 
-static void test_code(void **state)
+static void test_both_sides(void **state)
 {
         const ReflectCode code = {.secret = {1, 2, 3}, .port = 7000};
         char text[REFLECT_CODE_MAX], err[512];
@@ -101,6 +101,13 @@ static void test_code(void **state)
         assert_int_equal(strspn(text, "x"), strlen(text)); /* nobody reads it in ps */
         assert_string_equal(a.host, "head");
         assert_int_equal(a.port, 6379);
+
+        assert_int_equal(parse((const char *[]){"--merge", "a.json", "--json", "b.json", NULL}, &a,
+                               err, sizeof(err)),
+                         1);
+        assert_true(a.merge && a.json);
+        assert_string_equal(a.merge_files[0], "a.json");
+        assert_string_equal(a.merge_files[1], "b.json");
 
         reflect_code_format(text, &code);
         assert_true(parse((const char *[]){"--serve", "--code", text, NULL}, &a, err, sizeof(err)) <
@@ -120,6 +127,11 @@ static void test_mistakes(void **state)
                 {{"--serve", "1", "2", NULL}, "2"},
                 {{"--serve", "--json", NULL}, "--serve"},
                 {{"--serve", "--deadline", "6s", NULL}, "--serve"},
+                {{"--merge", NULL}, "--merge: wants two files"},
+                {{"--merge", "a.json", NULL}, "there is 1"},
+                {{"--merge", "a", "b", "c", NULL}, "there are 3"},
+                {{"--merge", "--watch", "a", "b", NULL}, "--merge"},
+                {{"--serve", "--merge", NULL}, "--serve"},
                 {{"--code", "K3TW-9QXR", "a", NULL}, "--code K3TW-9QXR"},
                 {{"--code", "", "a", NULL}, "--code"},
                 {{"--code", "nobody!knows", "a", NULL}, "--code nobody!knows"},
@@ -227,7 +239,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_good),
-                cmocka_unit_test(test_code),
+                cmocka_unit_test(test_both_sides),
                 cmocka_unit_test(test_mistakes),
                 cmocka_unit_test(test_hosts),
         };
