@@ -18,8 +18,11 @@
 
 #define GREETING_TIMEOUT (2 * USEC_PER_SEC)
 /* after so much silence a second connection is tried with segments that fit through every tunnel */
-#define SECOND_AFTER  (500 * USEC_PER_MSEC)
-#define SECOND_MSS    536
+#define SECOND_AFTER (500 * USEC_PER_MSEC)
+#define SECOND_MSS   536
+#define SECOND_TICK  (100 * USEC_PER_MSEC)
+/* retransmissions in vain on each of the two connections: five packets are not lost by bad luck */
+#define LOST_AFTER    2
 #define RETRY_TIMEOUT USEC_PER_SEC
 
 typedef enum HelloState {
@@ -42,6 +45,7 @@ struct HelloStage {
         usec_t state_since;
         Talk *talk;
         Talk *second;
+        bool second_begun;
         TlsStage *tls;
         sd_event_source *second_timer;
 };
@@ -174,15 +178,49 @@ static void on_second_answer(Talk *t, const TalkAnswer *a, void *userdata)
         h->second = talk_free(h->second);
 }
 
-static int on_second_timer(sd_event_source *s, uint64_t usec, void *userdata)
+static void start_second(HelloStage *h)
 {
-        HelloStage *h = userdata;
         ConnectPolicy policy = {.addr = h->e->addr, .n_sockets = 1, .mss = SECOND_MSS};
         facts_source(h->e, &policy);
         /* ends before the first one does; trouble leaves "second" unknown */
         (void)talk_new(h->event, -EBADF, &policy, h->context ? GREETING_TLS : GREETING_HTTP2,
                        GREETING_TIMEOUT - SECOND_AFTER - 100 * USEC_PER_MSEC, on_second_answer, h,
                        &h->second);
+}
+
+static bool is_lost(Talk *t)
+{
+        TalkAnswer a;
+        talk_snapshot(t, &a);
+        return a.size == 0 && a.stream_known && a.stream.unsent > 0 &&
+               a.stream.retransmits >= LOST_AFTER;
+}
+
+static void on_plain_answer(Talk *t, const TalkAnswer *a, void *userdata);
+
+/* Nothing that is sent on either arrives: more waiting would not change that. */
+static bool both_lost(HelloStage *h)
+{
+        return h->state == HELLO_PLAIN && h->talk && h->second && is_lost(h->talk) &&
+               is_lost(h->second);
+}
+
+static int on_second_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        HelloStage *h = userdata;
+        TalkAnswer a;
+
+        if (!h->second_begun) {
+                h->second_begun = true;
+                start_second(h);
+        } else if (both_lost(h)) {
+                h->e->hello.second_lost = true;
+                talk_snapshot(h->talk, &a);
+                on_plain_answer(h->talk, &a, h);
+                return 0;
+        }
+        (void)sd_event_source_set_time_relative(s, SECOND_TICK);
+        (void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
         return 0;
 }
 
