@@ -77,6 +77,21 @@ static int other_facts(const Evidence *e, char ***l)
         return r;
 }
 
+/* Whose words the remedies are in. */
+static int keeper_facts(const Evidence *e, char ***l)
+{
+        int r = 0;
+
+        if (e->keepers.firewall != FIREWALL_UNKNOWN)
+                r = strv_extendf(l, "firewall=%s", firewall_manager_to_string(e->keepers.firewall));
+        if (r >= 0 && e->keepers.clock != CLOCK_KEEPER_UNKNOWN)
+                r = strv_extendf(l, "clock_keeper=%s", clock_keeper_to_string(e->keepers.clock));
+        if (r >= 0 && e->other.answered && e->other.firewall != FIREWALL_UNKNOWN)
+                r = strv_extendf(l, "head_firewall=%s",
+                                 firewall_manager_to_string(e->other.firewall));
+        return r;
+}
+
 int text_facts(const Evidence *e, char ***ret)
 {
         _cleanup_strv_free_ char **l = NULL;
@@ -88,6 +103,8 @@ int text_facts(const Evidence *e, char ***ret)
                 r = tcp_facts(e, &l);
         if (r >= 0)
                 r = other_facts(e, &l);
+        if (r >= 0)
+                r = keeper_facts(e, &l);
         if (r >= 0)
                 r = measure_facts(e, &l);
         if (r >= 0 && e->hello.asked)
