@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "reflect/bulk.h"
 #include "reflect/doors.h"
+#include "reflect/heard.h"
 #include "sys/mac.h"
 #include "sys/netlink.h"
 
@@ -162,89 +163,6 @@ static void claim_all(const Ask *a, ReflectRequest *q)
                         add_claim(q, &addrs[i].addr);
 }
 
-/* --- what the answers say -----------------------------------------------------------------------
- */
-
-/* The offset of the clocks, where this answer tells it better than those before: the reply may have
- * taken any part of the time that is not accounted for. */
-static void take_clock(Ask *a, const ReflectReply *p, int64_t t4)
-{
-        int64_t there = p->t3_usec - p->t2_usec, all = t4 - a->t1_usec;
-        Reflection *r = a->r;
-
-        if (p->t2_usec <= 0 || there < 0 || all < there)
-                return;
-        usec_t error = (usec_t)(all - there) / 2;
-        if (r->clock_known && error >= r->clock_error)
-                return;
-        r->clock_known = true;
-        r->clock_error = error;
-        r->clock_offset_usec = ((p->t2_usec - a->t1_usec) + (p->t3_usec - t4)) / 2;
-}
-
-static void take_route(Reflection *r, const ReflectReply *p)
-{
-        if (!p->route_known)
-                return;
-        r->route_known = true;
-        r->route_error = p->route_error;
-        str_copy(r->route_dev, sizeof(r->route_dev), p->route_dev);
-        r->route_source = p->route_source;
-        r->route_mtu = p->route_mtu;
-}
-
-static void take_begin(Ask *a, const ReflectReply *p)
-{
-        Reflection *r = a->r;
-
-        r->answered = true;
-        r->text[0] = '\0';
-        r->observed = p->observed;
-        r->local = p->local;
-        r->head_node = p->head_node;
-        str_copy(r->hostname, sizeof(r->hostname), p->hostname);
-        r->head = p->head;
-        r->firewall = p->firewall;
-        r->clock_sync = p->clock_sync;
-        r->before = p->port;
-        take_route(r, p);
-}
-
-static void take_look(Ask *a, const ReflectReply *p)
-{
-        Reflection *r = a->r;
-
-        r->port = p->port;
-        r->rise = p->rise;
-        take_route(r, p);
-}
-
-static void take_back(Ask *a, const ReflectReply *p)
-{
-        Reflection *r = a->r;
-
-        r->n_back = MIN(p->n_back, (size_t)BACK_TRIES_MAX);
-        for (size_t i = 0; i < r->n_back; i++) {
-                r->back[i] = p->back[i];
-                r->back[i].ours = doors_have(a->doors, p->back[i].addr.port);
-        }
-}
-
-/* Why it was not done, for people. */
-static void take_refusal(Ask *a, const ReflectReply *p)
-{
-        char wait[DURATION_MAX];
-
-        if (p->refusal == REFLECT_RATE && p->retry > 0)
-                (void)snprintf(a->r->text, sizeof(a->r->text),
-                               "the reflector was asked too soon; again in %s",
-                               format_duration(wait, p->retry));
-        else
-                (void)snprintf(a->r->text, sizeof(a->r->text), "the reflector refuses: %.120s",
-                               isempty(p->text) ? strna(reflect_refusal_to_string(p->refusal))
-                                                : p->text);
-}
-
 /* --- the steps ----------------------------------------------------------------------------------
  */
 
@@ -270,25 +188,25 @@ static void on_line_reply(Line *l, const void *body, size_t size, void *userdata
                 return;
         }
         if (p.refusal != REFLECT_NONE)
-                take_refusal(a, &p);
-        take_clock(a, &p, t4);
+                heard_refusal(a->r, &p);
+        heard_clock(a->r, &p, a->t1_usec, t4);
         switch (a->state) {
         case ASK_MEETING:
                 if (p.refusal != REFLECT_NONE) {
                         end_step(a, ASK_LOST);
                         return;
                 }
-                take_begin(a, &p);
+                heard_begin(a->r, &p);
                 end_step(a, ASK_MET);
                 return;
         case ASK_LOOKING:
                 if (p.refusal == REFLECT_NONE)
-                        take_look(a, &p);
+                        heard_look(a->r, &p);
                 end_step(a, ASK_MET);
                 return;
         case ASK_RETURNING:
                 if (p.refusal == REFLECT_NONE)
-                        take_back(a, &p);
+                        heard_back(a->r, &p, a->doors);
                 returned(a);
                 return;
         default:

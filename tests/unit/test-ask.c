@@ -11,6 +11,7 @@
 #include "reflect/bulk.h"
 #include "reflect/code-line.h"
 #include "reflect/doors.h"
+#include "reflect/heard.h"
 #include "reflect/serve.h"
 #include "sys/listen.h"
 
@@ -405,6 +406,34 @@ static void test_freed_at_any_time(void **state)
         }
 }
 
+static void check_clock(Reflection *r, int64_t t2, int64_t t3, bool known, int64_t offset,
+                        usec_t error, int line)
+{
+        ReflectReply p = {.t2_usec = t2, .t3_usec = t3};
+        heard_clock(r, &p, 1000000, 1000100);
+        if (r->clock_known != known || r->clock_offset_usec != offset || r->clock_error != error)
+                fail_msg("line %d: %d %lld %llu", line, r->clock_known,
+                         (long long)r->clock_offset_usec, (unsigned long long)r->clock_error);
+}
+
+/* The question leaves at 1 s and the answer comes 100 us later. */
+static void test_clock(void **state)
+{
+        Reflection r = {0};
+
+        /* nonsense of a head is no offset */
+        check_clock(&r, 0, 0, false, 0, 0, __LINE__);
+        check_clock(&r, -5, 5, false, 0, 0, __LINE__);
+        check_clock(&r, 2000000, 1000000, false, 0, 0, __LINE__);
+        check_clock(&r, 1, INT64_MAX, false, 0, 0, __LINE__);
+        check_clock(&r, INT64_MIN, INT64_MAX, false, 0, 0, __LINE__);
+        check_clock(&r, 1000000, 1000200, false, 0, 0, __LINE__); /* longer than it all took */
+
+        check_clock(&r, 4000040, 4000060, true, 3000000, 40, __LINE__);
+        check_clock(&r, 4000050, 4000050, true, 3000000, 40, __LINE__); /* tells it no better */
+        check_clock(&r, 10, 90, true, -1000000, 10, __LINE__);
+}
+
 static int connect_to(uint16_t port)
 {
         struct sockaddr_in in = {.sin_family = AF_INET,
@@ -450,11 +479,17 @@ static void test_doors(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_meet_and_look),     cmocka_unit_test(test_back),
-                cmocka_unit_test(test_claimed),           cmocka_unit_test(test_rate),
-                cmocka_unit_test(test_expired),           cmocka_unit_test(test_wrong_code),
-                cmocka_unit_test(test_other_address),     cmocka_unit_test(test_strangers),
-                cmocka_unit_test(test_freed_at_any_time), cmocka_unit_test(test_doors),
+                cmocka_unit_test(test_meet_and_look),
+                cmocka_unit_test(test_back),
+                cmocka_unit_test(test_claimed),
+                cmocka_unit_test(test_rate),
+                cmocka_unit_test(test_expired),
+                cmocka_unit_test(test_wrong_code),
+                cmocka_unit_test(test_other_address),
+                cmocka_unit_test(test_strangers),
+                cmocka_unit_test(test_freed_at_any_time),
+                cmocka_unit_test(test_clock),
+                cmocka_unit_test(test_doors),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
