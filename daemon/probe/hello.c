@@ -267,7 +267,7 @@ static void note_tls(HelloStage *h, const TlsFacts *facts)
 {
         h->e->tls = *facts;
         h->e->hello.tls = facts->spoken && !h->context;
-        h->e->hello.again = facts->outcome != TLS_OUTCOME_UNDER_WAY;
+        h->e->hello.again = tls_facts_ended(facts);
         if (facts->early || facts->late)
                 facts_clock(h->e);
 }
@@ -288,7 +288,7 @@ static void on_look_answer(TlsStage *t, const TlsFacts *facts, const TalkAnswer 
 static void look_for_tls(HelloStage *h)
 {
         ConnectPolicy policy = {.addr = h->e->addr, .n_sockets = 2};
-        TlsStageRequest request = {.host = hello_host(h->e), .timeout = RETRY_TIMEOUT};
+        TlsStageRequest request = {.host = hello_host(h->e), .timeout = GREETING_TIMEOUT};
         facts_source(h->e, &policy);
         int r = hello_set_state(h, HELLO_TLS);
         stop_work(h);
@@ -300,7 +300,7 @@ static void look_for_tls(HelloStage *h)
 static void on_tls_answer(TlsStage *t, const TlsFacts *facts, const TalkAnswer *a, void *userdata)
 {
         HelloStage *h = userdata;
-        bool silent = facts->outcome == TLS_OUTCOME_UNDER_WAY;
+        bool silent = !tls_facts_ended(facts);
 
         note_hello(h->e, a);
         note_tls(h, facts);

@@ -95,6 +95,10 @@ static char *sentence_client_cert(const Evidence *e, const char *head)
                 return str_printf("head %s does not accept this machine's certificate: it is by "
                                   "%s, and wanted is one by %s",
                                   head, t->own.issuer, t->wants);
+        if (!t->own_trusted)
+                return str_printf("head %s does not accept this machine's certificate: it is by "
+                                  "%s, which our own CA file does not have",
+                                  head, t->own.issuer);
         return str_printf("head %s does not accept this machine's certificate", head);
 }
 

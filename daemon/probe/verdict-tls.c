@@ -93,7 +93,7 @@ bool judge_tls(const Evidence *e, Judgement *j)
         if (!e->tls_wanted || t->outcome == TLS_OUTCOME_NONE)
                 return false;
         if (!t->spoken)
-                return t->outcome != TLS_OUTCOME_UNDER_WAY && judge_no_tls(e, j);
+                return tls_facts_ended(t) && judge_no_tls(e, j);
         if (judge_cert(e, j))
                 return true;
         if (t->outcome == TLS_OUTCOME_OPEN || t->outcome == TLS_OUTCOME_UNDER_WAY ||

@@ -368,6 +368,7 @@ int tls_client_new(const TlsContext *c, const char *host, const Addr *addr, bool
         *t = (TlsClient){.context = c, .fd = -EBADF, .addr = *addr, .strict = strict};
         t->facts.alert = -1;
         t->facts.own = c->own;
+        t->facts.own_trusted = c->own_trusted;
         if (host && free_and_strdup(&t->host, host) < 0)
                 return -ENOMEM;
         t->ssl = SSL_new(c->ssl);

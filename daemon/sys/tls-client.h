@@ -55,6 +55,7 @@ typedef struct TlsFacts {
         TlsCert ca;        /* of our CA file: the one of the peer's issuer, else the first */
         bool ca_same_name; /* it has the peer's issuer's name */
         TlsCert own;       /* our own certificate; not known = we have none to show */
+        bool own_trusted;  /* our own authorities vouch for ours, dates aside */
         bool wants_cert;   /* the server asked for ours */
         bool wants_known;  /* and said whose it takes: */
         bool own_fits;     /* ours is of one of these */
@@ -77,6 +78,11 @@ extern const StreamLayer tls_client_layer;
 void tls_client_facts(const TlsClient *t, TlsFacts *ret);
 /* The first bytes as they came in; *ret is valid as long as the client. */
 size_t tls_client_first_bytes(const TlsClient *t, const uint8_t **ret);
+/* The connection has come to an end, by them or by us. */
+static inline bool tls_facts_ended(const TlsFacts *f)
+{
+        return f->outcome >= TLS_OUTCOME_NOT_SPOKEN;
+}
 /* A defect for which Ray would not talk to it. The address counts, whatever name it was found by:
  * Ray's nodes know each other by address. */
 bool tls_facts_defect(const TlsFacts *f);

@@ -13,6 +13,7 @@ struct TlsContext {
         char *ca_file, *cert_file;
         STACK_OF(X509) * cas;   /* of the CA file, in its order; NULL = the system's are trusted */
         TlsCert own;            /* of the certificate file */
+        bool own_trusted;       /* by whom we trust ourselves, dates aside */
         STACK_OF(X509) * chain; /* of the certificate file, the own one first; NULL = none */
 };
 

@@ -70,6 +70,8 @@ class Lab:
         self.limits = []  # shell lines before it begins
         self.files = {}
         self.etc = None
+        self.layers = []
+        self.env = {}
         _open.add(self)
         for n in self.ns.values():
             subprocess.run(["ip", "netns", "add", n], check=True)
@@ -147,6 +149,10 @@ class Lab:
         (layer / "raycluster.conf").chmod(0o644)
         self.etc = layer
 
+    def overlay(self, layer, over):
+        """The probe sees what is below `layer` as well, in the directory `over`."""
+        self.layers.append((layer, over))
+
     def file(self, name, text):
         """A file that user nobody can read; {name} of a case's arguments."""
         f = _bin / f"{self.ns['worker']}-{name}"
@@ -160,6 +166,8 @@ class Lab:
         drop = [] if root else ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all",
                                 "--bounding-set=-all", "--no-new-privs"]
         binds = "".join(f"mount --bind {a} {b}; " for a, b in self.binds)
+        for layer, over in self.layers:
+            binds = f"mount -t overlay -o lowerdir={layer}:{over} overlay {over}; {binds}"
         if self.etc:
             binds = f"mount -t overlay -o lowerdir={self.etc}:/etc overlay /etc; {binds}"
         binds += "".join(l + "; " for l in self.limits)
@@ -167,6 +175,7 @@ class Lab:
         if self.cgroup:
             argv = ["sh", "-c", f'echo $$ >{self.cgroup}/cgroup.procs && exec "$@"', "sh", *argv]
         t = time.monotonic()
+        env = {**(os.environ if env is None else env), **self.env}
         p = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
                            timeout=timeout, env=env)
         return p.returncode, p.stdout, p.stderr, time.monotonic() - t

@@ -550,7 +550,7 @@ static void test_cert_given(void **state)
         TlsFacts t = facts(&f);
         assert_int_equal(t.outcome, TLS_OUTCOME_OPEN);
         assert_string_equal(f.text, "fine");
-        assert_true(t.wants_cert && t.own_fits && t.own.known);
+        assert_true(t.wants_cert && t.own_fits && t.own.known && t.own_trusted);
         assert_string_equal(t.own.subject, "CN=worker");
         stop(&f);
 
@@ -559,7 +559,7 @@ static void test_cert_given(void **state)
         turn(&f);
         t = facts(&f);
         assert_int_equal(t.outcome, TLS_OUTCOME_REFUSED);
-        assert_true(t.wants_known && !t.own_fits);
+        assert_true(t.wants_known && !t.own_fits && !t.own_trusted);
         assert_true(tls_alert_is_about_certificate(t.alert));
         stop(&f);
 
@@ -568,7 +568,7 @@ static void test_cert_given(void **state)
         turn(&f);
         t = facts(&f);
         assert_int_equal(t.outcome, TLS_OUTCOME_REFUSED);
-        assert_true(t.own_fits && t.own.not_after < t.now);
+        assert_true(t.own_fits && t.own_trusted && t.own.not_after < t.now);
         assert_true(tls_alert_is_about_certificate(t.alert));
         stop(&f);
 }

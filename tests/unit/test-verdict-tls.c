@@ -50,6 +50,7 @@ static Evidence good(void)
                         .issuer = "CN=lab CA",
                         .not_before = NOW - HOUR,
                         .not_after = NOW + HOUR},
+                .own_trusted = true,
                 .wants_cert = true,
                 .wants_known = true,
                 .own_fits = true,
@@ -243,6 +244,10 @@ static void test_client_cert(void **state)
         /* nothing wrong with ours that could be seen here: an unknown reason */
         e = hung_up();
         CHECK(e, VERDICT_CLIENT_CERT_REQUIRED, PROBE_LIKELY, "does not accept", NULL);
+        /* it does not say whose it takes; Ray has one CA file for both directions */
+        e.tls.wants_known = e.tls.own_trusted = false;
+        CHECK(e, VERDICT_CLIENT_CERT_REQUIRED, PROBE_LIKELY, "which our own CA file does not have",
+              NULL);
         e.tls.outcome = TLS_OUTCOME_REFUSED;
         e.tls.alert = 48;
         CHECK(e, VERDICT_CLIENT_CERT_REQUIRED, PROBE_PROVEN, NULL, "unknown ca");
