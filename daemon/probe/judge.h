@@ -38,6 +38,8 @@ bool judge_way_back(const Evidence *e, Judgement *j);
 bool judge_half(const Evidence *e, Judgement *j);
 /* The head sees another address than the one we send from. */
 bool is_translated(const Evidence *e);
+/* Of BACK_NO_WAY: the head's own firewall did it, not a missing route. */
+bool forbids_itself(const BackTry *t);
 /* The address by which Ray will have the head connect to this machine. */
 const Addr *announced(const Evidence *e);
 /* It works, but badly (80 to 84). */

@@ -41,7 +41,6 @@ int because_tls(const Evidence *e, const Judgement *j, char ***l);
 int facts_tls(const Evidence *e, char ***l);
 int missing_tls(const Evidence *e, const Judgement *j, char ***l);
 char *sentence_two_way(const Evidence *e, const Judgement *j, const char *head);
-bool forbids_itself(const BackTry *t); /* of BACK_NO_WAY: the head's own firewall did it */
 char *hint_two_way(const Evidence *e, const Judgement *j, const char *name);
 char *sentence_quality(const Evidence *e, const Judgement *j, const char *head);
 char *hint_quality(const Evidence *e, const Judgement *j, const char *name);

@@ -89,14 +89,6 @@ static char *sentence_other_side(const Evidence *e, const Judgement *j, const ch
         }
 }
 
-/* The head could not send because of itself, not of a route. */
-bool forbids_itself(const BackTry *t)
-{
-        if (t->icmp.seen)
-                return icmp_meaning(t->addr.family, &t->icmp) != ICMP_MEANS_HOST;
-        return t->error == EPERM || t->error == EACCES;
-}
-
 /* How the head's connections end that do not come through. */
 static char *text_how(const Evidence *e, const Judgement *j, const WayBack *w)
 {
@@ -180,8 +172,9 @@ static char *sentence_way_back(const Evidence *e, const Judgement *j, const char
         case VERDICT_REVERSE_PORTS_PARTIAL:
                 return text_blocked(e, j, head);
         case VERDICT_WRONG_PEER:
-                return str_printf("another machine answers when head %s connects to this machine's "
-                                  "address %s: two have it, or it is translated on the way",
+                return str_printf("something else answers when head %s connects to this machine's "
+                                  "address %s: two machines have it, or it is translated on the "
+                                  "way",
                                   head, own);
         default:
                 return NULL;

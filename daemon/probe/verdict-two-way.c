@@ -30,6 +30,13 @@ const Addr *announced(const Evidence *e)
         return addr_is_set(&e->back.node) ? &e->back.node : &e->other.here;
 }
 
+bool forbids_itself(const BackTry *t)
+{
+        if (t->icmp.seen)
+                return icmp_meaning(t->addr.family, &t->icmp) != ICMP_MEANS_HOST;
+        return t->error == EPERM || t->error == EACCES;
+}
+
 /* Whoever sent the ICMP is the one that rejects. */
 static ProbePlace place_of(const Evidence *e, const Addr *from)
 {
@@ -108,6 +115,27 @@ static bool judge_plain(const Evidence *e, Judgement *j)
         return true;
 }
 
+/* There is no way to this address, or it is another machine's: no firewall that could be opened. */
+static bool leads_nowhere(const WayBack *w)
+{
+        if (w->rejection) {
+                IcmpMeaning m = icmp_meaning(w->rejection->addr.family, &w->rejection->icmp);
+                if (m == ICMP_MEANS_HOST || m == ICMP_MEANS_NET)
+                        return true;
+        }
+        return w->wrong > 0 || (w->impossible && !forbids_itself(w->impossible));
+}
+
+/* A firewall stands in a way that is there: one that rejects, or ours, which counts what it drops.
+ */
+static bool meets_firewall(const Evidence *e, const WayBack *w)
+{
+        if (way_back_good(w) > 0 || leads_nowhere(w))
+                return false;
+        return w->rejection || w->impossible ||
+               (w->silent > 0 && e->back.undelivered_known && e->back.undelivered >= w->silent);
+}
+
 /* Behind translation a reset or an open port may be the translator's: only the nonce is our word.
  */
 static bool judge_translated(const Evidence *e, Judgement *j)
@@ -125,15 +153,19 @@ static bool judge_translated(const Evidence *e, Judgement *j)
                         say_back(j, VERDICT_NAT_ONE_WAY, surely(way_back_bad(&seen) > 0),
                                  PROBE_PLACE_PATH, NULL);
         } else if (seen.nonce > 0)
-                say_back(j, VERDICT_NAT_FORWARDED, surely(way_back_bad(&own) > 0), PROBE_PLACE_PATH,
+                say_back(j, VERDICT_NAT_FORWARDED, surely(leads_nowhere(&own)), PROBE_PLACE_PATH,
                          NULL);
         else if (way_back_bad(&own) + way_back_bad(&seen) == 0)
                 say_open(j); /* nothing of ours was there to answer */
-        else
+        else if (meets_firewall(e, &own)) {
+                say_blocked(e, j, VERDICT_REVERSE_BLOCKED, &own);
+                if (own.silent == own.tried)
+                        j->confidence = PROBE_LIKELY; /* our netfilter may have dropped others */
+        } else
                 /* silence may be a firewall, which can be opened */
                 say_back(j, VERDICT_NAT_NO_WAY_BACK,
-                         surely(way_back_bad(&seen) > 0 && way_back_bad(&own) > own.silent),
-                         PROBE_PLACE_PATH, NULL);
+                         surely(way_back_bad(&seen) > 0 && leads_nowhere(&own)), PROBE_PLACE_PATH,
+                         NULL);
         return true;
 }
 

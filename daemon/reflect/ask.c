@@ -312,8 +312,12 @@ static int on_deadline_timer(sd_event_source *s, uint64_t usec, void *userdata)
 
 static int set_deadline(Ask *a, usec_t timeout)
 {
-        return sd_event_add_time_relative(a->event, &a->deadline_timer, CLOCK_MONOTONIC, timeout,
-                                          USEC_PER_MSEC, on_deadline_timer, a);
+        int r = sd_event_add_time_relative(a->event, &a->deadline_timer, CLOCK_MONOTONIC, timeout,
+                                           USEC_PER_MSEC, on_deadline_timer, a);
+        /* an answer that is there already is no late one */
+        return r < 0 ? r
+                     : sd_event_source_set_priority(a->deadline_timer,
+                                                    SD_EVENT_PRIORITY_NORMAL + 1);
 }
 
 int ask_look(Ask *a)

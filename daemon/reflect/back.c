@@ -200,6 +200,9 @@ static void try_begin(Try *t)
         if (r >= 0)
                 r = sd_event_add_time_relative(b->event, &t->timer, CLOCK_MONOTONIC, b->wait,
                                                USEC_PER_MSEC, on_try_timer, t);
+        /* after we were held up ourselves, what came in meanwhile is looked at first */
+        if (r >= 0)
+                r = sd_event_source_set_priority(t->timer, SD_EVENT_PRIORITY_NORMAL + 1);
         if (r < 0) {
                 t->result.error = -r;
                 try_done(t, BACK_NO_WAY);

@@ -213,6 +213,9 @@ int bulk_new(sd_event *event, const Transport *transport, const LinePolicy *poli
         if (r >= 0)
                 r = sd_event_add_time_relative(event, &b->tick_timer, CLOCK_MONOTONIC, TICK,
                                                USEC_PER_MSEC, on_tick_timer, b);
+        /* after we were held up ourselves, what came in meanwhile is looked at first */
+        if (r >= 0)
+                r = sd_event_source_set_priority(b->tick_timer, SD_EVENT_PRIORITY_NORMAL + 1);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(b);

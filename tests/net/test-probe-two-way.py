@@ -145,6 +145,8 @@ CASES = [
     TwoWay("the worker blocks the range", "REVERSE_PORTS_PARTIAL", setup=both(gcs(), nft("worker", "input", "tcp dport 10002-19999 drop")), role="local", within=4, says="10002-19999", **BACK),
     TwoWay("the worker blocks the fixed ports", "REVERSE_PORTS_PARTIAL", setup=both(gcs(), nft("worker", "input", "tcp dport 6380-6387 reject with icmpx admin-prohibited")), where="worker", within=4, says="6380-6385", **BACK),
     TwoWay("SNAT, the worker's network is routable", "NAT_ONE_WAY", setup=both(gcs(), nat(SNAT)), within=4, says="{worker}", **BACK),
+    TwoWay("SNAT, routable, and the worker rejects", "REVERSE_BLOCKED", setup=both(gcs(), nat(SNAT), nft("worker", "input", f"tcp dport {PLAN} reject with icmpx admin-prohibited")), where="worker", role="local", within=4, **BACK),
+    TwoWay("SNAT, routable, and the worker lets in only what it began", "REVERSE_BLOCKED", "likely", setup=both(gcs(), nat(SNAT), established_only("worker", "w0")), role="local", within=4, **BACK),
     TwoWay("SNAT, not routable", "NAT_NO_WAY_BACK", setup=both(gcs(), nat(SNAT), no_route_back), within=4, **BACK),
     TwoWay("SNAT, and the translator has a service there", "NAT_NO_WAY_BACK", setup=both(gcs(), box_service, nat(SNAT, ("prerouting", -100, f"iifname r1 tcp dport {PLAN} redirect to :7000")), no_route_back), within=4, **BACK),
     TwoWay("SNAT with forwarded ports", "NAT_FORWARDED", setup=both(gcs(), nat(SNAT, ("prerouting", -100, f"iifname r1 tcp dport {PLAN} dnat to {{worker}}")), no_route_back), within=4, says="{router2}", **BACK),

@@ -401,11 +401,35 @@ static void test_nat(void **state)
         back(&e, "10.77.1.2", BACK_WRONG_NONCE);
         CHECK(e, VERDICT_NAT_NO_WAY_BACK, PROVEN, BACK, PATH);
 
+        /* a firewall stands in a way that is there: it can be opened */
+        e.other.n_back = 0;
+        back(&e, "10.77.2.1", BACK_REFUSED);
+        rejected(&e, "10.77.1.2", "10.77.1.2");
+        CHECK(e, VERDICT_REVERSE_BLOCKED, PROVEN, BACK, HERE);
+        for (size_t i = 8; i < e.other.n_back; i++) /* "no route", says a router */
+                try_of(&e, i)->icmp =
+                        (IcmpNote){.seen = true, .type = 3, .code = 0, .from = A("10.77.2.1")};
+        CHECK(e, VERDICT_NAT_NO_WAY_BACK, PROVEN, BACK, PATH);
+        e.other.n_back = 0;
+        back(&e, "10.77.2.1", BACK_REFUSED);
+        no_way(&e, "10.77.1.2", EPERM);
+        CHECK(e, VERDICT_REVERSE_BLOCKED, PROVEN, BACK, HEAD);
+        e.other.n_back = 0;
+        back(&e, "10.77.2.1", BACK_REFUSED);
+        back(&e, "10.77.1.2", BACK_SILENT);
+        e.back.undelivered_known = true;
+        e.back.undelivered = 20;
+        CHECK(e, VERDICT_REVERSE_BLOCKED, LIKELY, BACK, HERE);
+
         e = serving(); /* row 7 */
         translated(&e);
         back(&e, "10.77.2.1", BACK_NONCE_OK);
         no_way(&e, "10.77.1.2", ENETUNREACH);
         CHECK(e, VERDICT_NAT_FORWARDED, PROVEN, BACK, PATH);
+        e.other.n_back = 0; /* the other way may be a firewall's, too */
+        back(&e, "10.77.2.1", BACK_NONCE_OK);
+        back(&e, "10.77.1.2", BACK_SILENT);
+        CHECK(e, VERDICT_NAT_FORWARDED, LIKELY, BACK, PATH);
 
         e = serving(); /* an open port of the translator's is no word of ours */
         translated(&e);
