@@ -61,6 +61,13 @@ def reject_first(lab, f):
     lab.ip("router", f"-{f} route add prohibit {({4: '10.77.2.9', 6: 'fd77:2::9'})[f]}")
 
 
+def nss_differs(lab, f):
+    """/etc/hosts says one address, DNS, which this system asks first, another one."""
+    far = NET[f]["far"]
+    lab.bind(f"127.0.0.1 localhost\n::1 localhost\n{far} compute04.lab.test\n", "/etc/hosts")
+    lab.bind("passwd: files\nhosts: dns files\n", "/etc/nsswitch.conf")
+
+
 def both(*steps):
     def go(lab, f):
         for s in steps:
@@ -125,6 +132,9 @@ CASES = [
     named("refused.lab.test", "DNS_UNAVAILABLE", within=3),
     named("silent.lab.test", "DNS_UNAVAILABLE", within=3),
     named("garbage.lab.test", "DNS_UNAVAILABLE", within=3),
+    *(named(f"{kind}.lab.test", {"DNS_UNAVAILABLE", "NAME_NOT_FOUND"}, within=3) for kind in ("loop", "pointer", "lies", "flood", "othername", "drip")),
+    named("huge.lab.test", "OK", setup=gcs(), within=1.5, where="head"),
+    named("compute04.lab.test", "HOST_DOWN_REMOTE", setup=nss_differs, within=4, tells=("this system (nsswitch.conf) says {head} instead", "nss={head}")),
     named("many.lab.test", "OK", setup=gcs(), within=1),
     named("second.lab.test", "OK", setup=both(gcs(), reject_first), where="head", within=1),
     named("second.lab.test", "HOST_DOWN_REMOTE", within=6.5),
