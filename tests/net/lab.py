@@ -56,6 +56,18 @@ def schema_error(report):
     return "JSON: false where null is meant" if has_false(report) else ""
 
 
+def clock_ahead():
+    """The library that sets a program's clock ahead."""
+    with _lock:
+        to = _bin / "clock-ahead.so"
+        if not to.exists():
+            if not (cc := shutil.which("cc")):
+                raise Missing("no C compiler for a clock that is ahead")
+            subprocess.run([cc, "-shared", "-fPIC", "-O1", "-o", to, HERE / "clock-ahead.c"], check=True)
+            to.chmod(0o755)
+    return str(to)
+
+
 class Missing(Exception):
     """What this machine's kernel or tools lack for a case: it is skipped and says why."""
 
@@ -128,10 +140,11 @@ class Lab:
         self.children.append(p)
         return p
 
-    def reflector(self, who="head", port="6388"):
-        """Starts ray-probe --serve and returns the code that it prints."""
+    def reflector(self, who="head", port="6388", ahead_ms=0):
+        """Starts ray-probe --serve, its clock ahead by so much, and returns the code that it prints."""
+        env = dict(os.environ, LD_PRELOAD=clock_ahead(), CLOCK_AHEAD_MS=str(ahead_ms)) if ahead_ms else None
         p = self.start(who, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program(), "--serve", port,
-                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env)
         for line in p.stdout:
             if m := re.search(r"--code (\S+)", line):
                 return m[1]

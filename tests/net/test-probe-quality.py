@@ -6,7 +6,7 @@ import importlib, sys
 import cgroup
 from lab import NET, Case, Lab, Missing, main
 
-path, service = (importlib.import_module(f"test-probe-{n}") for n in ("path", "service"))
+path, service, two_way = (importlib.import_module(f"test-probe-{n}") for n in ("path", "service", "two-way"))
 both, ip, nft, gcs, PORT = path.both, path.ip, path.nft, service.gcs, path.PORT
 ICMP = {4: "icmp type destination-unreachable icmp code frag-needed drop", 6: "icmpv6 type packet-too-big drop"}
 STRANGE = {4: "10.99.0.1", 6: "fd99::1"}
@@ -105,6 +105,10 @@ def only_arrived(r):
     return "" if "large_out=arrived" in r["facts"] and "large_in=arrived" in r["facts"] else "large packets are not said to arrive"
 
 
+def ahead(ms):
+    return lambda lab, f: lab.reflector(ahead_ms=ms)
+
+
 HOLE = dict(confidence="proven", within=2.1)
 
 CASES = [
@@ -126,6 +130,11 @@ CASES = [
     Case("every other SYN is lost", "LOSSY_OR_SLOW", "likely proven", setup=both(gcs(), lossy(2)), within=3, tells=("of 16 SYNs answered",)),
     Case("one SYN in five is lost, the first one", {"OK", "LOSSY_OR_SLOW"}, "likely proven", setup=both(gcs(), lossy(5)), within=3),
     Case("a round trip of 80 ms", "LOSSY_OR_SLOW", setup=slow, target="{slow}", within=3, says="is slow: a round trip takes"),
+    # --- clocks
+    two_way.TwoWay("the head's clock is an hour ahead", "CLOCK_SKEW", setup=gcs(), with_code=ahead(3600000), within=1,
+                   says="the clock of this machine is 1h behind that of head {head}", tells=("3600.00", "here, as root: ")),
+    two_way.TwoWay("the head's clock is two seconds behind", "CLOCK_SKEW", setup=gcs(), with_code=ahead(-2000), within=1, says="ahead of that of head"),
+    two_way.TwoWay("clocks half a second apart", "OK", setup=gcs(), with_code=ahead(500), within=1),
     # --- neighbours that die
     Case("A17 host died, neighbour stale", "HOST_SILENT", "likely", target="{router}", setup=stale, within=2.6, tells=("whether it still answers",)),
     Case("A18 gateway died, neighbour cached", {"HOST_SILENT"}, "likely", setup=both(path.warm, path.router_gone), within=2.6, tells=("not even gateway {router}",)),
