@@ -15,8 +15,13 @@ static void add(List *l, Verdict v)
 /* Two readings that no proof rules out: a reset says that nobody listens, not who sent it. */
 static void beside_closed(const Evidence *e, List *l)
 {
-        if (e->local.own || e->other.port.known)
+        if (e->local.own)
                 return;
+        if (e->other.port.known) {
+                if (e->other.port.listening)
+                        add(l, VERDICT_REFUSED_BY_FIREWALL);
+                return;
+        }
         add(l, VERDICT_HEAD_LOOPBACK_ONLY);
         add(l, VERDICT_REFUSED_BY_FIREWALL);
 }
@@ -38,6 +43,34 @@ static void beside_silence(const Evidence *e, const Judgement *j, List *l)
                 add(l, VERDICT_HEAD_RPFILTER);
         }
         add(l, VERDICT_FILTERED_SILENTLY);
+}
+
+/* What a reflector made likely. The verdicts of the way back exclude one another by proof only. */
+static void beside_two_way(const Judgement *j, List *l)
+{
+        switch (j->verdict) {
+        case VERDICT_REPLIES_LOST:
+        case VERDICT_HEAD_RPFILTER:
+        case VERDICT_HEAD_NO_RETURN_ROUTE:
+        case VERDICT_BACKLOG_FULL:
+                add(l, VERDICT_FILTERED_SILENTLY);
+                break;
+        case VERDICT_REFUSED_BY_FIREWALL: /* a reset, and a container's kernel may have made it */
+                add(l, VERDICT_PORT_CLOSED);
+                break;
+        case VERDICT_NAT_NO_WAY_BACK:
+        case VERDICT_NAT_FORWARDED:
+                add(l, VERDICT_REVERSE_BLOCKED);
+                break;
+        case VERDICT_REVERSE_BLOCKED:
+                add(l, VERDICT_WRONG_PEER);
+                break;
+        case VERDICT_REVERSE_PORTS_PARTIAL:
+                add(l, VERDICT_LOSSY_OR_SLOW);
+                break;
+        default:
+                break;
+        }
 }
 
 static void beside_likely(const Evidence *e, const Judgement *j, List *l)
@@ -77,6 +110,7 @@ static void beside_likely(const Evidence *e, const Judgement *j, List *l)
                 add(l, VERDICT_CLOSED_AFTER_ACCEPT);
                 break;
         default:
+                beside_two_way(j, l);
                 break;
         }
 }

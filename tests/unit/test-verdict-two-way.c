@@ -132,6 +132,11 @@ static void check(const Evidence *e, Verdict v, ProbeConfidence c, ProbeDirectio
             (isempty(h) && v != VERDICT_OK))
                 fail_msg("line %d: words are missing: %s / %s / %s", line, strna(s), strna(b),
                          strna(h));
+        Verdict others[ALTERNATIVES_MAX];
+        size_t n = judge_alternatives(e, &j, others);
+        for (size_t i = 0; i < n; i++)
+                if (others[i] == v || c == PROBE_PROVEN)
+                        fail_msg("line %d: and also %s", line, verdict_to_string(others[i]));
         if (getenv("V"))
                 print_message("%s: %s\n   %s\n   %s\n", verdict_to_string(v), s, b, h);
         assert_int_equal(text_facts(e, &f), 0);
