@@ -361,6 +361,13 @@ static void test_partial(void **state)
         BLOCKED(e, &e.back.sampled, "10002-12500, 19999");
         try_of(&e, 0)->last_port = 6379; /* nonsense of a stranger */
         BLOCKED(e, &e.back.sampled, "10002-12500, 19999");
+        e = serving(); /* a reset where we listen is none of our kernel */
+        back(&e, "10.77.1.2", BACK_NONCE_OK);
+        try_of(&e, 1)->result = try_of(&e, 2)->result = BACK_REFUSED;
+        CHECK(e, VERDICT_REVERSE_PORTS_PARTIAL, LIKELY, BACK, PATH);
+        BLOCKED(e, &e.back.sampled, "6381-6382");
+        try_of(&e, 2)->ours = false; /* and one where nobody does is */
+        BLOCKED(e, &e.back.sampled, "6381");
         e = serving(); /* one port may be bad luck */
         back(&e, "10.77.1.2", BACK_NONCE_OK);
         try_of(&e, 3)->result = BACK_SILENT;
