@@ -112,6 +112,8 @@ def refused(room, deed, pattern=FILE):
     status = lambda: w1.run("raycluster status", check=False, quiet=True).out
     wait_until(f"status to say: {text}", lambda: reason in status() and f": {remedy}\n" in status(), 20, 0.5)
     expect_in(remedy, FILE, "the remedy")
+    explained = w1.run(f"journalctl -x -q --no-pager -n 1 RAYCLUSTER_REMEDY=\"$(cat)\"", stdin=remedy)
+    expect_in(explained.out, f"Try: {remedy}", "the catalog's text")
     expect(not w1.pids("/raylet/raylet "), "Ray was started with a token that is refused")
     expect(w1.state("ray-engine@worker.service") == "inactive", "the engine's unit was started")
     return cursor, pid
