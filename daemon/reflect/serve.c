@@ -59,6 +59,7 @@ struct Serve {
         Conn *conns[SERVE_CONNECTIONS_MAX];
         uint64_t n_accepted;
         unsigned n_wrong;
+        Addr known; /* the latest peer of whom was told that it knows the code */
         ServeEnd why;
         sd_event_source *lifetime_timer;
         sd_event_source *end_source; /* on_end comes from the loop, inside nobody's callback */
@@ -187,6 +188,15 @@ static void on_reply(ReflectAsker *a, const ReflectReply *p, void *userdata)
         conn_process(c);
 }
 
+/* A test has several connections, which are one line for people. */
+static void conn_proven(Conn *c)
+{
+        if (addr_equal(&c->serve->known, &c->ends.observed))
+                return;
+        c->serve->known = c->ends.observed;
+        line(c, "knows the code");
+}
+
 static void conn_request(Conn *c, const uint8_t *body, size_t size)
 {
         ReflectRequest q;
@@ -194,7 +204,7 @@ static void conn_request(Conn *c, const uint8_t *body, size_t size)
         int64_t t2 = (int64_t)now_real();
 
         if (c->state == CONN_GREETING) {
-                line(c, "knows the code");
+                conn_proven(c);
                 (void)conn_set_state(c, CONN_READY);
         }
         int r = reflect_decode_request(body, size, &q);

@@ -573,6 +573,8 @@ static void test_freed(void **state)
         greet(w, &b, NULL);
         (void)asked(w, &b, &begin_request);
         greet(w, &c, NULL);
+        (void)asked(w, &c, &begin_request);
+        assert_string_equal(w->lines, "127.0.0.1: knows the code\n"); /* once for both */
         client_ask(&c, &q);
         client_move(&c);
         w->serve = serve_free(w->serve);
