@@ -27,7 +27,7 @@ static bool same_icmp(const IcmpNote *a, const IcmpNote *b)
         return a->type == b->type && a->code == b->code && addr_equal(&a->from, &b->from);
 }
 
-static bool same_result(const PortRange *a, const PortRange *b)
+bool port_range_alike(const PortRange *a, const PortRange *b)
 {
         if (a->state != b->state)
                 return false;
@@ -54,7 +54,7 @@ static size_t append(PortRange *ranges, size_t n, const PortRange *r, const Port
                 return n;
         bool joined = p && (r->first == p->last + 1 ||
                             (within(sampled, p->last) && within(sampled, r->first)));
-        if (!joined || !same_result(p, r)) {
+        if (!joined || !port_range_alike(p, r)) {
                 ranges[n] = *r;
                 return n + 1;
         }

@@ -54,6 +54,9 @@ int port_ranges_fold(PortResult *results, size_t n, const PortSpan *sampled, Por
 int port_ranges_of_back(const Reflection *r, const Addr *to, const PortSpan *sampled,
                         PortRange **ret, size_t *ret_n);
 
+/* Of one state, errno, and ICMP type, code and sender. */
+bool port_range_alike(const PortRange *a, const PortRange *b);
+
 #define PORT_MASK(state) (1U << (state))
 /* What keeps Ray from a port, whoever listens there. */
 #define PORT_MASK_BLOCKED                                                                          \

@@ -68,6 +68,12 @@ static int parse_option(int c, const char *word, Args *a)
         case 'I':
                 a->has_cluster = true;
                 return check_cluster_id(optarg, &a->cluster) < 0 ? -EINVAL : 1;
+        case 'a':
+                a->all = true;
+                return 1;
+        case 'H':
+                a->thorough = true;
+                return 1;
         case 'j':
                 a->json = true;
                 return 1;
@@ -113,6 +119,8 @@ static int parse_words(int n, char *words[], Args *a)
                 return r;
         if (n > 1 && parse_port(words[1], &a->port) < 0)
                 return mistake("PORT %s: must be a number from 1 to 65535", words[1]);
+        if (a->thorough && !a->has_code)
+                return mistake("--thorough: wants --code, with what --serve printed on the head");
         return 1;
 }
 
@@ -120,7 +128,8 @@ static int parse_words(int n, char *words[], Args *a)
 static bool examines(const Args *a)
 {
         return a->from || a->token_file || a->tls || a->tls_ca || a->tls_cert || a->tls_key ||
-               a->has_cluster || a->has_code || a->deadline || a->family || a->discover || a->watch;
+               a->has_cluster || a->has_code || a->deadline || a->family || a->all || a->thorough ||
+               a->discover || a->watch;
 }
 
 /* --serve [PORT] */
@@ -156,6 +165,7 @@ int args_parse(int argc, char *argv[], Args *ret)
                 /* the way there */
                 {"from", required_argument, NULL, 'f'},
                 {"deadline", required_argument, NULL, 'd'},
+                {"all", no_argument, NULL, 'a'},
                 {"discover", no_argument, NULL, 'D'},
                 /* who we are to the cluster */
                 {"token-file", required_argument, NULL, 't'},
@@ -166,6 +176,7 @@ int args_parse(int argc, char *argv[], Args *ret)
                 {"tls-key", required_argument, NULL, 'K'},
                 /* the other side */
                 {"code", required_argument, NULL, 'c'},
+                {"thorough", no_argument, NULL, 'H'},
                 {"serve", no_argument, NULL, 'S'},
                 {"merge", no_argument, NULL, 'm'},
                 /* what is shown */

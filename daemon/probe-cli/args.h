@@ -20,6 +20,7 @@ typedef struct Args {
         int family; /* -4, -6: AF_INET, AF_INET6; else AF_UNSPEC */
         bool discover;
         bool json, verbose, watch;
+        bool all, thorough;
         bool has_code;
         ReflectCode code;
         bool merge;                 /* of these, and there is no host */

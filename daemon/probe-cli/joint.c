@@ -147,7 +147,7 @@ static char *remedy_of(const ProbeJson *p, const Addr *self, RemedyProfile profi
                 return str_printf("on the firewalls between: allow TCP port %u from %s to %s",
                                   p->port, own, to);
         case VERDICT_LOCAL_FIREWALL:
-                return remedy_open_out(FIREWALL_UNKNOWN, own, &dest);
+                return remedy_open_out(FIREWALL_UNKNOWN, own, &dest, NULL);
         case VERDICT_NO_ROUTE_LOCAL:
                 return remedy_route(own, &p->address, NULL);
         case VERDICT_PORT_CLOSED:

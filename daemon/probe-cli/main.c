@@ -30,7 +30,7 @@ static int run(const Args *args)
         r = sd_event_new(&event);
         if (r < 0)
                 return r;
-        if (args->has_code) {
+        if (args->has_code || args->all) {
                 r = site_load(&site, &note);
                 if (r < 0)
                         return r;
@@ -55,8 +55,13 @@ static int run(const Args *args)
         };
         const CodeTransport transport = {.base = code_transport, .code = args->code};
         Addr node;
-        if (site) {
+        if (args->has_code) {
                 request.reflect = &transport.base;
+                request.thorough = args->thorough;
+        }
+        if (site) {
+                request.all = args->all;
+                request.dashboard_local = site_dashboard_is_local(site, who.token);
                 request.plan = &site->settings->ports;
                 if (addr_parse(site->settings->node.address, &node) >= 0)
                         request.node = &node;

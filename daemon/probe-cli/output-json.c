@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "probe-cli/output-other.h"
+#include "probe-cli/output-ports.h"
 
 /* RFC 3339, UTC. */
 static const char *format_at(char buf[40])
@@ -139,6 +140,8 @@ int output_json(const ProbeReport *r, const OutputStyle *style)
                 k = set_words(j, r);
         if (k >= 0)
                 k = json_set(j, "other_side", other_side_json(r));
+        if (k >= 0)
+                k = json_set(j, "ports", ports_json(r));
         if (k >= 0)
                 k = set_lists(j, r);
         if (k < 0)

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "base/addr.h"
+
 int site_load(Conf **ret, char **ret_note)
 {
         _cleanup_conf_errors_ ConfErrors errors = {0}, none = {0};
@@ -25,4 +27,15 @@ int site_load(Conf **ret, char **ret_note)
                 return r;
         *ret_note = TAKE_PTR(note);
         return 0;
+}
+
+bool site_dashboard_is_local(const Conf *c, const char *token)
+{
+        const Settings *s = c->settings;
+        Addr bind;
+
+        if (addr_parse(s->dashboard_bind, &bind) >= 0)
+                return addr_is_loopback(&bind);
+        /* auto: open to others where who asks must show a token */
+        return streq(s->auth_mode, "off") || (isempty(token) && !streq(s->auth_mode, "token"));
 }

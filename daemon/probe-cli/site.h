@@ -7,3 +7,7 @@
 /* *ret_note: what was wrong with the file, a sentence to be told, or NULL; caller frees.
  * -ENOMEM. */
 int site_load(Conf **ret, char **ret_note);
+
+/* The dashboard listens for its own machine alone (raycluster.conf(5), dashboard.bind), as far as
+ * this file knows that of the head. token: Ray's, or NULL: the cluster asks for none. */
+bool site_dashboard_is_local(const Conf *c, const char *token);

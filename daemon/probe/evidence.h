@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "model/identity.h"
 #include "model/node.h"
+#include "model/port-plan.h"
 #include "model/port-ranges.h"
 #include "model/reflection.h"
 #include "model/verdict.h"
@@ -134,6 +135,27 @@ typedef struct BackPlan {
         uint64_t undelivered; /* packets that this machine's netfilter threw away meanwhile */
 } BackPlan;
 
+/* The ports that Ray uses on the head, tried one and all. */
+typedef struct PortsFacts {
+        PortPlan plan;        /* the head's, as far as its node table told */
+        bool table;           /* it did */
+        PortPlan own_plan;    /* of this machine, the same */
+        bool own_table;       /* it did */
+        bool dashboard_local; /* the dashboard is nobody's business but the head's */
+        PortRange *ranges;    /* ascending */
+        size_t n;
+        bool complete;   /* every port has a result that is known */
+        int trouble;     /* positive errno: sockets or own ports ran out; 0 */
+        bool narrow;     /* fewer sockets than ports: */
+        unsigned window; /* so many at once */
+        /* Of silent ports: SYNs that this machine's kernel repeated, and how many of them did not
+         * leave it; and whether a datagram to such a port is forbidden here. */
+        bool retrans_known;
+        unsigned retrans;
+        uint64_t retrans_fail;
+        bool udp_forbidden;
+} PortsFacts;
+
 /* What remedies for this machine are said in the words of; looked for when something is wrong. */
 typedef struct OwnKeepers {
         FirewallManager firewall;
@@ -170,8 +192,10 @@ typedef struct Evidence {
         LargeFacts large;
         SampleFacts samples;
         HearFacts hear;
-        Reflection other; /* what the other side saw */
-        BackPlan back;    /* what the head was to reach here */
+        Reflection other;        /* what the other side saw */
+        BackPlan back;           /* what the head was to reach here */
+        bool all;                /* every port of the head is asked for: */
+        const PortsFacts *ports; /* weak; NULL = not asked for, or not come to */
         OwnKeepers keepers;
         bool has_token;
         char token_from[128]; /* where it comes from, in words, cut; or "" */

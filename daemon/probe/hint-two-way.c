@@ -87,7 +87,7 @@ static char *hint_blocked(const Evidence *e, const Judgement *j, const char *nam
         if (w.impossible && !forbids_itself(w.impossible))
                 return str_printf("on %s: ip route get %s", name, own);
         to.port = w.impossible ? w.impossible->addr.port : w.rejection ? w.rejection->addr.port : 0;
-        return remedy_open_out(e->other.firewall, name, &to);
+        return remedy_open_out(e->other.firewall, name, &to, NULL);
 }
 
 static char *hint_way_back(const Evidence *e, const Judgement *j, const char *name)

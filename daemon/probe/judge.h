@@ -42,6 +42,16 @@ bool is_translated(const Evidence *e);
 bool forbids_itself(const BackTry *t);
 /* The address by which Ray will have the head connect to this machine. */
 const Addr *announced(const Evidence *e);
+/* The other ports of a GCS that serves (23, 40 to 43, 50), and that not all of them could be tried
+ * (90). */
+bool judge_ports(const Evidence *e, Judgement *j);
+bool judge_untried(const Evidence *e, Judgement *j);
+/* Of one range of e->ports: whether it is blocked, and by what. */
+bool judge_port_range(const Evidence *e, const PortRange *r, Judgement *j);
+bool same_cause(const Judgement *a, const Judgement *b);
+/* The range with a port of the head's raylet that the node table announces and the head refuses;
+ * NULL: none. */
+const PortRange *announced_and_refused(const Evidence *e);
 /* It works, but badly (80 to 84). */
 bool judge_quality(const Evidence *e, Judgement *j);
 

@@ -64,6 +64,11 @@ static void on_ask_step(Ask *a, AskStep ended, void *userdata)
         o->cb(o, o->userdata);
 }
 
+void other_side_set_plan(OtherSide *o, const PortPlan *plan)
+{
+        ask_set_plan(o->ask, plan);
+}
+
 int other_side_look(OtherSide *o)
 {
         return ask_look(o->ask);
@@ -90,6 +95,7 @@ int other_side_new(sd_event *event, const OtherSideRequest *q, Evidence *e, othe
                 .port = e->addr.port,
                 .node = e->back.node,
                 .plan = *q->plan,
+                .thorough = q->thorough,
                 .here = e->here,
         };
         for (size_t i = 0; i < q->n_others && ask.n_addrs < ASK_ADDRS_MAX; i++)
@@ -99,7 +105,8 @@ int other_side_new(sd_event *event, const OtherSideRequest *q, Evidence *e, othe
         facts_source(e, &policy);
         ask.from = policy.from;
         ask.interface = policy.interface;
-        e->back.sampled = port_plan_workers(q->plan);
+        if (!q->thorough)
+                e->back.sampled = port_plan_workers(q->plan);
         int r = ask_new(event, &ask, &e->other, on_ask_step, o, &o->ask);
         if (r < 0)
                 return r;

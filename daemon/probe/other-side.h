@@ -13,6 +13,7 @@ typedef struct OtherSideRequest {
         const Addr *others;         /* further addresses of the head; copied */
         size_t n_others;
         const PortPlan *plan; /* copied */
+        bool thorough;        /* every port of the worker processes, not a sample */
 } OtherSideRequest;
 
 /* From the loop, once for each step that was begun, whatever came of it. May be freed inside. */
@@ -23,6 +24,8 @@ int other_side_new(sd_event *event, const OtherSideRequest *q, Evidence *e, othe
                    void *userdata, OtherSide **ret);
 OtherSide *other_side_free(OtherSide *o);
 DEFINE_CLEANUP(OtherSide *, other_side_free);
+/* The ports of this machine are others than those of the request. */
+void other_side_set_plan(OtherSide *o, const PortPlan *plan);
 /* The next steps; -ENOTCONN when the reflector was not met or is lost. */
 int other_side_look(OtherSide *o);
 int other_side_back(OtherSide *o);

@@ -7,6 +7,8 @@
  *      │           ├──this address fails, the name has another──> CONNECTING
  *      └───────────┴─────────────┴──the cause is plain, or the deadline────> DONE
  *
+ *   instead of DONE, when all ports are asked for and the head is there ──> SCANNING ──> DONE
+ *
  * Every step writes into the Evidence; the judgement is made from it once, at the end. */
 #include "probe/probe.h"
 
@@ -20,14 +22,19 @@
 #include "probe/measure.h"
 #include "probe/name.h"
 #include "probe/other-side.h"
+#include "probe/ports.h"
 #include "probe/report.h"
 #include "probe/tcp.h"
 #include "probe/text.h"
 #include "sys/resolve.h"
 
 #define DEADLINE_DEFAULT (6 * USEC_PER_SEC)
-#define NAME_TIMEOUT     (2 * USEC_PER_SEC)
-#define ALIVE_TIMEOUT    (2 * USEC_PER_SEC)
+/* with all ports: few descriptors and rationed ICMP take their time */
+#define DEADLINE_ALL  (20 * USEC_PER_SEC)
+#define NAME_TIMEOUT  (2 * USEC_PER_SEC)
+#define ALIVE_TIMEOUT (2 * USEC_PER_SEC)
+/* of it the words at the end */
+#define SCAN_SPARE (50 * USEC_PER_MSEC)
 /* A multi-homed head has a few addresses; more could not be tried before the deadline anyway. */
 #define ADDRS_MAX 4
 
@@ -40,6 +47,7 @@ typedef enum ProbeState {
         PROBE_LOOKING,    /* no connection: what did the reflector see of it? */
         PROBE_RETURNING,  /* all is well: does the head get back here? */
         PROBE_MEASURING,  /* it is: how well does the way work? */
+        PROBE_SCANNING,   /* the head is there: what about its other ports? */
         PROBE_DONE,       /* the report was given */
         _PROBE_STATE_MAX,
         _PROBE_STATE_INVALID = -EINVAL,
@@ -59,6 +67,7 @@ struct Probe {
         bool discover;
         void (*nss)(NssFacts *ret, void *userdata);
         void *nss_userdata;
+        bool dashboard_local, thorough;
 
         ProbeState state;
         usec_t began, state_since;
@@ -75,6 +84,8 @@ struct Probe {
         HelloStage *hello;
         Alive *alive;
         Measure *measure;
+        PortsStage *scan;
+        PortsFacts ports;
         sd_event_source *deadline_timer;
         sd_event_source *start_defer;
 };
@@ -83,11 +94,14 @@ static const uint32_t next_states[_PROBE_STATE_MAX] = {
         [PROBE_NAMING] = 1U << PROBE_MEETING | 1U << PROBE_CONNECTING | 1U << PROBE_DONE,
         [PROBE_MEETING] = 1U << PROBE_CONNECTING | 1U << PROBE_DONE,
         [PROBE_CONNECTING] = 1U << PROBE_CONNECTING | 1U << PROBE_MEETING | 1U << PROBE_GREETING |
-                             1U << PROBE_LOOKING | 1U << PROBE_DONE,
-        [PROBE_LOOKING] = 1U << PROBE_CONNECTING | 1U << PROBE_MEETING | 1U << PROBE_DONE,
-        [PROBE_GREETING] = 1U << PROBE_ASKING | 1U << PROBE_DONE,
-        [PROBE_ASKING] = 1U << PROBE_MEASURING | 1U << PROBE_RETURNING | 1U << PROBE_DONE,
-        [PROBE_MEASURING] = 1U << PROBE_RETURNING | 1U << PROBE_DONE,
+                             1U << PROBE_LOOKING | 1U << PROBE_SCANNING | 1U << PROBE_DONE,
+        [PROBE_LOOKING] = 1U << PROBE_CONNECTING | 1U << PROBE_MEETING | 1U << PROBE_SCANNING |
+                          1U << PROBE_DONE,
+        [PROBE_GREETING] = 1U << PROBE_ASKING | 1U << PROBE_SCANNING | 1U << PROBE_DONE,
+        [PROBE_ASKING] = 1U << PROBE_MEASURING | 1U << PROBE_SCANNING | 1U << PROBE_RETURNING |
+                         1U << PROBE_DONE,
+        [PROBE_MEASURING] = 1U << PROBE_SCANNING | 1U << PROBE_RETURNING | 1U << PROBE_DONE,
+        [PROBE_SCANNING] = 1U << PROBE_RETURNING | 1U << PROBE_DONE,
         [PROBE_RETURNING] = 1U << PROBE_DONE,
 };
 
@@ -96,7 +110,7 @@ static const char *const step_names[_PROBE_STATE_MAX] = {
         [PROBE_NAMING] = "name",        [PROBE_CONNECTING] = "connect",
         [PROBE_ASKING] = "check-alive", [PROBE_MEETING] = "reflector",
         [PROBE_LOOKING] = "look",       [PROBE_RETURNING] = "back",
-        [PROBE_MEASURING] = "measure",
+        [PROBE_MEASURING] = "measure",  [PROBE_SCANNING] = "ports",
 };
 
 /* The same for people who wait for its end. */
@@ -108,6 +122,7 @@ static const char *const doing[_PROBE_STATE_MAX] = {
         [PROBE_LOOKING] = "asking the reflector what it saw",
         [PROBE_RETURNING] = "waiting for the head to connect back",
         [PROBE_MEASURING] = "measuring the way",
+        [PROBE_SCANNING] = "trying every port of the head",
         [PROBE_DONE] = "done",
 };
 
@@ -120,6 +135,7 @@ static void stop_work(Probe *p)
         p->hello = hello_stage_free(p->hello);
         p->alive = alive_free(p->alive);
         p->measure = measure_free(p->measure);
+        p->scan = ports_stage_free(p->scan);
 }
 
 Probe *probe_free(Probe *p)
@@ -128,6 +144,7 @@ Probe *probe_free(Probe *p)
                 return NULL;
         stop_work(p);
         other_side_free(p->other);
+        ports_facts_done(&p->ports);
         sd_event_source_disable_unref(p->deadline_timer);
         resolver_free(p->resolver);
         report_done(&p->report);
@@ -176,6 +193,9 @@ static char *step_result(const Probe *p)
                 return connect_result(e);
         case PROBE_ASKING:
                 return strdup(e->alive.outcome == ALIVE_OK ? "serving" : e->alive.text);
+        case PROBE_SCANNING:
+                return str_printf("%zu ports in %zu ranges",
+                                  port_ranges_count(p->ports.ranges, p->ports.n, ~0U), p->ports.n);
         case PROBE_MEETING:
         case PROBE_LOOKING:
         case PROBE_RETURNING:
@@ -243,6 +263,27 @@ static bool try_other(Probe *p)
         return true;
 }
 
+/* The verdict on the connection alone, without the other side and the other ports. */
+static Verdict from_here(const Probe *p)
+{
+        Judgement j = {.verdict = VERDICT_INCONCLUSIVE};
+        Evidence *e = new0(Evidence, 1);
+        if (!e)
+                return j.verdict;
+        *e = p->e;
+        e->other = (Reflection){0};
+        e->ports = NULL;
+        e->all = false;
+        judge(e, &j);
+        free(e);
+        return j.verdict;
+}
+
+static bool serves(Verdict v)
+{
+        return v == VERDICT_OK || verdict_is_degraded(v);
+}
+
 /* No connection: the reflector tells what became of our SYNs. */
 static bool try_look(Probe *p)
 {
@@ -251,26 +292,51 @@ static bool try_look(Probe *p)
                probe_set_state(p, PROBE_LOOKING) >= 0;
 }
 
-/* All is well as far as it can be seen from here. */
-static bool serves(const Probe *p)
-{
-        Judgement j;
-        Evidence *e = new0(Evidence, 1);
-        if (!e)
-                return false;
-        *e = p->e;
-        e->other = (Reflection){0};
-        judge(e, &j);
-        free(e);
-        return j.verdict == VERDICT_OK || verdict_is_degraded(j.verdict);
-}
-
 static bool try_back(Probe *p)
 {
         if (!(next_states[p->state] & 1U << PROBE_RETURNING) || p->e.cut || !p->other ||
-            !serves(p) || other_side_back(p->other) < 0)
+            !serves(from_here(p)) || other_side_back(p->other) < 0)
                 return false;
         return probe_set_state(p, PROBE_RETURNING) >= 0;
+}
+
+static void finish(Probe *p);
+
+static void on_scanned(PortsStage *s, void *userdata)
+{
+        Probe *p = userdata;
+        if (p->other && p->ports.own_table)
+                other_side_set_plan(p->other, &p->ports.own_plan);
+        finish(p);
+}
+
+/* Somebody is there, whatever is wrong with it: then its other ports say more. */
+static bool wants_ports(const Probe *p)
+{
+        if (!p->e.all || p->e.ports || p->e.cut || !(next_states[p->state] & 1U << PROBE_SCANNING))
+                return false;
+        /* of several addresses that failed the first is told of, not the last */
+        if (p->first && p->e.tcp.outcome != CONNECT_ESTABLISHED)
+                return false;
+        Verdict v = from_here(p);
+        return serves(v) || (v >= VERDICT_REJECTED_AT_HEAD && v <= VERDICT_VERSION_MISMATCH);
+}
+
+static bool try_ports(Probe *p)
+{
+        usec_t gone = usec_sub(now_mono(), p->began);
+        PortsRequest request = {
+                .plan = &p->plan,
+                .token = p->token,
+                .table = p->e.alive.outcome == ALIVE_OK && !p->tls,
+                .dashboard_local = p->dashboard_local,
+                .deadline = usec_sub(p->deadline, gone + SCAN_SPARE),
+        };
+        if (!wants_ports(p) ||
+            ports_stage_new(p->event, &request, &p->e, &p->ports, on_scanned, p, &p->scan) < 0)
+                return false;
+        p->e.ports = &p->ports;
+        return probe_set_state(p, PROBE_SCANNING) >= 0;
 }
 
 /* Several addresses were tried: the one that was reached counts, else the first. */
@@ -295,7 +361,8 @@ static void choose_evidence(Probe *p)
 /* The one end: judge, put into words, tell. Out of memory leaves the words empty. */
 static void finish(Probe *p)
 {
-        if (try_look(p) || try_other(p) || try_back(p) || probe_set_state(p, PROBE_DONE) < 0)
+        if (try_look(p) || try_other(p) || try_ports(p) || try_back(p) ||
+            probe_set_state(p, PROBE_DONE) < 0)
                 return;
         if (p->measure)
                 measure_snapshot(p->measure);
@@ -430,6 +497,7 @@ static void start_way(Probe *p)
                 .others = p->others,
                 .n_others = p->n_others,
                 .plan = &p->plan,
+                .thorough = p->thorough,
         };
         p->other = other_side_free(p->other);
         if (!p->reflect)
@@ -491,6 +559,8 @@ static int on_deadline_timer(sd_event_source *s, uint64_t usec, void *userdata)
                 tcp_stage_snapshot(p->tcp);
         if (p->hello)
                 hello_stage_snapshot(p->hello);
+        if (p->scan)
+                ports_stage_cut(p->scan);
         finish(p);
         return 0;
 }
@@ -522,6 +592,9 @@ static int copy_request(Probe *p, const ProbeRequest *q)
         p->reflect = q->reflect;
         if (q->plan)
                 p->plan = *q->plan;
+        e->all = q->all && q->plan;
+        p->dashboard_local = q->dashboard_local;
+        p->thorough = q->thorough;
         if (q->node)
                 e->back.node = *q->node;
         if (q->rays && !(p->rays = strv_copy(q->rays)))
@@ -542,7 +615,9 @@ int probe_new(sd_event *event, const ProbeRequest *request, probe_cb cb, void *u
         p->discover = request->discover;
         p->nss = request->addr ? NULL : request->nss;
         p->nss_userdata = request->nss_userdata;
-        p->deadline = request->deadline ? request->deadline : DEADLINE_DEFAULT;
+        p->deadline = request->deadline ? request->deadline
+                      : request->all    ? DEADLINE_ALL
+                                        : DEADLINE_DEFAULT;
         p->began = p->state_since = now_mono();
         if (request->port == 0 || (isempty(request->host) && !request->addr))
                 return -EINVAL;

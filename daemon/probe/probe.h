@@ -45,7 +45,11 @@ typedef struct ProbeRequest {
 
         const Transport *reflect; /* to a reflector at the head, which makes it an examination of
                                      both ways; outlives the probe; NULL = there is none */
-        const PortPlan *plan;     /* with reflect: whose worker's ports are tried; copied */
+        const PortPlan *plan;     /* with reflect or all: whose ports are tried; copied */
+        bool all;                 /* try every port that the plan has for a head, too */
+        bool thorough;            /* with reflect: have every port of the worker processes tried
+                                     here, not a sample */
+        bool dashboard_local;     /* with all: the dashboard is not for other machines */
         const Addr *node;         /* what Ray is told to announce of this machine, or NULL */
 } ProbeRequest;
 
@@ -80,6 +84,11 @@ typedef struct ProbeReport {
         Versions head;           /* as far as known */
         const Reflection *other; /* what a reflector said; NULL when none was to be asked */
         PortSpan sampled;        /* with other: a range of which only some ports were tried */
+        bool all;                /* every port was asked for: */
+        const PortRange *ports;  /* of the head; NULL = not come to */
+        size_t n_ports;
+        PortRange *back; /* of this machine, as the head finds them; NULL = not come to */
+        size_t n_back;
 } ProbeReport;
 
 /* The report belongs to the probe; valid during the callback. The probe may be freed inside it. */

@@ -116,31 +116,34 @@ char *remedy_open_ports(FirewallManager m, const char *machine, int family, cons
         return where && words ? str_printf("%s%s", where, words) : NULL;
 }
 
-char *remedy_open_out(FirewallManager m, const char *machine, const Addr *to)
+char *remedy_open_out(FirewallManager m, const char *machine, const Addr *to, const char *ports)
 {
         _cleanup_free_ char *where = remedy_where(machine);
-        bool six = to->family == AF_INET6;
+        _cleanup_free_ char *dashes = ports ? strdup(ports) : str_printf("%u", to->port);
+        _cleanup_free_ char *colons = dashes ? swap(dashes, '-', ':') : NULL;
+        bool six = to->family == AF_INET6, list = dashes && is_list(dashes);
+        const char *match = list ? "-m multiport --dports" : "--dport";
         char addr[ADDR_MAX];
 
-        if (!where)
+        if (!where || !colons)
                 return NULL;
         addr_format(addr, to);
         switch (m) {
         case FIREWALL_FIREWALLD:
                 return str_printf("%sfirewall-cmd --permanent --direct --add-rule ipv%c filter "
-                                  "OUTPUT 0 -p tcp -d %s --dport %u -j ACCEPT && firewall-cmd "
-                                  "--reload",
-                                  where, six ? '6' : '4', addr, to->port);
+                                  "OUTPUT 0 -p tcp -d %s %s %s -j ACCEPT && firewall-cmd --reload",
+                                  where, six ? '6' : '4', addr, match, colons);
         case FIREWALL_UFW:
-                return str_printf("%sufw allow out to %s port %u proto tcp", where, addr, to->port);
+                return str_printf("%sufw allow out to %s port %s proto tcp", where, addr, colons);
         case FIREWALL_NFTABLES:
-                return str_printf("%snft insert rule inet filter output %s daddr %s tcp dport %u "
-                                  "accept # and in /etc/nftables.conf",
-                                  where, six ? "ip6" : "ip", addr, to->port);
+                return str_printf("%snft insert rule inet filter output %s daddr %s tcp dport "
+                                  "%s%s%s accept # and in /etc/nftables.conf",
+                                  where, six ? "ip6" : "ip", addr, list ? "'{ " : "", dashes,
+                                  list ? " }'" : "");
         case FIREWALL_IPTABLES:
-                return str_printf("%s%s -I OUTPUT -p tcp -d %s --dport %u -j ACCEPT && "
+                return str_printf("%s%s -I OUTPUT -p tcp -d %s %s %s -j ACCEPT && "
                                   "netfilter-persistent save",
-                                  where, six ? "ip6tables" : "iptables", addr, to->port);
+                                  where, six ? "ip6tables" : "iptables", addr, match, colons);
         default:
                 return str_printf("%snft list ruleset | grep -n -A9 'hook output' # systemd units "
                                   "may block too: IPAddressDeny=",

@@ -28,8 +28,9 @@ char *remedy_where(const char *machine);
  * profile gets it by its name, the others get the ports. */
 char *remedy_open_ports(FirewallManager m, const char *machine, int family, const char *ports,
                         RemedyProfile profile);
-/* Lets TCP connections from `machine` out to this address and port. */
-char *remedy_open_out(FirewallManager m, const char *machine, const Addr *to);
+/* Lets TCP connections from `machine` out to this address and its port, or to `ports` of it,
+ * written as above; NULL = its own port. */
+char *remedy_open_out(FirewallManager m, const char *machine, const Addr *to, const char *ports);
 /* What shows the rule that blocks, where the rule itself must be changed by who wrote it. */
 char *remedy_show_rules(const char *machine);
 

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "probe/facts.h"
+#include "probe/judge.h"
 #include "probe/text.h"
 
 void report_done(ProbeReport *r)
@@ -9,6 +10,7 @@ void report_done(ProbeReport *r)
         free(r->sentence);
         free(r->because);
         free(r->hint);
+        free(r->back);
         strv_free(r->facts);
         strv_free(r->missing);
         for (size_t i = 0; i < r->n_steps; i++) {
@@ -72,6 +74,12 @@ void report_fill(ProbeReport *r, Evidence *e)
         r->head = e->head;
         r->other = e->other.asked ? &e->other : NULL;
         r->sampled = e->back.sampled;
+        r->all = e->all;
+        if (e->all && e->other.n_back > 0)
+                (void)port_ranges_of_back(&e->other, announced(e), &e->back.sampled, &r->back,
+                                          &r->n_back);
+        r->ports = e->ports ? e->ports->ranges : NULL;
+        r->n_ports = e->ports ? e->ports->n : 0;
         r->n_alternatives = judge_alternatives(e, &j, r->alternatives);
         r->sentence = text_sentence(e, &j);
         r->because = text_because(e, &j);

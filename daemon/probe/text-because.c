@@ -286,6 +286,8 @@ char *text_because(const Evidence *e, const Judgement *j)
         if (r >= 0)
                 r = because_member(e, j, &l);
         if (r >= 0)
+                r = because_ports(e, &l);
+        if (r >= 0)
                 r = because_other(e, &l);
         if (r >= 0)
                 r = because_way(e, &l);

@@ -107,6 +107,8 @@ int text_facts(const Evidence *e, char ***ret)
                 r = keeper_facts(e, &l);
         if (r >= 0)
                 r = measure_facts(e, &l);
+        if (r >= 0)
+                r = ports_facts(e, &l);
         if (r >= 0 && e->hello.asked)
                 r = strv_extendf(&l, "service=%s", service_kind_to_string(e->hello.kind));
         if (r >= 0)

@@ -16,7 +16,7 @@ static char *hint_own_firewall(const Evidence *e)
         if (e->tcp.at_once && e->tcp.error == EPERM)
                 return strdup("here: cat /proc/self/cgroup # the unit named there forbids it: "
                               "systemctl cat UNIT");
-        return remedy_open_out(e->keepers.firewall, REMEDY_HERE, &e->addr);
+        return remedy_open_out(e->keepers.firewall, REMEDY_HERE, &e->addr, NULL);
 }
 
 /* The address to speak from, where the one in use is not answered. */
@@ -213,7 +213,9 @@ char *text_hint(const Evidence *e, const Judgement *j)
         const char *name = head_name(e, name_buf);
         const char *addr = addr_is_set(&e->addr) ? addr_format(addr_buf, &e->addr) : e->host;
 
-        char *s = hint_two_way(e, j, name); /* who asked the other side knows more */
+        char *s = hint_ports(e, j, name);
+        if (!s)
+                s = hint_two_way(e, j, name); /* who asked the other side knows more */
         if (!s)
                 s = hint_local(e, j, addr);
         if (!s)

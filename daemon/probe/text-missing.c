@@ -100,6 +100,9 @@ int text_missing(const Evidence *e, const Judgement *j, char ***ret)
         _cleanup_strv_free_ char **l = NULL;
 
         int r = missing_other(e, j, &l);
+
+        if (r >= 0)
+                r = ports_missing(e, &l);
         if (r >= 0)
                 r = missing_tls(e, j, &l);
         if (r >= 0)

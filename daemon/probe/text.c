@@ -245,7 +245,9 @@ char *text_sentence(const Evidence *e, const Judgement *j)
         const char *head = head_label(e, buf);
         char *s = NULL;
 
-        s = sentence_two_way(e, j, head); /* who asked the other side knows more */
+        s = sentence_ports(e, j, head);
+        if (!s)
+                s = sentence_two_way(e, j, head); /* who asked the other side knows more */
         if (!s && j->verdict == VERDICT_INCONCLUSIVE)
                 return sentence_open(e, head);
         if (!s)

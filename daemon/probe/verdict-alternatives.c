@@ -30,6 +30,10 @@ static void beside_silence(const Evidence *e, const Judgement *j, List *l)
 {
         if (e->other.answered) /* it would have seen the others */
                 return;
+        if (j->verdict == VERDICT_FILTERED_SILENTLY && e->tcp.outcome == CONNECT_ESTABLISHED) {
+                add(l, VERDICT_REPLIES_LOST); /* of these ports alone */
+                return;
+        }
         if (j->verdict == VERDICT_FILTERED_SILENTLY) { /* others get through: it is this port */
                 add(l, VERDICT_BACKLOG_FULL);
                 add(l, VERDICT_REPLIES_LOST);

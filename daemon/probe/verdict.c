@@ -267,11 +267,13 @@ static void mend_loopback(const Evidence *e, Judgement *j)
                 say_local(j, VERDICT_NAME_IS_LOOPBACK, PROBE_PROVEN);
 }
 
-/* There is a connection: the service, then who we are to it, then the way back, then how well. */
+/* There is a connection: the service, then who we are to it, then its other ports, the way
+ * back, and how well. */
 static void judge_connection(const Evidence *e, Judgement *j)
 {
-        if (!judge_tls(e, j) && !judge_hello(e, j) && !judge_alive(e, j) && !judge_way_back(e, j) &&
-            !judge_quality(e, j) && !judge_half(e, j))
+        if (!judge_tls(e, j) && !judge_hello(e, j) && !judge_alive(e, j) && !judge_ports(e, j) &&
+            !judge_way_back(e, j) && !judge_quality(e, j) && !judge_untried(e, j) &&
+            !judge_half(e, j))
                 say_head(e, j, VERDICT_OK, PROBE_PROVEN);
 }
 

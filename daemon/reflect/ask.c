@@ -48,6 +48,7 @@ struct Ask {
         sd_event_source *deadline_timer;
 
         bool awaits; /* a reply is due on the line */
+        bool range;  /* it is the one about the range */
         uint8_t nonce[REFLECT_NONCE_SIZE];
         Doors *doors;
         Bulk *down, *up;
@@ -172,6 +173,18 @@ static void returned(Ask *a)
                 end_step(a, ASK_MET);
 }
 
+static int range_start(Ask *a);
+
+/* The fixed ports are done: the range, where it is wanted. Without it the rest is still known. */
+static void take_returned(Ask *a, const ReflectReply *p)
+{
+        if (p->refusal == REFLECT_NONE)
+                heard_back(a->r, p, a->doors);
+        if (p->refusal == REFLECT_NONE && a->q.thorough && !a->range && range_start(a) >= 0)
+                return;
+        returned(a);
+}
+
 static void on_line_reply(Line *l, const void *body, size_t size, void *userdata)
 {
         Ask *a = ((Candidate *)userdata)->ask;
@@ -205,9 +218,7 @@ static void on_line_reply(Line *l, const void *body, size_t size, void *userdata
                 end_step(a, ASK_MET);
                 return;
         case ASK_RETURNING:
-                if (p.refusal == REFLECT_NONE)
-                        heard_back(a->r, &p, a->doors);
-                returned(a);
+                take_returned(a, &p);
                 return;
         default:
                 return;
@@ -390,11 +401,31 @@ static size_t thin_out(const PortPlan *plan, uint16_t *ports, size_t n, size_t k
 static size_t choose_ports(const Ask *a, uint16_t ret[BACK_PORTS_MAX])
 {
         uint64_t seed;
+        PortPlan plan = a->q.plan;
         memcpy(&seed, a->nonce, sizeof(seed));
-        size_t n = plan_back_ports(&a->q.plan, seed, ret);
+        if (a->q.thorough)
+                plan.worker_first = plan.worker_last = 0;
+        size_t n = plan_back_ports(&plan, seed, ret);
         bool two = is_translated(a->r) ||
                    (addr_is_set(&a->q.node) && !addr_equal(&a->q.node, &a->r->here));
         return two ? thin_out(&a->q.plan, ret, n, TRANSLATED_SAMPLE) : n;
+}
+
+static int range_start(Ask *a)
+{
+        ReflectRequest q = {
+                .kind = REFLECT_BACK,
+                .back_first = a->q.plan.worker_first,
+                .back_last = a->q.plan.worker_last,
+        };
+
+        claim(a, &q);
+        a->deadline_timer = sd_event_source_disable_unref(a->deadline_timer);
+        int r = set_deadline(a, ASK_RANGE_TIMEOUT);
+        if (r >= 0)
+                r = send_request(a, &q);
+        a->range = r >= 0;
+        return r;
 }
 
 static int back_start(Ask *a)
@@ -402,6 +433,8 @@ static int back_start(Ask *a)
         ReflectRequest q = {.kind = REFLECT_BACK, .has_nonce = true};
         uint16_t ports[BACK_PORTS_MAX];
 
+        a->range = false;
+        a->r->n_back = 0;
         int r = random_bytes(a->nonce, sizeof(a->nonce));
         if (r < 0)
                 return r;
@@ -415,6 +448,11 @@ static int back_start(Ask *a)
                                                        .nonce = doors_have(a->doors, ports[i])};
         claim(a, &q);
         return send_request(a, &q);
+}
+
+void ask_set_plan(Ask *a, const PortPlan *plan)
+{
+        a->q.plan = *plan;
 }
 
 int ask_back(Ask *a, bool bulk)

@@ -14,6 +14,8 @@
 #define ASK_MEET_TIMEOUT (1200 * USEC_PER_MSEC)
 #define ASK_LOOK_TIMEOUT (700 * USEC_PER_MSEC)
 #define ASK_BACK_TIMEOUT (3 * USEC_PER_SEC)
+/* Of a whole range, once more: silence is believed after 2 s, rationed ICMP takes longer. */
+#define ASK_RANGE_TIMEOUT (15 * USEC_PER_SEC)
 
 typedef struct AskRequest {
         const Transport *transport; /* outlives the Ask */
@@ -25,6 +27,8 @@ typedef struct AskRequest {
         const char *interface; /* to bind, or NULL; copied */
         Addr node;             /* what Ray is told to announce, or unset */
         PortPlan plan;         /* whose worker's ports are connected back to */
+        bool thorough;         /* to every port of the worker processes, not to a sample; only a
+                                  reflector that a person started does so */
         Versions here;
 } AskRequest;
 
@@ -53,4 +57,6 @@ DEFINE_CLEANUP(Ask *, ask_free);
 
 /* -ENOTCONN when there is no reflector to ask. bulk: large transfers beside it. */
 int ask_look(Ask *a);
+/* Other ports than those of the request are to be connected back to. */
+void ask_set_plan(Ask *a, const PortPlan *plan);
 int ask_back(Ask *a, bool bulk);

@@ -59,10 +59,16 @@ void heard_look(Reflection *r, const ReflectReply *p)
 
 void heard_back(Reflection *r, const ReflectReply *p, const Doors *doors)
 {
-        r->n_back = MIN(p->n_back, (size_t)BACK_TRIES_MAX);
-        for (size_t i = 0; i < r->n_back; i++) {
-                r->back[i] = p->back[i];
-                r->back[i].ours = doors_have(doors, p->back[i].addr.port);
+        for (size_t i = 0; i < p->n_back; i++) {
+                BackTry *t = &r->back[MIN(r->n_back, (size_t)BACK_TRIES_MAX - 1)];
+                if (r->n_back == BACK_TRIES_MAX) {
+                        t->last_port = MAX(p->back[i].last_port, p->back[i].addr.port);
+                        t->result = BACK_NOT_TRIED;
+                        continue;
+                }
+                r->n_back++;
+                *t = p->back[i];
+                t->ours = t->last_port == 0 && doors_have(doors, t->addr.port);
         }
 }
 

@@ -7,7 +7,8 @@
 
 void heard_begin(Reflection *r, const ReflectReply *p);
 void heard_look(Reflection *r, const ReflectReply *p);
-/* doors: which of the ports were ours. */
+/* Behind what was heard before; what there is no room for is not known. doors: which of the ports
+ * were ours. */
 void heard_back(Reflection *r, const ReflectReply *p, const Doors *doors);
 /* Why something was not done, for people. */
 void heard_refusal(Reflection *r, const ReflectReply *p);

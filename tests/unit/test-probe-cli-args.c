@@ -96,8 +96,15 @@ static void test_both_sides(void **state)
         assert_int_equal(
                 parse((const char *[]){"--code", text, "head", NULL}, &a, err, sizeof(err)), 1);
         assert_true(a.has_code);
+        assert_false(a.all || a.thorough);
         assert_memory_equal(&a.code.secret, &code.secret, sizeof(code.secret));
         assert_int_equal(a.code.port, 7000);
+        reflect_code_format(text, &code);
+        assert_int_equal(
+                parse((const char *[]){"--all", "--thorough", "--code", text, "head", NULL}, &a,
+                      err, sizeof(err)),
+                1);
+        assert_true(a.all && a.thorough);
         assert_int_equal(strspn(text, "x"), strlen(text)); /* nobody reads it in ps */
         assert_string_equal(a.host, "head");
         assert_int_equal(a.port, 6379);
@@ -139,6 +146,10 @@ static void test_mistakes(void **state)
                 {{"-4", "fd77::1", NULL}, "HOST fd77::1"},
                 {{"-6", "10.77.0.1", NULL}, "HOST 10.77.0.1"},
                 {{"-6", "--from", "10.77.0.2", "compute04", NULL}, "--from 10.77.0.2"},
+                {{"--serve", "--all", NULL}, "--serve"},
+                {{"--serve", "--thorough", NULL}, "--serve"},
+                {{"--thorough", "a", NULL}, "--thorough: wants --code"},
+                {{"--all=yes", "a", NULL}, "--all=yes"},
                 {{"0.0.0.0", NULL}, "HOST 0.0.0.0"},
                 {{"ff02::1", NULL}, "HOST ff02::1"},
                 {{"a", "0", NULL}, "PORT 0"},

@@ -165,6 +165,47 @@ static void test_json(void **state)
         assert_non_null(strstr(buf, "\"direction\": null"));
         assert_non_null(strstr(buf, "\"hint\": null"));
         assert_non_null(strstr(buf, "\"alternatives\": []"));
+        assert_non_null(strstr(buf, "\"ports\": null"));
+}
+
+static void test_json_ports(void **state)
+{
+        char buf[OUTPUT_MAX];
+        PortRange there[] = {
+                {.first = 6379, .last = 6388, .state = PORT_OPEN},
+                {.first = 10002, .last = 19999, .state = PORT_REJECTED},
+        };
+        ProbeReport r = report(VERDICT_REJECTED_AT_HEAD);
+        _cleanup_json_ Json *j = NULL, *k = NULL;
+        int64_t port;
+
+        assert_int_equal(addr_parse("10.77.2.2", &there[1].icmp.from), 0);
+        r.all = true;
+        r.ports = there;
+        r.n_ports = ELEMENTSOF(there);
+        to_file(&r, &(OutputStyle){.json = true, .stream = true}, buf);
+        assert_int_equal(json_parse(buf, strlen(buf), &j), 0);
+        const Json *forward = json_get(json_get(j, "ports"), "forward");
+        assert_int_equal(json_length(forward), 2);
+        assert_string_equal(json_get_str(json_at(forward, 0), "state"), "open");
+        assert_null(json_get_str(json_at(forward, 0), "from"));
+        assert_string_equal(json_get_str(json_at(forward, 1), "state"), "rejected");
+        assert_string_equal(json_get_str(json_at(forward, 1), "from"), "10.77.2.2");
+        assert_int_equal(json_get_int(json_at(forward, 1), "first", &port), 0);
+        assert_int_equal(port, 10002);
+        assert_int_equal(json_get_int(json_at(forward, 1), "last", &port), 0);
+        assert_int_equal(port, 19999);
+        assert_non_null(strstr(buf, "\"back\":null"));
+
+        /* asked for, and not come to */
+        r.ports = NULL;
+        r.n_ports = 0;
+        r.back = there;
+        r.n_back = 1;
+        to_file(&r, &(OutputStyle){.json = true, .stream = true}, buf);
+        assert_int_equal(json_parse(buf, strlen(buf), &k), 0);
+        assert_non_null(strstr(buf, "\"forward\":null"));
+        assert_int_equal(json_length(json_get(json_get(k, "ports"), "back")), 1);
 }
 
 int main(void)
@@ -173,6 +214,7 @@ int main(void)
                 cmocka_unit_test(test_colours),
                 cmocka_unit_test(test_text),
                 cmocka_unit_test(test_json),
+                cmocka_unit_test(test_json_ports),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

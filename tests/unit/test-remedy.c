@@ -84,14 +84,34 @@ static void test_open_ports(void **state)
            "firewall manager runs there");
 }
 
+static void test_open_out(void **state)
+{
+        Addr four = A("10.77.2.2"), six = A("fd77:2::2");
+        four.port = 6379;
+        is(remedy_open_out(FIREWALL_NFTABLES, REMEDY_HERE, &four, NULL),
+           "here, as root: nft insert rule inet filter output ip daddr 10.77.2.2 tcp dport 6379 "
+           "accept # and in /etc/nftables.conf");
+        is(remedy_open_out(FIREWALL_NFTABLES, REMEDY_HERE, &six, "6380-6388,8265"),
+           "here, as root: nft insert rule inet filter output ip6 daddr fd77:2::2 tcp dport "
+           "'{ 6380-6388,8265 }' accept # and in /etc/nftables.conf");
+        is(remedy_open_out(FIREWALL_UFW, REMEDY_HERE, &four, "6380-6388,8265"),
+           "here, as root: ufw allow out to 10.77.2.2 port 6380:6388,8265 proto tcp");
+        is(remedy_open_out(FIREWALL_IPTABLES, "c4", &four, "10002-19999"),
+           "on c4, as root: iptables -I OUTPUT -p tcp -d 10.77.2.2 --dport 10002:19999 -j ACCEPT "
+           "&& netfilter-persistent save");
+        is(remedy_open_out(FIREWALL_FIREWALLD, "c4", &six, "1,2-3"),
+           "on c4, as root: firewall-cmd --permanent --direct --add-rule ipv6 filter OUTPUT 0 -p "
+           "tcp -d fd77:2::2 -m multiport --dports 1,2:3 -j ACCEPT && firewall-cmd --reload");
+}
+
 static void test_every_manager(void **state)
 {
         Addr four = A("10.77.2.2"), six = A("fd77:2::2");
         for (FirewallManager m = 0; m < _FIREWALL_MANAGER_MAX; m++)
                 for (RemedyProfile p = 0; p < _REMEDY_PROFILE_MAX; p++) {
                         _cleanup_free_ char *a = remedy_open_ports(m, "c4", AF_INET, "1,2-3", p);
-                        _cleanup_free_ char *b = remedy_open_out(m, "c4", &four);
-                        _cleanup_free_ char *c = remedy_open_out(m, REMEDY_HERE, &six);
+                        _cleanup_free_ char *b = remedy_open_out(m, "c4", &four, NULL);
+                        _cleanup_free_ char *c = remedy_open_out(m, REMEDY_HERE, &six, NULL);
                         assert_true(a && b && c);
                         takes(a);
                         takes(b);
@@ -122,6 +142,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_open_ports),
+                cmocka_unit_test(test_open_out),
                 cmocka_unit_test(test_every_manager),
                 cmocka_unit_test(test_others),
         };
