@@ -249,7 +249,7 @@ static int conclude(TlsClient *t)
         tls_error_text(f->text, sizeof(f->text));
         if (!t->over)
                 return -EPROTO;
-        str_copy(f->text, sizeof(f->text), "more bytes than a handshake has");
+        str_copy(f->text, sizeof(f->text), "records without end");
         return -EMSGSIZE;
 }
 

@@ -679,6 +679,49 @@ static void test_broken(void **state)
         assert_int_equal(error, -EMSGSIZE);
 }
 
+/* Tickets without end behind the handshake: no data in them, and no end of ours but by the limit.
+ */
+static void test_tickets(void **state)
+{
+        Fixture f;
+        size_t n = 0;
+
+        start(&f, (Rules){.id = &head}, trusting());
+        turn(&f);
+        assert_true(f.connected);
+        for (; n < 5000 && !f.closed; n++) {
+                if (SSL_new_session_ticket(f.ssl) != 1 || SSL_do_handshake(f.ssl) != 1)
+                        break;
+                turn(&f);
+        }
+        assert_true(f.closed);
+        assert_int_equal(f.error, -EMSGSIZE);
+        assert_int_equal(facts(&f).outcome, TLS_OUTCOME_BROKEN);
+        assert_true(facts(&f).negotiated);
+        assert_in_range(n * 100, TLS_IDLE_MAX / 10, 2 * TLS_IDLE_MAX);
+        stop(&f);
+}
+
+/* Whoever gives up early must not take what did not begin for an end. */
+static void test_not_begun(void **state)
+{
+        Fixture f = {0};
+
+        start_to(&f, trusting(), NULL, "10.77.2.2", false);
+        TlsFacts t = facts(&f);
+        assert_int_equal(t.outcome, TLS_OUTCOME_NONE);
+        assert_false(tls_facts_ended(&t));
+        turn(&f);
+        t = facts(&f);
+        assert_int_equal(t.outcome, TLS_OUTCOME_UNDER_WAY);
+        assert_false(tls_facts_ended(&t));
+        hang_up(&f);
+        turn(&f);
+        t = facts(&f);
+        assert_true(tls_facts_ended(&t));
+        stop(&f);
+}
+
 /* --- files ---------------------------------------------------------------------------------------
  */
 
@@ -786,6 +829,8 @@ int main(void)
                 cmocka_unit_test(test_closed),
                 cmocka_unit_test(test_refused_at_once),
                 cmocka_unit_test(test_broken),
+                cmocka_unit_test(test_tickets),
+                cmocka_unit_test(test_not_begun),
                 cmocka_unit_test(test_files),
                 cmocka_unit_test(test_sniff),
         };
