@@ -155,6 +155,7 @@ CASES = [
     TwoWay("Ray announces an address that the head does not reach", "WRONG_INTERFACE", setup=node_address, role="local", direction="local", within=4),
     TwoWay("large packets of the head vanish", "MTU_HOLE_IN", setup=hole("tcp sport 6388"), within=4, **BACK),
     TwoWay("large packets to the head vanish", "MTU_HOLE_OUT", setup=hole("tcp dport 6388"), direction="out", within=4),
+    TwoWay("a name of two addresses, the first has no way", "OK", setup=both(service.dns, gcs(), service.reject_first), target="second.lab.test", where="head", within=2, says="can connect to this machine"),
     # --- the connect fails: tables A and B with the other side's view
     TwoWay("A1 port closed", "PORT_CLOSED", where="head", within=1, says="nothing listens on port 6379"),
     TwoWay("A2 head rejects with tcp reset", "REFUSED_BY_FIREWALL", "likely", setup=both(server, nft("head", "input", f"{PORT} reject with tcp reset")), role="head", where="head", direction="out", within=1.5),
