@@ -1,15 +1,5 @@
-/* One examination.
- *
- *   NAMING ──> MEETING (only with a reflector) ──> CONNECTING
- *
- *   NAMING ──> CONNECTING ──> GREETING ──> ASKING (CheckAlive) ──> DONE
- *      │           │             │
- *      │           ├──this address fails, the name has another──> CONNECTING
- *      └───────────┴─────────────┴──the cause is plain, or the deadline────> DONE
- *
- *   instead of DONE, when all ports are asked for and the head is there ──> SCANNING ──> DONE
- *
- * Every step writes into the Evidence; the judgement is made from it once, at the end. */
+/* One examination: the stages of state.h, one after the other. Each writes into the Evidence; the
+ * judgement is made from it once, at the end. */
 #include "probe/probe.h"
 
 #include <stdio.h>
@@ -24,6 +14,7 @@
 #include "probe/other-side.h"
 #include "probe/ports.h"
 #include "probe/report.h"
+#include "probe/state.h"
 #include "probe/tcp.h"
 #include "probe/text.h"
 #include "sys/resolve.h"
@@ -37,21 +28,6 @@
 #define SCAN_SPARE (50 * USEC_PER_MSEC)
 /* A multi-homed head has a few addresses; more could not be tried before the deadline anyway. */
 #define ADDRS_MAX 4
-
-typedef enum ProbeState {
-        PROBE_NAMING,     /* the name is looked up */
-        PROBE_MEETING,    /* a reflector is met, before anything is sent to the port */
-        PROBE_CONNECTING, /* the connect stage runs */
-        PROBE_GREETING,   /* connected, the hello stage runs: who answers? */
-        PROBE_ASKING,     /* it speaks gRPC: is it a GCS, and which? */
-        PROBE_LOOKING,    /* no connection: what did the reflector see of it? */
-        PROBE_RETURNING,  /* all is well: does the head get back here? */
-        PROBE_MEASURING,  /* it is: how well does the way work? */
-        PROBE_SCANNING,   /* the head is there: what about its other ports? */
-        PROBE_DONE,       /* the report was given */
-        _PROBE_STATE_MAX,
-        _PROBE_STATE_INVALID = -EINVAL,
-} ProbeState;
 
 struct Probe {
         sd_event *event; /* weak */
@@ -90,42 +66,6 @@ struct Probe {
         sd_event_source *start_defer;
 };
 
-static const uint32_t next_states[_PROBE_STATE_MAX] = {
-        [PROBE_NAMING] = 1U << PROBE_MEETING | 1U << PROBE_CONNECTING | 1U << PROBE_DONE,
-        [PROBE_MEETING] = 1U << PROBE_CONNECTING | 1U << PROBE_DONE,
-        [PROBE_CONNECTING] = 1U << PROBE_CONNECTING | 1U << PROBE_MEETING | 1U << PROBE_GREETING |
-                             1U << PROBE_LOOKING | 1U << PROBE_SCANNING | 1U << PROBE_DONE,
-        [PROBE_LOOKING] = 1U << PROBE_CONNECTING | 1U << PROBE_MEETING | 1U << PROBE_SCANNING |
-                          1U << PROBE_DONE,
-        [PROBE_GREETING] = 1U << PROBE_ASKING | 1U << PROBE_SCANNING | 1U << PROBE_DONE,
-        [PROBE_ASKING] = 1U << PROBE_MEASURING | 1U << PROBE_SCANNING | 1U << PROBE_RETURNING |
-                         1U << PROBE_DONE,
-        [PROBE_MEASURING] = 1U << PROBE_SCANNING | 1U << PROBE_RETURNING | 1U << PROBE_DONE,
-        [PROBE_SCANNING] = 1U << PROBE_RETURNING | 1U << PROBE_DONE,
-        [PROBE_RETURNING] = 1U << PROBE_DONE,
-};
-
-/* A stage with steps of its own has no name here. */
-static const char *const step_names[_PROBE_STATE_MAX] = {
-        [PROBE_NAMING] = "name",        [PROBE_CONNECTING] = "connect",
-        [PROBE_ASKING] = "check-alive", [PROBE_MEETING] = "reflector",
-        [PROBE_LOOKING] = "look",       [PROBE_RETURNING] = "back",
-        [PROBE_MEASURING] = "measure",  [PROBE_SCANNING] = "ports",
-};
-
-/* The same for people who wait for its end. */
-static const char *const doing[_PROBE_STATE_MAX] = {
-        [PROBE_NAMING] = "looking up the name",
-        [PROBE_CONNECTING] = "waiting for an answer to the SYNs",
-        [PROBE_ASKING] = "asking the GCS whether it is alive",
-        [PROBE_MEETING] = "meeting the reflector",
-        [PROBE_LOOKING] = "asking the reflector what it saw",
-        [PROBE_RETURNING] = "waiting for the head to connect back",
-        [PROBE_MEASURING] = "measuring the way",
-        [PROBE_SCANNING] = "trying every port of the head",
-        [PROBE_DONE] = "done",
-};
-
 /* What a state started and does not outlive. */
 static void stop_work(Probe *p)
 {
@@ -160,65 +100,20 @@ const char *probe_doing(const Probe *p, usec_t *ret_since)
         if (p->hello)
                 return hello_stage_doing(p->hello, ret_since);
         *ret_since = p->state_since;
-        return strempty(doing[p->state]);
-}
-
-static char *connect_result(const Evidence *e)
-{
-        const ConnectFacts *t = &e->tcp;
-        char from[ADDR_MAX] = "";
-
-        if (t->outcome == CONNECT_ESTABLISHED)
-                return strdup("connected");
-        if (t->outcome == CONNECT_PENDING)
-                return str_printf("silence: %u SYNs, %u sent again", t->n_sockets,
-                                  t->total_retrans);
-        if (!t->icmp.seen)
-                return strdup(strerror(t->error));
-        if (addr_is_set(&t->icmp.from))
-                addr_format(from, &t->icmp.from);
-        return str_printf("%s: ICMP %u/%u from %s", strerror(t->error), t->icmp.type, t->icmp.code,
-                          from);
-}
-
-static char *step_result(const Probe *p)
-{
-        const Evidence *e = &p->e;
-        char addr[ADDR_PORT_MAX];
-        switch (p->state) {
-        case PROBE_NAMING:
-                return addr_is_set(&e->addr) ? strdup(addr_format(addr, &e->addr))
-                                             : strdup(e->name_text);
-        case PROBE_CONNECTING:
-                return connect_result(e);
-        case PROBE_ASKING:
-                return strdup(e->alive.outcome == ALIVE_OK ? "serving" : e->alive.text);
-        case PROBE_SCANNING:
-                return str_printf("%zu ports in %zu ranges",
-                                  port_ranges_count(p->ports.ranges, p->ports.n, ~0U), p->ports.n);
-        case PROBE_MEETING:
-        case PROBE_LOOKING:
-        case PROBE_RETURNING:
-                return strdup(!isempty(e->other.text) ? e->other.text : "answered");
-        case PROBE_MEASURING:
-                return strdup(e->large.out == LARGE_HOLE || e->large.in == LARGE_HOLE
-                                      ? "large packets vanish"
-                              : e->large.out == LARGE_ARRIVED ? "large packets pass"
-                                                              : "as far as it can be seen");
-        default:
-                return NULL;
-        }
+        return probe_state_doing(p->state);
 }
 
 static int probe_set_state(Probe *p, ProbeState state)
 {
-        if (!(next_states[p->state] & 1U << state))
-                return -EPROTO;
+        const char *step = probe_state_step(p->state);
         usec_t now = now_mono();
-        if (step_names[p->state])
-                report_add_step(&p->report, step_names[p->state],
-                                usec_sub(p->state_since, p->began), usec_sub(now, p->state_since),
-                                step_result(p));
+
+        if (!probe_state_may(p->state, state))
+                return -EPROTO;
+        if (step)
+                report_add_step(&p->report, step, usec_sub(p->state_since, p->began),
+                                usec_sub(now, p->state_since),
+                                probe_state_result(p->state, &p->e, &p->ports));
         p->state = state;
         p->state_since = now;
         return 0;
@@ -294,7 +189,7 @@ static bool try_look(Probe *p)
 
 static bool try_back(Probe *p)
 {
-        if (!(next_states[p->state] & 1U << PROBE_RETURNING) || p->e.cut || !p->other ||
+        if (!probe_state_may(p->state, PROBE_RETURNING) || p->e.cut || !p->other ||
             !serves(from_here(p)) || other_side_back(p->other) < 0)
                 return false;
         return probe_set_state(p, PROBE_RETURNING) >= 0;
@@ -313,7 +208,7 @@ static void on_scanned(PortsStage *s, void *userdata)
 /* Somebody is there, whatever is wrong with it: then its other ports say more. */
 static bool wants_ports(const Probe *p)
 {
-        if (!p->e.all || p->e.ports || p->e.cut || !(next_states[p->state] & 1U << PROBE_SCANNING))
+        if (!p->e.all || p->e.ports || p->e.cut || !probe_state_may(p->state, PROBE_SCANNING))
                 return false;
         /* of several addresses that failed the first is told of, not the last */
         if (p->first && p->e.tcp.outcome != CONNECT_ESTABLISHED)

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "probe/facts.h"
 #include "probe/probe.h"
+#include "probe/state.h"
 #include "probe/talk.h"
 #include "sys/probe-sock.h"
 
@@ -458,10 +459,27 @@ static void test_tables(void **state)
                 assert_int_equal(probe_place_from_string(probe_place_to_string(p)), p);
 }
 
+/* Every stage may end it all, has words for who waits, and nothing comes after the end. */
+static void test_stages(void **state)
+{
+        for (ProbeState i = 0; i < _PROBE_STATE_MAX; i++) {
+                assert_int_equal(probe_state_may(i, PROBE_DONE), i != PROBE_DONE);
+                assert_false(probe_state_may(PROBE_DONE, i));
+                assert_false(probe_state_may(i, PROBE_NAMING));
+                if (i != PROBE_GREETING) /* tells its own steps */
+                        assert_true(!isempty(probe_state_doing(i)));
+        }
+        assert_true(probe_state_may(PROBE_NAMING, PROBE_MEETING));
+        assert_true(probe_state_may(PROBE_CONNECTING, PROBE_LOOKING));
+        assert_false(probe_state_may(PROBE_CONNECTING, PROBE_RETURNING)); /* nothing serves yet */
+        assert_false(probe_state_may(PROBE_RETURNING, PROBE_CONNECTING));
+}
+
 int main(void)
 {
         (void)signal(SIGPIPE, SIG_IGN);
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_stages),
                 cmocka_unit_test(test_sock_refused),
                 cmocka_unit_test(test_sock_established),
                 cmocka_unit_test(test_sock_at_once),
