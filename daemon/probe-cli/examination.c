@@ -8,7 +8,8 @@
 
 /* The name servers answered long ago, the rest of nsswitch.conf is given so much more. */
 #define NSS_PATIENCE (20 * USEC_PER_MSEC)
-/* Nothing else is left to ask. */
+/* The name servers answered, and nothing else is left to ask; of silent ones nobody else here hears
+ * more, unless it did already. */
 #define NSS_LAST USEC_PER_SEC
 
 #define DEADLINE_DEFAULT (6 * USEC_PER_SEC)
@@ -38,9 +39,10 @@ static int try_nss(Examination *x, Probe *p, const ProbeReport *report)
         char addr[ADDR_MAX];
         NssFacts f;
         usec_t left = usec_sub(x->end, now_mono());
+        usec_t patience = report->verdict == VERDICT_NAME_NOT_FOUND ? NSS_LAST : NSS_PATIENCE;
 
         if (!is_nameless(report->verdict) || addr_is_set(&x->addr) ||
-            nss_wait(&x->nss, MIN(left, NSS_LAST), &f) <= 0 || f.n == 0)
+            nss_wait(&x->nss, MIN(left, patience), &f) <= 0 || f.n == 0)
                 return -ENOENT;
         x->addr = f.addrs[0];
         (void)snprintf(x->note, sizeof(x->note), "%s; this system (nsswitch.conf) says %s",

@@ -22,7 +22,7 @@
 #define DEADLINE_DEFAULT (6 * USEC_PER_SEC)
 /* with all ports: few descriptors and rationed ICMP take their time */
 #define DEADLINE_ALL  (20 * USEC_PER_SEC)
-#define NAME_TIMEOUT  (2 * USEC_PER_SEC)
+#define NAME_TIMEOUT  (1800 * USEC_PER_MSEC)
 #define ALIVE_TIMEOUT (2 * USEC_PER_SEC)
 /* of it the words at the end */
 #define SCAN_SPARE (50 * USEC_PER_MSEC)

@@ -19,7 +19,8 @@
 
 #define TICK          (100 * USEC_PER_MSEC)
 #define CONTROL_AFTER (400 * USEC_PER_MSEC)
-#define NO_CARRIER    (100 * USEC_PER_MSEC)
+/* what is known without any answer: a link that has no carrier */
+#define NO_CARRIER (20 * USEC_PER_MSEC)
 /* so many failures inside this machine in a row are not somebody else's */
 #define OWN_DROPS   2
 #define GIVE_UP     (3600 * USEC_PER_MSEC)
@@ -377,8 +378,8 @@ int tcp_stage_new(sd_event *event, Evidence *e, tcp_stage_cb cb, void *userdata,
         if (r < 0)
                 return r;
         e->connected = true;
-        r = sd_event_add_time_relative(event, &t->tick_timer, CLOCK_MONOTONIC, TICK, USEC_PER_MSEC,
-                                       on_tick_timer, t);
+        r = sd_event_add_time_relative(event, &t->tick_timer, CLOCK_MONOTONIC, NO_CARRIER,
+                                       USEC_PER_MSEC, on_tick_timer, t);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(t);

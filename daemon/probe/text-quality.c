@@ -21,7 +21,10 @@ static char *sentence_clock(const Evidence *e, const Judgement *j, const char *h
 {
         char by[DURATION_MAX];
         int64_t off = e->other.clock_offset_usec;
-        format_duration(by, (usec_t)llabs(off));
+        usec_t size = (usec_t)llabs(off);
+        /* nobody wants to know of an hour how many milliseconds it lacks */
+        usec_t step = size < 10 * USEC_PER_SEC ? 10 * USEC_PER_MSEC : USEC_PER_SEC;
+        format_duration(by, (size + step / 2) / step * step);
 
         if (j->place == PROBE_PLACE_HEAD)
                 return str_printf("the clock of head %s is %s %s this machine's, and nobody keeps "
