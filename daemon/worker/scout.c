@@ -17,6 +17,7 @@
 /* A head that does not take a connection in this time is tried at its next address. */
 #define KNOCK_TIMEOUT (2 * USEC_PER_SEC)
 #define PROBE_AGAIN   (USEC_PER_SEC / 4)
+#define PROBE_PAUSE   (3 * USEC_PER_SEC)
 #define WHY_FRESH     USEC_PER_SEC
 #define SLOW_AFTER    USEC_PER_MIN
 
@@ -209,7 +210,7 @@ static void on_round(Watch *w, void *userdata)
                 update(s);
                 return;
         }
-        (void)free_and_strdup(&s->refusal, watch_facts(w)->text);
+        bool reworded = free_and_strdup(&s->refusal, watch_facts(w)->text) > 0;
         if (watch_facts(w)->status != s->refused) { /* another trouble than was explained */
                 s->refused = watch_facts(w)->status;
                 /* a probe sees it as soon as a round does: what it just said is about this */
@@ -218,7 +219,10 @@ static void on_round(Watch *w, void *userdata)
                 backoff_reset(&s->probing);
                 if (!s->probe)
                         arm(s->probe_timer, PROBE_AGAIN);
-        }
+        } else if (reworded && s->candidate && s->candidate->n_addrs == 1 && !s->probe)
+                /* refused in another way than before: a firewall was opened, a server started */
+                arm(s->probe_timer,
+                    MAX(PROBE_AGAIN, usec_sub(PROBE_PAUSE, usec_sub(now_mono(), s->why_at))));
         if (!s->probe && sd_event_source_get_enabled(s->probe_timer, NULL) <= 0)
                 arm(s->probe_timer, 0);
         if (sd_event_source_get_enabled(s->ask_timer, NULL) <= 0)

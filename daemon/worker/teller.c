@@ -68,11 +68,9 @@ MessageId teller_message(Verdict v)
         }
 }
 
-/* The same verdict in other words (a time, a count) is no news. */
-static usec_t wait_before(const Teller *t, Verdict v)
+usec_t teller_wait_before(Verdict told, usec_t passed, Verdict now)
 {
-        usec_t passed = usec_sub(now_mono(), t->told_at);
-        return t->told && v >= 0 && v == t->told_verdict ? usec_sub(SAME_AGAIN, passed) : 0;
+        return now >= 0 && now == told ? usec_sub(SAME_AGAIN, passed) : 0;
 }
 
 static void keep_told(Teller *t, const char *reason, Verdict v)
@@ -92,7 +90,9 @@ static usec_t tell_waiting(Teller *t)
 
         if (streq_ptr(t->told, reason) || (t->lost && v < 0))
                 return 0;
-        usec_t wait = wait_before(t, v);
+        usec_t wait =
+                t->told ? teller_wait_before(t->told_verdict, usec_sub(now_mono(), t->told_at), v)
+                        : 0;
         if (wait > 0)
                 return wait;
         if (!ratelimit_below(&t->waiting, now_mono()))

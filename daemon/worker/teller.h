@@ -21,5 +21,9 @@ void teller_move(Teller *t, WorkerState before, WorkerState now, const char *rea
  * verdict is told as soon as it has settled; one and the same in other words, once a minute. */
 void teller_wait(Teller *t);
 
+/* How long the reason of verdict `now` still waits, when one of `told` was told `passed` ago: other
+ * words (a time, a count) for the same verdict are no news. 0: not at all. */
+usec_t teller_wait_before(Verdict told, usec_t passed, Verdict now);
+
 /* The message of a reason of waiting that is this verdict's: one for each family of causes. */
 MessageId teller_message(Verdict v);

@@ -184,10 +184,24 @@ static void test_families(void **state)
         }
 }
 
+/* A changed verdict is told at once, the same one in other words once a minute at most. */
+static void test_same_again(void **state)
+{
+        assert_int_equal(teller_wait_before(VERDICT_LOSSY_OR_SLOW, USEC_PER_SEC, VERDICT_OK), 0);
+        assert_int_equal(
+                teller_wait_before(VERDICT_LOSSY_OR_SLOW, USEC_PER_SEC, VERDICT_LOSSY_OR_SLOW),
+                USEC_PER_MIN - USEC_PER_SEC);
+        assert_int_equal(
+                teller_wait_before(VERDICT_LOSSY_OR_SLOW, USEC_PER_MIN, VERDICT_LOSSY_OR_SLOW), 0);
+        /* reasons without a verdict differ when their words do */
+        assert_int_equal(teller_wait_before(_VERDICT_INVALID, 0, _VERDICT_INVALID), 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_families),
+                cmocka_unit_test(test_same_again),
                 cmocka_unit_test(test_same_words),
                 cmocka_unit_test(test_lost_head),
         };
