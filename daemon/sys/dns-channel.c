@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "base/alloc.h"
 #include "base/strv.h"
+#include "sys/deadline.h"
 
 /* A socket each for UDP and TCP of a handful of servers. */
 #define SOCKETS_MAX    32
@@ -16,7 +17,7 @@
 struct DnsChannel {
         sd_event *event;
         ares_channel ares;
-        sd_event_source *timer;
+        Deadline *again; /* c-ares wants to send once more, or to give up */
         struct {
                 int fd;
                 sd_event_source *io;
@@ -29,13 +30,12 @@ ares_channel dns_channel_ares(DnsChannel *c)
         return c->ares;
 }
 
-static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
+static void on_again(void *userdata)
 {
         DnsChannel *c = userdata;
 
         ares_process_fd(c->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
         (void)dns_channel_arm(c);
-        return 0;
 }
 
 int dns_channel_arm(DnsChannel *c)
@@ -43,10 +43,8 @@ int dns_channel_arm(DnsChannel *c)
         struct timeval tv;
 
         if (!ares_timeout(c->ares, NULL, &tv))
-                return sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
-        usec_t in = (usec_t)tv.tv_sec * USEC_PER_SEC + (usec_t)tv.tv_usec;
-        int r = sd_event_source_set_time_relative(c->timer, in);
-        return r < 0 ? r : sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
+                return deadline_move(c->again, USEC_INFINITY);
+        return deadline_move(c->again, (usec_t)tv.tv_sec * USEC_PER_SEC + (usec_t)tv.tv_usec);
 }
 
 static int on_socket_io(sd_event_source *s, int fd, uint32_t revents, void *userdata)
@@ -124,10 +122,7 @@ int dns_channel_new(sd_event *event, const DnsChannelOptions *options, DnsChanne
         if (options->servers)
                 r = ares_to_errno(ares_set_servers_ports_csv(c->ares, options->servers));
         if (r >= 0)
-                r = sd_event_add_time(event, &c->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY,
-                                      on_timer, c);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+                r = deadline_new(event, USEC_INFINITY, TIMER_ACCURACY, on_again, c, &c->again);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(c);
@@ -142,7 +137,7 @@ DnsChannel *dns_channel_free(DnsChannel *c)
                 ares_destroy(c->ares);
         for (size_t i = 0; i < c->n_sockets; i++)
                 sd_event_source_disable_unref(c->sockets[i].io);
-        sd_event_source_disable_unref(c->timer);
+        deadline_free(c->again);
         sd_event_unref(c->event);
         free(c);
         return NULL;

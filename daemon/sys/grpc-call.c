@@ -5,12 +5,13 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "sys/deadline.h"
 #include "wire/grpc.h"
 
 struct GrpcCall {
         H2Request *request;
         H2 *h; /* weak; only to ask its phase */
-        sd_event_source *deadline_timer;
+        Deadline *deadline;
         size_t reply_max;
         grpc_cb cb;
         void *userdata;
@@ -32,7 +33,7 @@ GrpcCall *grpc_call_free(GrpcCall *call)
 {
         if (!call)
                 return NULL;
-        sd_event_source_disable_unref(call->deadline_timer);
+        deadline_free(call->deadline);
         h2_request_free(call->request);
         free(call);
         return NULL;
@@ -112,7 +113,7 @@ static void on_response(H2Request *q, const H2Response *response, void *userdata
         GrpcResult res = {.status = -1, .text = ""};
         _cleanup_free_ char *text = NULL;
 
-        call->deadline_timer = sd_event_source_disable_unref(call->deadline_timer);
+        call->deadline = deadline_free(call->deadline);
         if (response->error == 0 ||
             (response->error == -ECONNABORTED && h2_response_header(response, "grpc-status")))
                 read_answer(call, response, &res, &text);
@@ -123,7 +124,7 @@ static void on_response(H2Request *q, const H2Response *response, void *userdata
         call->cb(call, &res, call->userdata);
 }
 
-static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_deadline(void *userdata)
 {
         GrpcCall *call = userdata;
         GrpcResult res = {.outcome = GRPC_TIMEOUT,
@@ -131,10 +132,9 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
                           .status = -1,
                           .text = "no answer in time"};
 
-        call->deadline_timer = sd_event_source_disable_unref(call->deadline_timer);
+        call->deadline = deadline_free(call->deadline);
         call->request = h2_request_free(call->request);
         call->cb(call, &res, call->userdata);
-        return 0;
 }
 
 /* Visible ASCII and no line ends: what a header can carry. */
@@ -190,8 +190,8 @@ int grpc_call_new(sd_event *event, H2 *h, const GrpcRequest *request, grpc_cb cb
                            .reply_max = request->reply_max ? request->reply_max : GRPC_REPLY_MAX,
                            .cb = cb,
                            .userdata = userdata};
-        int r = sd_event_add_time_relative(event, &call->deadline_timer, CLOCK_MONOTONIC,
-                                           request->timeout, 10 * USEC_PER_MSEC, on_deadline, call);
+        int r = deadline_new(event, request->timeout, 10 * USEC_PER_MSEC, on_deadline, call,
+                             &call->deadline);
         if (r < 0)
                 return r;
         r = submit(call, h, request);

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "sys/deadline.h"
 #include "sys/dns-channel.h"
 
 /* Both address families are asked at once; when one has answered, the other gets this long more.
@@ -53,7 +54,7 @@ struct ResolveQuery {
         Part raw_part;     /* the same as the first, raw */
         bool raw;          /* asked once more for the rcode */
         bool from_hosts;
-        sd_event_source *deadline_timer;
+        Deadline *deadline;
         sd_event_source *done;
         bool finished;
         ResolveResult result;
@@ -102,7 +103,7 @@ static ResolveQuery *query_free(ResolveQuery *q)
         if (!q)
                 return NULL;
         q->finished = true; /* callbacks of a dying channel change nothing any more */
-        sd_event_source_disable_unref(q->deadline_timer);
+        deadline_free(q->deadline);
         sd_event_source_disable_unref(q->done);
         dns_channel_free(q->channel);
         dns_channel_free(q->spent);
@@ -187,12 +188,10 @@ static void query_finish(ResolveQuery *q, ResolveResult result)
         (void)sd_event_source_set_enabled(q->done, SD_EVENT_ONESHOT);
 }
 
-static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata)
+static void on_deadline(void *userdata)
 {
         ResolveQuery *q = userdata;
-        /* silence when asked once more: what c-ares said before stands */
         query_finish(q, q->n_addrs > 0 ? RESOLVE_OK : q->raw ? RESOLVE_NO_SERVER : RESOLVE_TIMEOUT);
-        return 0;
 }
 
 /* --- answers of c-ares -------------------------------------------------------------------------
@@ -209,14 +208,18 @@ static ResolveResult query_worst(const ResolveQuery *q)
                 [RESOLVE_TIMEOUT] = 7,   [RESOLVE_INTERNAL] = 8,
         };
         ResolveResult a = q->parts[0].result, b = q->parts[1].result;
-        return q->raw ? q->raw_part.result : rank[a] >= rank[b] ? a : b;
+
+        if (!q->raw)
+                return rank[a] >= rank[b] ? a : b;
+        /* silence when asked once more: what c-ares said before stands */
+        return q->raw_part.result == RESOLVE_TIMEOUT ? RESOLVE_NO_SERVER : q->raw_part.result;
 }
 
 static void ask_raw(ResolveQuery *q)
 {
         q->raw = true;
         q->spent = TAKE_PTR(q->channel); /* we are inside its callback */
-        (void)sd_event_source_set_time_relative(q->deadline_timer, RAW_WAIT);
+        (void)deadline_move(q->deadline, RAW_WAIT);
         if (query_ask(q) < 0)
                 query_finish(q, RESOLVE_INTERNAL);
 }
@@ -235,8 +238,7 @@ static void part_done(Part *p, int status)
         }
         if (!q->raw && (q->parts[0].pending || q->parts[1].pending)) {
                 if (q->n_addrs > 0)
-                        (void)sd_event_source_set_time_relative(q->deadline_timer,
-                                                                OTHER_FAMILY_WAIT);
+                        (void)deadline_move(q->deadline, OTHER_FAMILY_WAIT);
                 return;
         }
         ResolveResult result = query_worst(q);
@@ -455,8 +457,7 @@ int resolve_query_new(sd_event *event, const char *servers, QueryKind kind, cons
         if (r >= 0)
                 r = sd_event_source_set_enabled(q->done, SD_EVENT_OFF);
         if (r >= 0)
-                r = sd_event_add_time_relative(event, &q->deadline_timer, CLOCK_MONOTONIC, timeout,
-                                               TIMER_ACCURACY, on_deadline, q);
+                r = deadline_new(event, timeout, TIMER_ACCURACY, on_deadline, q, &q->deadline);
         if (r >= 0)
                 r = query_start(q);
         if (r < 0)
