@@ -40,7 +40,8 @@ struct EngineUnit {
         char *status, *result;
         pid_t main_pid;
         int exit_status;
-        sd_bus_slot *changed_match, *jobs_match, *subscribe_call, *get_call, *act_call, *reset_call;
+        sd_bus_slot *owner_match, *changed_match, *jobs_match;
+        sd_bus_slot *subscribe_call, *get_call, *act_call, *reset_call;
         bool again;         /* something changed while a GetAll was under way */
         const char *acting; /* "start", "stop", "restart": for texts */
 };
@@ -154,7 +155,7 @@ static int on_properties(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
         u->get_call = sd_bus_slot_unref(u->get_call);
         bool again = u->again;
-        if (again)
+        if (again || sd_bus_message_get_errno(m) == ETIMEDOUT)
                 ask(u);
         if (sd_bus_message_is_method_error(m, NULL) || read_all(m, &p) < 0)
                 return 0;
@@ -224,21 +225,44 @@ static int on_subscribed(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 0;
 }
 
+static int subscribe(EngineUnit *u, sd_bus *bus)
+{
+        u->subscribe_call = sd_bus_slot_unref(u->subscribe_call);
+        return sd_bus_call_method_async(bus, &u->subscribe_call, SYSTEMD, SYSTEMD_PATH,
+                                        SYSTEMD ".Manager", "Subscribe", on_subscribed, u, NULL);
+}
+
+/* After a restart of the broker we may be on the bus before systemd is, and what we asked then got
+ * no answer. */
+static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        EngineUnit *u = userdata;
+        const char *now;
+
+        if (sd_bus_message_read(m, "sss", NULL, NULL, &now) >= 0 && !isempty(now))
+                (void)subscribe(u, sd_bus_message_get_bus(m));
+        return 0;
+}
+
 static void on_connected(sd_bus *bus, void *userdata)
 {
         EngineUnit *u = userdata;
 
-        int r = sd_bus_match_signal_async(bus, &u->changed_match, SYSTEMD, u->path,
-                                          "org.freedesktop.DBus.Properties", "PropertiesChanged",
-                                          on_changed, NULL, u);
+        int r = sd_bus_add_match_async(bus, &u->owner_match,
+                                       "type='signal',sender='org.freedesktop.DBus',"
+                                       "interface='org.freedesktop.DBus',"
+                                       "member='NameOwnerChanged',arg0='" SYSTEMD "'",
+                                       on_owner, NULL, u);
+        if (r >= 0)
+                r = sd_bus_match_signal_async(bus, &u->changed_match, SYSTEMD, u->path,
+                                              "org.freedesktop.DBus.Properties",
+                                              "PropertiesChanged", on_changed, NULL, u);
         if (r >= 0)
                 r = sd_bus_match_signal_async(bus, &u->jobs_match, SYSTEMD, SYSTEMD_PATH,
                                               SYSTEMD ".Manager", "JobRemoved", on_job_removed,
                                               NULL, u);
         if (r >= 0)
-                r = sd_bus_call_method_async(bus, &u->subscribe_call, SYSTEMD, SYSTEMD_PATH,
-                                             SYSTEMD ".Manager", "Subscribe", on_subscribed, u,
-                                             NULL);
+                r = subscribe(u, bus);
         if (r < 0)
                 u->ops->on_refused(u, "watch", "the system bus does not take our matches",
                                    u->userdata);
@@ -246,6 +270,7 @@ static void on_connected(sd_bus *bus, void *userdata)
 
 static void drop_slots(EngineUnit *u)
 {
+        u->owner_match = sd_bus_slot_unref(u->owner_match);
         u->changed_match = sd_bus_slot_unref(u->changed_match);
         u->jobs_match = sd_bus_slot_unref(u->jobs_match);
         u->subscribe_call = sd_bus_slot_unref(u->subscribe_call);

@@ -517,6 +517,7 @@ static void test_broker_restart(void **state)
                           "--print-address=1", listen,      NULL};
         w->broker = run_until_line(w, broker);
         assert_true(sd_bus_open_system(&w->bus) >= 0);
+        wait_for(w, "State", "starting"); /* on the bus, and systemd is not yet */
         start_systemd(w);
         /* a systemd that forgot the unit: the engine is started again */
         wait_for(w, "State", "joined");
