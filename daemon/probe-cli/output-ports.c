@@ -25,7 +25,7 @@ static int set_ranges(Json *o, const char *key, const PortRange *ranges, size_t 
         _cleanup_json_ Json *array = ranges ? json_array_new() : json_null_new();
         int k = array ? 0 : -ENOMEM;
 
-        for (size_t i = 0; i < n && k >= 0; i++)
+        for (size_t i = 0; ranges && i < n && k >= 0; i++)
                 k = push_range(array, &ranges[i]);
         return k < 0 ? k : json_set(o, key, TAKE_PTR(array));
 }
