@@ -49,7 +49,8 @@ static int try_nss(Examination *x, Probe *p, const ProbeReport *report)
                        strempty(report->because), addr_format(addr, &x->addr));
         x->request.addr = &x->addr;
         x->request.note = x->note;
-        x->request.deadline = MAX(usec_sub(x->end, now_mono()), USEC_PER_MSEC);
+        if (!x->request.all)
+                x->request.deadline = MAX(usec_sub(x->end, now_mono()), USEC_PER_MSEC);
         int r = probe_new(x->event, &x->request, on_report, x, &x->probe);
         if (r >= 0)
                 probe_free(p); /* the report went with it */

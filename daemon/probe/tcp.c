@@ -362,6 +362,16 @@ static void on_sock_answer(ProbeSock *p, const ConnectFacts *f, void *userdata)
         end(t);
 }
 
+/* The kernel's last word on whose address it is: the tables may lag behind one that is just added.
+ */
+static void trust_bind(TcpStage *t)
+{
+        ConnectFacts f;
+        probe_sock_snapshot(t->sock, &f);
+        if (t->e->local.source == SOURCE_NOT_OWN && addr_is_set(&f.local))
+                t->e->local.source = SOURCE_FREE;
+}
+
 int tcp_stage_new(sd_event *event, Evidence *e, tcp_stage_cb cb, void *userdata, TcpStage **ret)
 {
         _cleanup_(tcp_stage_freep) TcpStage *t = new0(TcpStage, 1);
@@ -378,6 +388,7 @@ int tcp_stage_new(sd_event *event, Evidence *e, tcp_stage_cb cb, void *userdata,
         if (r < 0)
                 return r;
         e->connected = true;
+        trust_bind(t);
         r = sd_event_add_time_relative(event, &t->tick_timer, CLOCK_MONOTONIC, NO_CARRIER,
                                        USEC_PER_MSEC, on_tick_timer, t);
         if (r < 0)

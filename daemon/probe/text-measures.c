@@ -225,8 +225,11 @@ static int way_lines(const Evidence *e, char ***l)
         if (r >= 0 && e->tcp.rtt > 0)
                 r = strv_extendf(l, "rtt_us=%llu", (unsigned long long)e->tcp.rtt);
         if (r >= 0 && e->samples.asked)
-                r = strv_extendf(l, "samples=%u lost=%u rtt_us=%llu", e->samples.sent,
-                                 e->samples.lost, (unsigned long long)e->samples.rtt);
+                r = strv_extendf(l, "samples=%u", e->samples.sent);
+        if (r >= 0 && e->samples.asked)
+                r = strv_extendf(l, "samples_lost=%u", e->samples.lost);
+        if (r >= 0 && e->samples.asked)
+                r = strv_extendf(l, "samples_rtt_us=%llu", (unsigned long long)e->samples.rtt);
         if (r >= 0 && e->hear.asked && e->hear.ended)
                 r = strv_extendf(l, "mdns=%s",
                                  e->hear.heard  ? "heard"

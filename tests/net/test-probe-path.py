@@ -105,10 +105,10 @@ CASES = [
     Case("A16 no carrier", "LINK_DOWN", setup=link("router", "r0", "down"), within=1, says="no carrier"),
     Case("A18 host died, neighbour cached", {"HOST_SILENT", "NEIGHBOUR_DEAD", "FILTERED_SILENTLY"}, "likely", target="{router}",
          setup=both(warm, router_gone)),
-    Case("A20 own ports exhausted", "LOCAL_RESOURCES", setup=lambda lab, f: (
+    Case("A19 own ports exhausted", "LOCAL_RESOURCES", setup=lambda lab, f: (
         lab.serve("head", "silent", "6379"),
         lab.sysctl("worker", "net.ipv4.ip_local_port_range=40000 40000"),
-        lab.serve("worker", "hold", {4: "10.77.2.2", 6: "fd77:2::2"}[f], "6379")), within=1),
+        lab.serve("worker", "hold", {4: "10.77.2.2", 6: "fd77:2::2"}[f], "6379")), within=1, tells=("1 of 1 local ports (40000 to 40000) are in use",)),
     Case("A21 link-local address without its interface", "SCOPE_MISSING", target="fe80::1", families=(6,), within=1),
     # --- table B: silence
     Case("B1 head drops the port", setup=nft("head", "input", f"{PORT} drop"), within=4, **FILTERED),

@@ -83,6 +83,10 @@ def named(name, verdict, confidence="proven", setup=None, **kw):
     return Case(f"name {name}", verdict, confidence, setup=go, target=name, **kw)
 
 
+def server_off(lab, f):
+    lab.bind(f"nameserver {NET[f]['far']}\n", "/etc/resolv.conf")
+
+
 def no_server(lab, f):
     lab.bind(f"nameserver {NET[f]['head']}\noptions timeout:1 attempts:1\n", "/etc/resolv.conf")
 
@@ -142,6 +146,7 @@ CASES = [
     named("10.77.514", "OK", setup=gcs(), families=(4,), where="head", within=1, says="10.77.514 (10.77.2.2)"),
     named("selfnamed", "NAME_IS_LOOPBACK", within=1, says="selfnamed"),
     named("localhost", "PORT_CLOSED", within=1),
+    Case("the name server's machine is off", "DNS_UNAVAILABLE", setup=server_off, target="compute04.lab.test", within=2, tells=("dns_servers={far}",)),
     Case("no name server there", "DNS_UNAVAILABLE", setup=no_server, target="compute04.lab.test", within=4),
 ]
 
