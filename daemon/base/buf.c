@@ -21,7 +21,7 @@ int buf_reserve(Buf *b, size_t n, uint8_t **ret)
                 b->end -= b->begin;
                 b->begin = 0;
         }
-        if (b->end + n > b->cap) {
+        if (b->end + n > b->cap || !b->data) { /* also for no bytes: the caller gets a place */
                 size_t want = MAX(b->end + n, b->cap * 2);
                 want = MAX(want, (size_t)256);
                 uint8_t *p = realloc(b->data, want);

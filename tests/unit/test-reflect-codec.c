@@ -287,6 +287,12 @@ static void test_reply(void **state)
         assert_false(addr_is_set(&got.observed));
         assert_int_equal(got.clock_sync, CLOCK_SYNC_UNKNOWN);
 
+        /* not even that: no bytes at all */
+        _cleanup_buf_ Buf none = {0};
+        p = (ReflectReply){0};
+        assert_int_equal(reflect_encode_reply(&none, &p), 0);
+        assert_int_equal(buf_size(&none), 0);
+
         p.n_back = BACK_TRIES_MAX + 1;
         assert_int_equal(round_reply(&p, &got), -EINVAL);
         p.n_back = 0;
