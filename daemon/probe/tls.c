@@ -90,7 +90,12 @@ static int on_deadline_timer(sd_event_source *s, uint64_t usec, void *userdata)
 static void on_stream_connected(Stream *s, void *userdata)
 {
         TlsStage *t = userdata;
+        TlsFacts f;
 
+        tls_client_facts(t->client, &f);
+        /* the cause is known; what is left is whether it hangs up over our certificate as well */
+        if (!t->bare && tls_facts_defect(&f))
+                (void)sd_event_source_set_time_relative(t->deadline_timer, TLS_DEFECT_WAIT);
         if (t->bare ||
             sd_event_add_time_relative(t->event, &t->greet_timer, CLOCK_MONOTONIC, TLS_GREET_AFTER,
                                        USEC_PER_MSEC, on_greet_timer, t) < 0)
