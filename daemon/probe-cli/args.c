@@ -45,6 +45,8 @@ static int parse_option(int c, const char *word, Args *a)
                 return parse_deadline(optarg, &a->deadline);
         case '4':
         case '6':
+                if (a->family && a->family != (c == '4' ? AF_INET : AF_INET6))
+                        return mistake("-4 and -6: one of them, or none for both");
                 a->family = c == '4' ? AF_INET : AF_INET6;
                 return 1;
         case 'D':

@@ -41,12 +41,18 @@ def one_way(lab):
     gcs(lab)
 
 
-# What makes each verdict of the page; NAME_IS_LOOPBACK has an /etc/hosts of its own.
+def gcs_alone(lab):
+    lab.nft("head", "input", "tcp dport { 6380-6388, 10001-19999 } reject with icmp type admin-prohibited")
+    gcs(lab)
+
+
+# What makes each verdict of the page, with --all another one; NAME_IS_LOOPBACK has an /etc/hosts of its own.
 SETUPS = {
     "NAME_IS_LOOPBACK": lambda lab: lab.bind("127.0.0.1 localhost\n127.0.1.1 compute04\n", "/etc/hosts"),
     "LOCAL_FIREWALL": lambda lab: lab.nft("worker", "output", "ip daddr 10.77.2.2 drop"),
     "HOST_DOWN_REMOTE": lambda lab: None,
     "REJECTED_AT_HEAD": lambda lab: lab.nft("head", "input", REJECT),
+    "REJECTED_AT_HEAD --all": gcs_alone,
     "PORT_CLOSED": lambda lab: None,
     "CERT_UNTRUSTED": other_authority,
     "REVERSE_BLOCKED": one_way,
@@ -71,11 +77,14 @@ def matches(want, got):
     return re.fullmatch(pattern, got)
 
 
+def key(args, lines):
+    return " ".join([lines[0].split()[0], *(a for a in args if a == "--all")])
+
+
 def check(args, lines):
-    verdict = lines[0].split()[0]
     with Lab() as lab:
         lab.bind(HOSTS, "/etc/hosts")
-        SETUPS[verdict](lab)
+        SETUPS[key(args, lines)](lab)
         # what the page calls by a name of its own
         real = {"/etc/ray/ca.pem": lab.files.get("old"), "CODE": lab.reflector() if "CODE" in args else None}
         rc, out, err, _ = lab.probe(*(real.get(a, a) for a in args))
@@ -96,12 +105,12 @@ def main():
     for i, (args, lines) in enumerate(cases, 1):
         try:
             check(args, lines)
-            print(f"ok {i} - {lines[0].split()[0]}")
+            print(f"ok {i} - {key(args, lines)}")
         except Exception as e:
             bad += 1
             print(f"not ok {i} - {lines[0]}\n# {type(e).__name__}: {e}")
         sys.stdout.flush()
-    left = SETUPS.keys() - {l[0].split()[0] for _, l in cases}
+    left = SETUPS.keys() - {key(a, l) for a, l in cases}
     print(f"{'not ' if left else ''}ok {len(cases) + 1} - the page has all of them {' '.join(left)}")
     return bad > 0 or bool(left)
 
