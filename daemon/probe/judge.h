@@ -21,6 +21,8 @@ bool judge_alive(const Evidence *e, Judgement *j);
 bool judge_tls(const Evidence *e, Judgement *j);
 /* What the other side saw of a connection that did not come about (42, 44, 46, 50 to 52). */
 bool judge_other_side(const Evidence *e, Judgement *j);
+/* The port at the head: the latest look, else what was seen before we knocked; NULL: never seen. */
+const PortView *port_view(const Evidence *e);
 /* It came about nowhere: silence, of a head that is alive (43). */
 void say_filtered(const Evidence *e, Judgement *j);
 /* SYNs of the attempt that left this machine. */

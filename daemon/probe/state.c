@@ -16,6 +16,8 @@
  */
 #include "probe/state.h"
 
+#include "probe/text.h"
+
 static const uint32_t next_states[_PROBE_STATE_MAX] = {
         [PROBE_NAMING] = 1U << PROBE_MEETING | 1U << PROBE_CONNECTING | 1U << PROBE_DONE,
         [PROBE_MEETING] = 1U << PROBE_CONNECTING | 1U << PROBE_DONE,
@@ -102,7 +104,7 @@ char *probe_state_result(ProbeState state, const Evidence *e, const PortsFacts *
         case PROBE_MEETING:
         case PROBE_LOOKING:
         case PROBE_RETURNING:
-                return strdup(!isempty(e->other.text) ? e->other.text : "answered");
+                return strdup(!isempty(text_other_side(e)) ? text_other_side(e) : "answered");
         case PROBE_MEASURING:
                 return strdup(e->large.out == LARGE_HOLE || e->large.in == LARGE_HOLE
                                       ? "large packets vanish"

@@ -250,7 +250,7 @@ static int because_other(const Evidence *e, char ***l)
         if (!o->asked)
                 return 0;
         if (!o->answered)
-                return strv_extendf(l, "the other side was not heard: %s", o->text);
+                return strv_extendf(l, "the other side was not heard: %s", text_other_side(e));
         if (e->tcp.outcome != CONNECT_ESTABLISHED)
                 return because_there(e, l);
         int r = because_back(e, l);
@@ -291,7 +291,7 @@ char *text_because(const Evidence *e, const Judgement *j)
                 r = because_other(e, &l);
         if (r >= 0)
                 r = because_way(e, &l);
-        if (r >= 0 && j->verdict == VERDICT_PORT_CLOSED && !e->other.port.known)
+        if (r >= 0 && j->verdict == VERDICT_PORT_CLOSED && !port_view(e))
                 r = strv_extend(&l, "a firewall that answers with resets looks the same");
         return r < 0 ? NULL : strv_join(l, "; ");
 }

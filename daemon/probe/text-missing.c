@@ -1,4 +1,5 @@
 /* What is not known, and what would tell it. */
+#include "probe/judge.h"
 #include "probe/phrase.h"
 
 /* What only the other side knows, when it was not heard. */
@@ -7,7 +8,7 @@ static int missing_other(const Evidence *e, const Judgement *j, char ***l)
         const Reflection *o = &e->other;
 
         if (o->asked && !o->answered)
-                return strv_extendf(l, "the other side's view: %s", o->text);
+                return strv_extendf(l, "the other side's view: %s", text_other_side(e));
         if (o->asked && j->verdict == VERDICT_INCONCLUSIVE && e->alive.outcome == ALIVE_OK)
                 return strv_extendf(l, "whether the head reaches this machine: %s",
                                     isempty(o->text) ? "a longer deadline" : o->text);
@@ -19,9 +20,9 @@ static int missing_other(const Evidence *e, const Judgement *j, char ***l)
 
 static const char *missing_of_closed(const Evidence *e)
 {
-        return e->other.port.known ? NULL
-                                   : "whether the head or a firewall sent the reset: the head's "
-                                     "listening sockets (ss -ltn there)";
+        return port_view(e) ? NULL
+                            : "whether the head or a firewall sent the reset: the head's "
+                              "listening sockets (ss -ltn there)";
 }
 
 static int missing_of_silence(const Evidence *e, const Judgement *j, char ***l)

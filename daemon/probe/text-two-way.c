@@ -6,6 +6,15 @@
 #include "probe/judge.h"
 #include "probe/phrase.h"
 
+const char *text_other_side(const Evidence *e)
+{
+        if (!isempty(e->other.text))
+                return e->other.text;
+        if (e->other.answered)
+                return "";
+        return e->cut ? "the time was over before it answered" : "it did not answer";
+}
+
 static char *text_filtered(const Evidence *e, const char *head)
 {
         switch (syns_fate(e)) {
@@ -36,7 +45,7 @@ static char *text_refused(const Evidence *e, const Judgement *j, const char *hea
 
 static char *text_closed(const Evidence *e, const char *head)
 {
-        if (e->other.port.listening)
+        if (port_view(e)->listening)
                 return str_printf("head %s refuses on port %u, although something listens there: "
                                   "on another address, or only since a moment",
                                   head, e->addr.port);
@@ -65,7 +74,7 @@ static char *sentence_other_side(const Evidence *e, const Judgement *j, const ch
         case VERDICT_REFUSED_BY_FIREWALL:
                 return e->tcp.icmp.seen ? NULL : text_refused(e, j, head);
         case VERDICT_PORT_CLOSED:
-                return e->other.port.known ? text_closed(e, head) : NULL;
+                return port_view(e) ? text_closed(e, head) : NULL;
         case VERDICT_REPLIES_LOST:
                 return text_replies_lost(e, j, head);
         case VERDICT_HEAD_RPFILTER:
@@ -184,9 +193,10 @@ static char *sentence_way_back(const Evidence *e, const Judgement *j, const char
 /* It serves, and that is only half of the question. */
 static char *text_half(const Evidence *e, const char *head)
 {
+        const char *why = text_other_side(e);
         return str_printf("head %s serves on port %u; whether it can connect to this machine was "
                           "not found out%s%s",
-                          head, e->addr.port, isempty(e->other.text) ? "" : ": ", e->other.text);
+                          head, e->addr.port, isempty(why) ? "" : ": ", why);
 }
 
 char *sentence_two_way(const Evidence *e, const Judgement *j, const char *head)

@@ -19,3 +19,7 @@ int text_missing(const Evidence *e, const Judgement *j, char ***ret);
  */
 const char *text_down_link(const Evidence *e);
 const char *text_route_kind(int error);
+
+/* Why a reflector that was to be asked has not said what it was asked for; "" when nothing is
+ * known to have gone wrong. */
+const char *text_other_side(const Evidence *e);

@@ -1,5 +1,5 @@
 /* What else the same facts allow. */
-#include "probe/verdict.h"
+#include "probe/judge.h"
 
 typedef struct List {
         Verdict *v;
@@ -15,10 +15,12 @@ static void add(List *l, Verdict v)
 /* Two readings that no proof rules out: a reset says that nobody listens, not who sent it. */
 static void beside_closed(const Evidence *e, List *l)
 {
+        const PortView *seen = port_view(e);
+
         if (e->local.own)
                 return;
-        if (e->other.port.known) {
-                if (e->other.port.listening)
+        if (seen) {
+                if (seen->listening)
                         add(l, VERDICT_REFUSED_BY_FIREWALL);
                 return;
         }

@@ -14,6 +14,12 @@ static bool same_machine(const Evidence *e)
         return addr_equal(&e->other.local, &e->addr);
 }
 
+const PortView *port_view(const Evidence *e)
+{
+        const Reflection *o = &e->other;
+        return o->port.known ? &o->port : o->before.known ? &o->before : NULL;
+}
+
 static ProbeConfidence surely(bool proven)
 {
         return proven ? PROBE_PROVEN : PROBE_LIKELY;
@@ -109,14 +115,28 @@ static bool judge_unheard(const Evidence *e, Judgement *j)
         return true;
 }
 
+/* A reset came, and the reflector's latest look is missing: what it said before we knocked. */
+static bool judge_reset_before(const Evidence *e, Judgement *j)
+{
+        const PortView *p = &e->other.before;
+
+        if (!p->known || !p->listening)
+                return false;
+        say_head(e, j, p->loopback_only ? VERDICT_HEAD_LOOPBACK_ONLY : VERDICT_PORT_CLOSED,
+                 PROBE_LIKELY);
+        return true;
+}
+
 /* A reset came. The head's kernel counts those that it makes; a rule of a firewall does not. */
 static bool judge_reset(const Evidence *e, Judgement *j)
 {
         const Reflection *o = &e->other;
         bool foreign = o->rise.known && o->rise.resets == 0;
 
-        if (!o->port.known || (e->local.tx_known && e->local.tx_silent))
+        if (e->local.tx_known && e->local.tx_silent)
                 return false;
+        if (!o->port.known)
+                return judge_reset_before(e, j);
         if (!o->port.listening)
                 return false;
         if (o->port.loopback_only)

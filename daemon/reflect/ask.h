@@ -10,9 +10,10 @@
 /* Addresses of the head at which its reflector is looked for. */
 #define ASK_ADDRS_MAX 4
 
-/* How long each step takes at most. The reflector waits up to 1.2 s for one connect-back. */
-#define ASK_MEET_TIMEOUT (1200 * USEC_PER_MSEC)
-#define ASK_LOOK_TIMEOUT (700 * USEC_PER_MSEC)
+/* How long each step takes at most: what a head that swaps may need, and still leaves the one-sided
+ * examination its time. */
+#define ASK_MEET_TIMEOUT (1500 * USEC_PER_MSEC)
+#define ASK_LOOK_TIMEOUT (1500 * USEC_PER_MSEC)
 #define ASK_BACK_TIMEOUT (3 * USEC_PER_SEC)
 /* Of a whole range, once more: silence is believed after 2 s, rationed ICMP takes longer. */
 #define ASK_RANGE_TIMEOUT (15 * USEC_PER_SEC)

@@ -113,11 +113,16 @@ def wrong_code(lab, f):
 
 
 def five_wrong(lab, f):
-    """Four wrong tries are made by others, the fifth is ours, then the right code is no good either."""
+    """Others try wrong codes until the reflector ends, which is after five; then the right code is no good either."""
     code = lab.reflector()
+    server = lab.children[-1]
     wrong = lab.reflector("router", "6388")
-    for _ in range(5):
+    for n in range(20):
+        if server.poll() is not None:
+            break
         lab.probe("--code", wrong, NET[f]["head"])
+    if n < 5 or server.wait(5) != 1:
+        raise RuntimeError(f"it ended after {n} wrong tries, {server.poll()}")
     return code
 
 

@@ -141,6 +141,11 @@ static void check(const Evidence *e, Verdict v, ProbeConfidence c, ProbeDirectio
                 print_message("%s: %s\n   %s\n   %s\n", verdict_to_string(v), s, b, h);
         assert_int_equal(text_facts(e, &f), 0);
         assert_int_equal(text_missing(e, &j, &m), 0);
+        STRV_FOREACH (x, m)
+                if (endswith(*x, ": ") || endswith(*x, ":"))
+                        fail_msg("line %d: needs what? %s", line, *x);
+        if (endswith(b, ": ") || strstr(b, ": ;"))
+                fail_msg("line %d: %s", line, b);
 }
 
 static void check_where(const Evidence *e, const char *where, int line)
@@ -277,6 +282,14 @@ static void test_reset(void **state)
         e.other.rise.resets = 1; /* of another machine */
         e.other.local = AP("192.168.7.2", 6388);
         CHECK(e, VERDICT_HEAD_LOOPBACK_ONLY, LIKELY, OUT, HEAD);
+
+        e = reset(); /* it was met, and did not answer any more: what it said before is a hint */
+        e.other.port.known = e.other.rise.known = false;
+        CHECK(e, VERDICT_PORT_CLOSED, LIKELY, OUT, HEAD);
+        e.other.before.loopback_only = true;
+        CHECK(e, VERDICT_HEAD_LOOPBACK_ONLY, LIKELY, OUT, HEAD);
+        e.other.before = (PortView){.known = true};
+        CHECK(e, VERDICT_PORT_CLOSED, PROVEN, OUT, HEAD);
 
         e = reset(); /* A2 */
         e.other.rise.resets = 0;
@@ -514,6 +527,9 @@ static void test_half(void **state)
         Evidence e = serving();
         CHECK(e, VERDICT_INCONCLUSIVE, PROBE_INCONCLUSIVE, OUT, PROBE_PLACE_UNKNOWN);
         e.other.answered = false;
+        e.cut = true; /* before anything was heard */
+        CHECK(e, VERDICT_INCONCLUSIVE, PROBE_INCONCLUSIVE, OUT, PROBE_PLACE_UNKNOWN);
+        e.cut = false;
         strcpy(e.other.text, "the code is another one");
         CHECK(e, VERDICT_INCONCLUSIVE, PROBE_INCONCLUSIVE, OUT, PROBE_PLACE_UNKNOWN);
         back(&e, "10.77.1.2", BACK_NOT_TRIED);
