@@ -76,17 +76,37 @@ char *sentence_quality(const Evidence *e, const Judgement *j, const char *head)
         }
 }
 
+/* IPv6 does not work on a link of less. */
+#define LINK_MTU_MIN 1280U
+
+/* For so small packets the way to the head alone is narrowed, not the link. */
+static char *hint_route_mtu(const Evidence *e)
+{
+        const LocalFacts *f = &e->local;
+        char addr[ADDR_MAX], gateway[ADDR_MAX];
+        bool via = addr_is_set(&f->route.gateway);
+        unsigned headers = e->addr.family == AF_INET6 ? 60 : 40;
+        return str_printf(
+                "here, as root: ip%s route replace %s%s%s dev %s mtu lock %u advmss %u # or "
+                "look for what drops larger packets on the way",
+                e->addr.family == AF_INET6 ? " -6" : "", addr_format(addr, &e->addr),
+                via ? " via " : "", via ? addr_format(gateway, &f->route.gateway) : "",
+                f->route.ifname, e->large.fits, e->large.fits - headers);
+}
+
 /* Smaller packets of ours are smaller packets of the head's, too: TCP tells it what fits. */
 static char *hint_mtu(const Evidence *e)
 {
         const LargeFacts *l = &e->large;
+        if (l->fits > 0 && l->fits < LINK_MTU_MIN)
+                return hint_route_mtu(e);
         const char *probing = e->host_facts.mtu_probing_known && e->host_facts.mtu_probing > 0
                                       ? ""
                                       : "; until then: sysctl net.ipv4.tcp_mtu_probing=1";
         return str_printf(
                 "here, as root: ip link set dev %s mtu %u # or let the routers on the way "
                 "send ICMP%s%s",
-                e->local.route.ifname, l->fits > 0 ? MAX(l->fits, 1280U) : 1280U,
+                e->local.route.ifname, l->fits > 0 ? l->fits : LINK_MTU_MIN,
                 e->addr.family == AF_INET6 ? "v6 packet-too-big" : " 3/4", probing);
 }
 

@@ -115,6 +115,9 @@ static void test_mtu(void **state)
         says(&e, HINT, "ip link set dev w0 mtu 1400");
         has_fact(&e, "large_out=hole");
         has_fact(&e, "packet_fits=1400");
+        e.large.fits = 576; /* no link can be that narrow */
+        says(&e, HINT, "ip route replace 10.77.2.2 via 10.77.1.1 dev w0 mtu lock 576 advmss 536");
+        e.large.fits = 1400;
         e.host_facts.mtu_probing_known = true; /* C7 */
         says(&e, HINT, "tcp_mtu_probing=1");
         e.host_facts.mtu_probing = 1;
