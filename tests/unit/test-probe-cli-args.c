@@ -143,6 +143,7 @@ static void test_mistakes(void **state)
                 {{"--code", "", "a", NULL}, "--code"},
                 {{"--code", "nobody!knows", "a", NULL}, "--code nobody!knows"},
                 {{"--serve", "-4", NULL}, "--serve"},
+                {{"-4", "-6", "a", NULL}, "-4 and -6"},
                 {{"-4", "fd77::1", NULL}, "HOST fd77::1"},
                 {{"-6", "10.77.0.1", NULL}, "HOST 10.77.0.1"},
                 {{"-6", "--from", "10.77.0.2", "compute04", NULL}, "--from 10.77.0.2"},
