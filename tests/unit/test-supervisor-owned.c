@@ -66,7 +66,8 @@ static void check_environment(Role role)
                                            "TMPDIR",
                                            "VIRTUAL_ENV",
                                            "RAY_ROTATION_MAX_BYTES",
-                                           "RAY_ROTATION_BACKUP_COUNT"};
+                                           "RAY_ROTATION_BACKUP_COUNT",
+                                           "GRPC_ENABLE_FORK_SUPPORT"};
         const EngineArgs a = args(role);
         const EnginePaths paths = {.home = "/home", .gcs_dir = "/gcs"};
         _cleanup_strv_free_ char **env = NULL;

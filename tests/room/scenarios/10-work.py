@@ -102,6 +102,10 @@ def one():
 print("answer", ray.get(one.remote(), timeout=60))
 ''').out
     expect_in(out, "answer 42", "the client's output")
+    # with gRPC's fork handlers a session's server dies at its birth, now and then
+    said = room["head"].out("cat /var/lib/ray/tmp/session_latest/logs/ray_client_server.err")
+    expect_in(said, "SpecificServer started", "the log of Ray Client's proxy")
+    expect("fork() handlers" not in said, f"gRPC's fork handlers are on:\n{said[-1500:]}")
 
 
 def scenario_runtime_env_with_working_dir(room):
