@@ -24,6 +24,13 @@ usec_t repair_next(Repair *r)
         return backoff_next(&r->backoff);
 }
 
+usec_t repair_at_once(Repair *r)
+{
+        bool first = r->backoff.attempt == 0;
+        usec_t pause = repair_next(r);
+        return first ? 0 : pause;
+}
+
 void repair_forget(Repair *r)
 {
         backoff_reset(&r->backoff);

@@ -23,5 +23,8 @@ void repair_note_running(Repair *r, usec_t now);
 void repair_note_ended(Repair *r, usec_t now);
 /* How long to wait before the next start; counts it. */
 usec_t repair_next(Repair *r);
+/* The same where the engine did not fail but is in the wrong place (called dead, another cluster):
+ * at once, and only when that did not help it waits. */
+usec_t repair_at_once(Repair *r);
 /* Something changed for the better (configuration, head, remedy): the next start is soon again. */
 void repair_forget(Repair *r);

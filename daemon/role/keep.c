@@ -80,6 +80,8 @@ char *keep_describe(const KeepWords *w)
         case KEEP_STOPPING:
                 return str_printf("stopping Ray%s%s", isempty(status) ? "" : ": ", status);
         case KEEP_REPAIRING:
+                if (w->why)
+                        return str_printf("starting Ray again in a moment: %s", w->why);
                 if (w->unit == ENGINE_STOPPED)
                         return strdup("Ray was stopped by somebody else; starting it again");
                 return str_printf("%s ended: %s; starting it again", w->name, w->result);

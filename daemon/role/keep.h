@@ -20,7 +20,7 @@ typedef enum KeepPhase {
         KEEP_STARTING,  /* asked for, or coming up */
         KEEP_RUNNING,   /* the raylet serves */
         KEEP_STOPPING,  /* draining or ending */
-        KEEP_REPAIRING, /* ended unasked; started again after a pause */
+        KEEP_REPAIRING, /* ended unasked, or for the same reason again; started after a pause */
         _KEEP_PHASE_MAX,
         _KEEP_PHASE_INVALID = -EINVAL,
 } KeepPhase;
@@ -58,6 +58,7 @@ typedef struct KeepWords {
         const char *name;     /* the unit's */
         const char *status;   /* what it says itself, "" if nothing */
         const char *result;   /* how it ended */
+        const char *why;      /* it was ended for this, to be started again; or NULL */
         const char *blocked;  /* why the machine is not ready, or NULL */
         bool blocked_by_unit; /* the unit found that out */
 } KeepWords;

@@ -32,6 +32,7 @@ struct Keeper {
         Wish wish;
         KeeperWant want; /* strings owned */
         bool restart;
+        char *repairs; /* the restart is a repair, for this reason; NULL = it is not */
 
         Repair repair;
         bool failed;  /* the last end was not asked for */
@@ -73,6 +74,7 @@ static void note_failure(Keeper *k, EngineState now)
         usec_t pause = repair_next(&k->repair);
 
         k->failed = true;
+        free(TAKE_PTR(k->repairs));
         if (now == ENGINE_FAILED)
                 log_event(LOG_ERR, MSG_ENGINE_FAILED, NULL, "%s ended: %s",
                           engine_unit_name(k->unit), engine_unit_result(k->unit));
@@ -84,7 +86,7 @@ static void note_failure(Keeper *k, EngineState now)
 
 static void note_end(Keeper *k, EngineState before, EngineState now)
 {
-        bool asked = k->stopping_since != 0 || k->restart;
+        bool restart = k->restart, asked = restart || k->stopping_since != 0;
 
         if (before == ENGINE_RUNNING || before == ENGINE_STOPPING)
                 repair_note_ended(&k->repair, now_mono());
@@ -92,10 +94,14 @@ static void note_end(Keeper *k, EngineState before, EngineState now)
         k->starting_since = 0;
         k->stopping_since = 0;
         k->restart = false;
-        if (asked)
-                log_event(LOG_INFO, MSG_ENGINE_STOPPED, NULL, "Ray stopped as asked");
-        else if (!note_refusal(k, now))
-                note_failure(k, now);
+        if (!asked) {
+                if (!note_refusal(k, now))
+                        note_failure(k, now);
+                return;
+        }
+        log_event(LOG_INFO, MSG_ENGINE_STOPPED, NULL, "Ray stopped as asked");
+        if (restart && k->repairs)
+                k->pause_until = usec_add(now_mono(), repair_at_once(&k->repair));
 }
 
 static void note_first(Keeper *k, EngineState now)
@@ -127,6 +133,7 @@ static void on_unit_state(EngineUnit *u, EngineState before, EngineState now, vo
         if (now == ENGINE_RUNNING && k->running_since == 0) {
                 k->running_since = now_mono();
                 k->failed = false;
+                free(TAKE_PTR(k->repairs));
                 block_clear(&k->block);
                 repair_note_running(&k->repair, k->running_since);
         }
@@ -267,6 +274,7 @@ static char *describe(const Keeper *k)
                 .name = engine_unit_name(k->unit),
                 .status = engine_unit_status(k->unit),
                 .result = engine_unit_result(k->unit),
+                .why = k->repairs,
                 .blocked = k->block.why,
                 .blocked_by_unit = k->block.by_unit,
         });
@@ -369,6 +377,7 @@ Keeper *keeper_free(Keeper *k)
         free(k->want.cluster_id);
         free(k->want.head_ray);
         free(k->node_id);
+        free(k->repairs);
         free(k->text);
         free(k);
         return NULL;
@@ -429,8 +438,9 @@ void keeper_restart(Keeper *k, MessageId id, bool repair, const char *why)
                 return;
         log_event(LOG_NOTICE, id, NULL, "Ray is restarted: %s", why);
         k->restart = true;
+        free(TAKE_PTR(k->repairs));
         if (repair)
-                k->repair.count++;
+                k->repairs = strdup(why);
         schedule(k);
 }
 

@@ -5,7 +5,9 @@
  *
  * Starting ENGINE-UNIT runs PROGRAM (activating, then active at once); stopping it ends PROGRAM;
  * when PROGRAM ends by itself the unit is failed. Prints "ready" when the name is ours. Tests steer
- * it by org.raycluster1.Fake at /: Fail(text), Job(type) of OWN-UNIT, Count() of starts. */
+ * it by org.raycluster1.Fake at /: Fail(text), Job(type) of OWN-UNIT, Count() of starts,
+ * Say(status) of every run from the next one, SayOnce(status) of the next one only, Refuse(text).
+ */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -34,6 +36,7 @@ typedef struct Fake {
         char *status;
         char *job;     /* of our own unit, "" = none */
         char *said;    /* status text of the running unit */
+        char *once;    /* the same, of the next run only */
         char *refusal; /* the next start ends with this */
         uint32_t starts;
         int32_t code, exit_status;
@@ -99,7 +102,9 @@ static void start(Fake *f)
                 (void)sd_event_add_child(f->event, &f->child, f->pid, WEXITED, on_child, f);
         } else
                 f->pid = 4242;
-        set(f, "active", "success", f->said ? f->said : "Ray serves");
+        set(f, "active", "success", f->once ? f->once : f->said ? f->said : "Ray serves");
+        free(f->once);
+        f->once = NULL;
 }
 
 static void stop(Fake *f)
@@ -236,6 +241,17 @@ static int on_say(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return r < 0 ? r : sd_bus_reply_method_return(m, "");
 }
 
+static int on_say_once(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Fake *f = userdata;
+        const char *text;
+
+        int r = sd_bus_message_read(m, "s", &text);
+        if (r >= 0)
+                r = free_and_strdup(&f->once, text);
+        return r < 0 ? r : sd_bus_reply_method_return(m, "");
+}
+
 static int on_set_job(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         Fake *f = userdata;
@@ -295,6 +311,7 @@ static const sd_bus_vtable control[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD("Fail", "s", "", on_fail, FREE),
         SD_BUS_METHOD("Say", "s", "", on_say, FREE),
+        SD_BUS_METHOD("SayOnce", "s", "", on_say_once, FREE),
         SD_BUS_METHOD("Refuse", "s", "", on_refuse, FREE),
         SD_BUS_METHOD("Job", "s", "", on_set_job, FREE),
         SD_BUS_METHOD("Count", "", "u", on_count, FREE),
@@ -368,5 +385,6 @@ int main(int argc, char **argv)
         free(f.job);
         free(f.refusal);
         free(f.said);
+        free(f.once);
         return 0;
 }

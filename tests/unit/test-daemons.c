@@ -12,6 +12,7 @@
 
 #include "base/exit.h"
 #include "base/strv.h"
+#include "engine/repair.h"
 #include "role/daemon-bus.h"
 
 /* --- introspection ------------------------------------------------------------------------------
@@ -416,25 +417,48 @@ static void test_predecessor(void **state)
         world_free(w);
 }
 
-/* The GCS calls the raylet that runs here dead: it rejoins as a new node, at once. */
-static void test_called_dead(void **state)
+/* A GCS that calls node 03… of this machine dead, and has 02… alive: that of the run after it. */
+static void start_gcs_with_dead(World *w)
 {
-        World *w = world_new("Worker");
         char id[MACHINE_ID_STR_MAX];
 
         assert_int_equal(machine_id_for_app(id), 0);
         _cleanup_free_ char *dead =
                 str_printf("node id=03,hostname=w1,address=127.0.0.1,instance=%s,state=dead\n", id);
-        steer(w, "Say", "running: Ray 2.60.0, node 030000000000, GCS at 127.0.0.1:1");
-        start_gcs(w, "aa"); /* with node 02…, that of the run after this one */
+        start_gcs(w, "aa");
         write_text(w, "gcs", dead);
-        start_daemon(w);
-        usec_t deadline = usec_add(now_mono(), DEADLINE);
-        while (starts(w) < 1 && now_mono() < deadline)
-                (void)sd_bus_wait(w->bus, 100 * USEC_PER_MSEC);
+}
+
+/* The GCS calls the raylet that runs here dead: it rejoins as a new node, at once. */
+static void test_called_dead(void **state)
+{
+        World *w = world_new("Worker");
+
+        steer(w, "SayOnce", "running: Ray 2.60.0, node 030000000000, GCS at 127.0.0.1:1");
         steer(w, "Say", "running: Ray 2.60.0, node 020000000000, GCS at 127.0.0.1:1");
+        start_gcs_with_dead(w);
+        start_daemon(w);
         wait_for(w, "State", "joined");
         assert_int_equal(starts(w), 2);
+        world_free(w);
+}
+
+/* And calls the new one dead, too: Ray is not started in a loop. */
+static void test_called_dead_again(void **state)
+{
+        World *w = world_new("Worker");
+
+        steer(w, "Say", "running: Ray 2.60.0, node 030000000000, GCS at 127.0.0.1:1");
+        start_gcs_with_dead(w);
+        start_daemon(w);
+        usec_t begin = now_mono();
+        wait_for(w, "Reason", "starting Ray again in a moment: the head calls this node dead");
+        wait_for(w, "State", "repairing");
+        while (starts(w) < 4 && now_mono() < begin + DEADLINE)
+                (void)sd_bus_wait(w->bus, 100 * USEC_PER_MSEC);
+        assert_true(starts(w) >= 4);
+        /* the first repair came at once, the next two waited */
+        assert_true(now_mono() - begin >= (REPAIR_BASE * 2 + REPAIR_BASE * 4) * 3 / 4);
         world_free(w);
 }
 
@@ -528,14 +552,23 @@ static void test_broker_restart(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_head),         cmocka_unit_test(test_head_repair),
-                cmocka_unit_test(test_reload),       cmocka_unit_test(test_worker),
-                cmocka_unit_test(test_blocked),      cmocka_unit_test(test_blocked_by_unit),
-                cmocka_unit_test(test_token_asked),  cmocka_unit_test(test_many_callers),
-                cmocka_unit_test(test_damaged_args), cmocka_unit_test(test_called_dead),
-                cmocka_unit_test(test_other_ray),    cmocka_unit_test(test_predecessor),
-                cmocka_unit_test(test_head_moves),   cmocka_unit_test(test_second_role),
-                cmocka_unit_test(test_wrong_conf),   cmocka_unit_test(test_broker_restart),
+                cmocka_unit_test(test_head),
+                cmocka_unit_test(test_head_repair),
+                cmocka_unit_test(test_reload),
+                cmocka_unit_test(test_worker),
+                cmocka_unit_test(test_blocked),
+                cmocka_unit_test(test_blocked_by_unit),
+                cmocka_unit_test(test_token_asked),
+                cmocka_unit_test(test_many_callers),
+                cmocka_unit_test(test_damaged_args),
+                cmocka_unit_test(test_called_dead),
+                cmocka_unit_test(test_called_dead_again),
+                cmocka_unit_test(test_other_ray),
+                cmocka_unit_test(test_predecessor),
+                cmocka_unit_test(test_head_moves),
+                cmocka_unit_test(test_second_role),
+                cmocka_unit_test(test_wrong_conf),
+                cmocka_unit_test(test_broker_restart),
         };
         char id[MACHINE_ID_STR_MAX];
 

@@ -132,10 +132,18 @@ static void test_repair(void **state)
         repair_note_running(&r, 100 * USEC_PER_SEC);
         repair_note_ended(&r, 110 * USEC_PER_SEC);
         assert_in_range(repair_next(&r), REPAIR_MAX * 3 / 4, REPAIR_MAX * 5 / 4);
+        assert_in_range(repair_at_once(&r), REPAIR_MAX * 3 / 4, REPAIR_MAX * 5 / 4);
         repair_note_running(&r, 200 * USEC_PER_SEC);
         repair_note_running(&r, 255 * USEC_PER_SEC);
         repair_note_ended(&r, 260 * USEC_PER_SEC);
         assert_in_range(repair_next(&r), REPAIR_BASE * 3 / 4, REPAIR_BASE * 5 / 4);
+
+        /* what did not fail is restarted at once, but not again and again */
+        repair_forget(&r);
+        unsigned count = r.count;
+        assert_int_equal(repair_at_once(&r), 0);
+        assert_in_range(repair_at_once(&r), REPAIR_BASE * 2 * 3 / 4, REPAIR_BASE * 2 * 5 / 4);
+        assert_int_equal(r.count, count + 2);
 }
 
 static const char proc_net_tcp[] = "  sl  local_address rem_address   st tx_queue rx_queue tr "

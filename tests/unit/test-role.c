@@ -141,6 +141,8 @@ static void test_words(void **state)
                     "ray-engine@head.service ended: killed; starting it again");
         check_words((KeepWords){.phase = KEEP_REPAIRING, .unit = ENGINE_STOPPED},
                     "Ray was stopped by somebody else; starting it again");
+        check_words((KeepWords){.phase = KEEP_REPAIRING, .unit = ENGINE_STOPPED, .why = "it moved"},
+                    "starting Ray again in a moment: it moved");
 
         /* what the unit said in its last run counts no more */
         KeepWords w = {.phase = KEEP_STARTING, .unit = ENGINE_STOPPED, .status = "running: x"};
