@@ -19,7 +19,7 @@ struct Watch {
         sd_event_source *timer;
         WatchFacts facts;
         char *own; /* address, or NULL */
-        bool busy, refresh;
+        bool busy;
 };
 
 static void next_round(Watch *w, usec_t in)
@@ -35,14 +35,14 @@ static void end_round(Watch *w)
 
         w->busy = false;
         w->facts.rounds++;
-        next_round(w, w->refresh && w->facts.failures == 0 ? 0 : backoff_next(&jitter));
-        w->refresh = false;
+        next_round(w, w->facts.refreshing ? 0 : backoff_next(&jitter));
         w->ops.on_round(w, w->userdata);
 }
 
 static void fail_round(Watch *w, const GcsResult *result)
 {
         w->facts.failures++;
+        w->facts.refreshing = false;
         w->facts.status = result->status;
         w->facts.serving_since = 0;
         (void)free_and_strdup(&w->facts.text, result->text);
@@ -59,11 +59,11 @@ static void on_nodes(GcsClient *c, const GcsResult *result, NodeSet **nodes,
 {
         Watch *w = userdata;
 
+        w->facts.refreshing = false;
         if (result->status == GCS_OK) {
                 node_set_free(w->facts.nodes);
                 w->facts.nodes = TAKE_PTR(*nodes);
                 w->facts.nodes_at = now_mono();
-                w->refresh = false;
         }
         end_round(w);
 }
@@ -94,7 +94,7 @@ static void ask_nodes(Watch *w)
 {
         int r = 0;
 
-        if (w->refresh || (!w->own && is_due(w, w->facts.nodes, w->facts.nodes_at)))
+        if (w->facts.refreshing || (!w->own && is_due(w, w->facts.nodes, w->facts.nodes_at)))
                 r = gcs_client_get_cluster(w->client, on_nodes, w);
         else if (w->own && is_due(w, w->facts.own, w->facts.own_at))
                 r = gcs_client_find_nodes(w->client,
@@ -225,7 +225,7 @@ int watch_set_own(Watch *w, const Addr *own)
 
 void watch_refresh(Watch *w)
 {
-        w->refresh = true;
+        w->facts.refreshing = true;
         if (!w->busy)
                 next_round(w, 0);
 }

@@ -29,6 +29,7 @@ typedef struct WatchFacts {
         usec_t nodes_at;      /* monotonic, of `nodes` */
         NodeSet *own;         /* rows of the own address (watch_set_own()); NULL = never heard */
         usec_t own_at;
+        bool refreshing; /* watch_refresh() is not answered yet: a later round will */
 } WatchFacts;
 
 typedef struct WatchOps {
@@ -45,7 +46,8 @@ DEFINE_CLEANUP(Watch *, watch_free);
 void watch_set_pace(Watch *w, const WatchPace *pace);
 /* From now on a round asks for the rows of this address instead of the whole table. */
 int watch_set_own(Watch *w, const Addr *own);
-/* The whole table is wanted now: on_round() follows, with new ones or with a failure. */
+/* The whole table is wanted now: the next on_round() that is not refreshing has new ones, or a
+ * failure. */
 void watch_refresh(Watch *w);
 const WatchFacts *watch_facts(const Watch *w);
 const Addr *watch_addr(const Watch *w);

@@ -27,7 +27,7 @@ void presence_drop(Presence *p);
 void presence_end(Presence *p);
 /* A worker that has joined asks less often, unless it is missing. */
 void presence_set_pace(Presence *p, bool joined);
-/* The whole table of nodes is wanted: on_round() follows. */
+/* The whole table of nodes is wanted: on_round() follows, as watch_refresh() says. */
 void presence_refresh(Presence *p);
 
 /* NULL while nothing is watched. */

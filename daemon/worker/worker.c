@@ -98,8 +98,10 @@ static void reply_nodes(Worker *w, const WatchFacts *f)
 static void on_round(Presence *p, void *userdata)
 {
         Worker *w = userdata;
+        const WatchFacts *f = presence_facts(p);
 
-        reply_nodes(w, presence_facts(p));
+        if (!f->refreshing)
+                reply_nodes(w, f);
         schedule(w);
 }
 
@@ -116,6 +118,7 @@ static void watch_gcs(Worker *w)
         const Addr *head = args ? &args->head_address : find_served(w);
         const Addr *own = args ? &args->node_address : &w->address;
         if (!is_up(w)) {
+                reply_nodes(w, presence_facts(w->presence)); /* whoever waits gets what there is */
                 presence_end(w->presence);
                 return;
         }
@@ -187,6 +190,7 @@ static void load_token(Worker *w)
 static void configure(Worker *w)
 {
         load_token(w);
+        reply_nodes(w, presence_facts(w->presence));
         presence_drop(w->presence); /* comes back with the token */
         int r = scout_configure(w->scout, &settings(w)->disco, w->token);
         if (r < 0)

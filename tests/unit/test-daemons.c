@@ -360,6 +360,29 @@ static void test_many_callers(void **state)
         world_free(w);
 }
 
+/* Nodes are asked for while the daemon asks for its own row: that answer is not the table. */
+static void test_nodes_in_a_round(void **state)
+{
+        World *w = world_new("Worker");
+        _cleanup_free_ char *calls = in_dir(w, "calls");
+        _cleanup_free_ char *late = str_printf("mode late\nlog %s\n", calls);
+
+        start_gcs(w, "aa");
+        start_daemon(w);
+        wait_for(w, "State", "joined");
+        write_text(w, "gcs", late);
+        usec_t deadline = usec_add(now_mono(), DEADLINE);
+        for (bool asked = false; !asked;) {
+                _cleanup_free_ char *text = NULL;
+                asked = read_file(calls, 1 << 20, &text, NULL) >= 0 &&
+                        strstr(text, "GetAllNodeInfo");
+                assert_true(now_mono() < deadline);
+                (void)sd_bus_wait(w->bus, 20 * USEC_PER_MSEC);
+        }
+        check_nodes(w, 1);
+        world_free(w);
+}
+
 /* What Ray runs for is lost: found out again, and nothing is restarted. */
 static void test_damaged_args(void **state)
 {
@@ -560,6 +583,7 @@ int main(void)
                 cmocka_unit_test(test_blocked_by_unit),
                 cmocka_unit_test(test_token_asked),
                 cmocka_unit_test(test_many_callers),
+                cmocka_unit_test(test_nodes_in_a_round),
                 cmocka_unit_test(test_damaged_args),
                 cmocka_unit_test(test_called_dead),
                 cmocka_unit_test(test_called_dead_again),
