@@ -359,8 +359,8 @@ static void log_line(const Fake *f, const char *what, bool token)
 {
         _cleanup_fclose_ FILE *log = f->world.log[0] ? fopen(f->world.log, "ae") : NULL;
 
-        if (log && streq(what, "connect"))
-                fprintf(log, "connect\n");
+        if (log && (streq(what, "connect") || streq(what, "ping") || streq(what, "ping-again")))
+                fprintf(log, "%s\n", what);
         else if (log)
                 fprintf(log, "%s token=%s\n", what, token ? "yes" : "no");
 }

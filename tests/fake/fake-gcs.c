@@ -19,8 +19,8 @@
  *     pending N        pending resource requests
  *     reflection N     bytes of what gRPC's reflection answers, token or not; 7728; 0 = it is not
  *                      there
- *     log FILE         appends one line a request, METHOD token=yes|no, and one a connection,
- *                      "connect"
+ *     log FILE         appends one line a request, METHOD token=yes|no, one a connection,
+ *                      "connect", and one a PING: "ping", "ping-again" from its second on
  *
  * Modes: healthy · silent (accepts, says nothing) · mute (SETTINGS, no answer) · garbage · zeros ·
  * http1 · ssh · redis · eof and rst (at once) · eof-later and rst-later (after the request) ·
@@ -56,7 +56,7 @@ typedef struct Conn {
         sd_event_source *drip;
         Buf slow;
         Call *calls;
-        bool ending, ended, reset, stuck;
+        bool ending, ended, reset, stuck, pinged;
 } Conn;
 
 /* --- HTTP/2 -------------------------------------------------------------------------------------
@@ -243,7 +243,12 @@ static int note_data(nghttp2_session *session, uint8_t flags, int32_t id, const 
 static int note_frame(nghttp2_session *session, const nghttp2_frame *frame, void *userdata)
 {
         Call *q = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+        Conn *c = userdata;
 
+        if (frame->hd.type == NGHTTP2_PING && !(frame->hd.flags & NGHTTP2_FLAG_ACK)) {
+                log_line(c->fake, c->pinged ? "ping-again" : "ping", false);
+                c->pinged = true;
+        }
         if (q && frame->hd.flags & NGHTTP2_FLAG_END_STREAM &&
             (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS))
                 on_request(userdata, q);

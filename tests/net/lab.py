@@ -12,7 +12,9 @@ NET = {4: {"worker": "10.77.1.2", "router": "10.77.1.1", "router2": "10.77.2.1",
        6: {"worker": "fd77:1::2", "router": "fd77:1::1", "router2": "fd77:2::1", "head": "fd77:2::2",
            "near": "fd77:1::9", "far": "fd77:2::9", "elsewhere": "fd88::1"}}
 SLACK = float(os.environ.get("SLACK", "2"))  # seconds beyond a case's budget, for busy machines; 0 to measure
+SYNS_MAX = 40  # that one examination may send, without --all
 SCHEMA = json.loads((HERE.parent.parent / "daemon/probe-cli/ray-probe.schema.json").read_text())
+syns_sent = []  # by each examination so far
 _count = itertools.count()
 _open = set()
 _lock = threading.Lock()
@@ -101,6 +103,19 @@ class Lab:
                     f"addr add fd77:{net}::2/64 dev {dev} nodad", f"route add default via 10.77.{net}.1",
                     f"-6 route add default via fd77:{net}::1")
         self.sysctl("router", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+        self.nft_text("router", "table inet syns { chain c { type filter hook prerouting priority -500;\n"
+                                "iifname r0 tcp flags & (syn|ack) == syn counter\n}\n}\n")
+
+    def syns(self):
+        """SYNs that have come from the worker so far."""
+        return int(re.search(r"packets (\d+)", self.run("router", "nft", "list", "table", "inet", "syns").stdout)[1])
+
+    def gcs_log(self):
+        """Where a GCS of the tests writes what comes."""
+        return self.files.get("gcs-log") or self.file("gcs-log", "")
+
+    def gcs_heard(self):
+        return open(self.files["gcs-log"]).read().splitlines() if "gcs-log" in self.files else []
 
     def ip(self, who, *lines):
         """Lines for `ip -batch`; a line may begin with -4 or -6."""
@@ -240,6 +255,14 @@ class Case:
     def verdicts(self):
         return {self.verdict} if isinstance(self.verdict, str) else set(self.verdict)
 
+    def too_much(self, syns, heard, args):
+        """What of politeness is amiss: SYNs that left, lines of the GCS's log (probe.md 5.3.5)."""
+        if syns > SYNS_MAX and "--all" not in args:
+            return f"{syns} SYNs"
+        if sum(l.startswith("CheckAlive ") for l in heard) > 1:
+            return f"more than one CheckAlive: {heard}"
+        return f"two PINGs on a connection: {heard}" if "ping-again" in heard else ""
+
     def look(self, f, loss=0, more=()):
         """The set-up, ray-probe in it, and what is wrong with its report: (report or None, seconds, [wrong])."""
         names = NET[f]
@@ -251,8 +274,13 @@ class Case:
                 for hook in ("forward", "input"):
                     lab.nft("router", hook, rule, name=f"loss{hook}")
             target, port, args = self.words(lab, f)
+            syns, heard = lab.syns(), len(lab.gcs_heard())
             code, out, err, took = lab.probe("--json", *args, *more, target, port, who=self.who, root=self.root)
             left = self.after(lab, f) if self.after else ""
+            syns = lab.syns() - syns
+            left = left or self.too_much(syns, lab.gcs_heard()[heard:], args)
+            if "--all" not in args:
+                syns_sent.append(syns)
         try:
             r = json.loads(out)
         except ValueError:

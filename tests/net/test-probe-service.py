@@ -14,7 +14,7 @@ def serve(*argv):
 
 def gcs(**keys):
     def go(lab, f):
-        argv = [GCS, "--port", "6379", "--address", NET[f]["head"]]
+        argv = [GCS, "--port", "6379", "--address", NET[f]["head"], "--log", lab.gcs_log()]
         for k, v in keys.items():
             argv += [f"--{k}", v]
         p = lab.start("head", *argv, stdout=subprocess.PIPE, text=True)

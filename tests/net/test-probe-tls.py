@@ -39,7 +39,7 @@ def pki():
 def plain(port="6379", address=None, **keys):
     def go(lab, f):
         lab.files |= pki()
-        argv = [GCS, "--port", port, "--address", address or NET[f]["head"]]
+        argv = [GCS, "--port", port, "--address", address or NET[f]["head"], "--log", lab.gcs_log()]
         for k, v in keys.items():
             argv += [f"--{k}", v]
         p = lab.start("head", *argv, stdout=subprocess.PIPE, text=True)
@@ -69,17 +69,17 @@ def front(cert="node", gcs={}, **options):
 
 
 def logged(lab, f):
-    plain(token=TOKEN, log=lab.file("log", ""))(lab, f)
+    plain(token=TOKEN)(lab, f)
 
 
 def logged_behind_tls(lab, f):
-    plain(token=TOKEN, log=lab.file("log", ""), port="6390", address="127.0.0.1")(lab, f)
+    plain(token=TOKEN, port="6390", address="127.0.0.1")(lab, f)
     peer("front", "foreign", port="6390")(lab, f)
 
 
 def asked(lab, f):
     """Requests that the GCS has heard."""
-    lines = [line for line in open(lab.files["log"]) if "token=" in line]
+    lines = [line for line in lab.gcs_heard() if "token=" in line]
     return f"the GCS was asked {lines}" if lines else ""
 
 
