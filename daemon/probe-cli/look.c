@@ -36,6 +36,7 @@ struct Look {
         Verdict verdict;
         ProbePlace place;
         Addr where;
+        char *sentence;
         usec_t since; /* monotonic */
 };
 
@@ -47,10 +48,13 @@ static void end(Look *l, int status)
         (void)sd_event_exit(l->event, status);
 }
 
+/* Words alone are no news: a time or a count in them changes from look to look. With --all they are
+ * the ranges of ports, of which one is opened after the other. */
 static bool is_news(const Look *l, const ProbeReport *r)
 {
         return !l->told || l->verdict != r->verdict || l->place != r->place ||
-               !addr_equal(&l->where, &r->where);
+               !addr_equal(&l->where, &r->where) ||
+               (l->args->all && !streq_ptr(l->sentence, r->sentence));
 }
 
 static int tell(Look *l, const ProbeReport *r)
@@ -62,6 +66,7 @@ static int tell(Look *l, const ProbeReport *r)
         l->verdict = r->verdict;
         l->place = r->place;
         l->where = r->where;
+        (void)free_and_strdup(&l->sentence, r->sentence);
         l->since = now_mono();
         backoff_reset(&l->rest);
         progress_erase(l->progress);
@@ -180,6 +185,7 @@ Look *look_free(Look *l)
         examination_free(l->examination);
         sd_event_source_disable_unref(l->rest_timer);
         signals_free(l->signals);
+        free(l->sentence);
         free(l);
         return NULL;
 }

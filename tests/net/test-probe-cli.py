@@ -174,6 +174,22 @@ def watch_tells_changes(lab):
     same(len(r.rest().splitlines()), 4)
 
 
+def watch_ranges(lab):
+    """With --all the ranges are told as one after the other is opened."""
+    reject = "tcp dport {{ {} }} reject with icmp type admin-prohibited"
+    gcs(lab)
+    lab.nft("head", "input", reject.format("6380-6388, 10002-19999"))
+    p = start(lab, "--watch", "--all", HEAD)
+    r = Reader(p.stdout.fileno())
+    r.until(TIMED + r"REJECTED_AT_HEAD  .*6380-6388.*10002-19999", 40)
+    pause(lab)
+    lab.nft("head", "input", reject.format("10002-19999"))
+    r.until(TIMED + r"REJECTED_AT_HEAD  (?!.*6380).*10002-19999", 40)
+    pause(lab)
+    r.until(TIMED + "OK  ", 40)
+    same(p.wait(timeout=5), 0)
+
+
 def watch_interrupted(lab):
     for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
         p = start(lab, "--watch", HEAD)
@@ -280,7 +296,7 @@ def statuses(lab):
     same(p.wait(timeout=10), 1, "standard output cannot be written")
 
 
-CASES = [verbose, verbose_silence, verbose_alternatives, undecided, watch_opens, watch_tells_changes, watch_interrupted, interrupted_early,
+CASES = [verbose, verbose_silence, verbose_alternatives, undecided, watch_opens, watch_tells_changes, watch_ranges, watch_interrupted, interrupted_early,
          watch_reader_gone, progress, progress_narrow, progress_none, progress_watch, colours, statuses]
 
 
