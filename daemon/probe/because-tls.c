@@ -185,6 +185,11 @@ int missing_tls(const Evidence *e, const Judgement *j, char ***l)
         const TlsFacts *t = &e->tls;
 
         switch (j->verdict) {
+        case VERDICT_OK:
+                return e->tls_wanted && !e->large.asked
+                               ? strv_extend(l, "whether large packets pass in both directions: "
+                                                "the other side's view")
+                               : 0;
         case VERDICT_CERT_TIME:
                 return e->other.clock_known
                                ? 0

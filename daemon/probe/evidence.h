@@ -97,6 +97,7 @@ typedef struct HelloFacts {
         StreamFacts stream; /* at that time */
         bool stream_known;  /* stream was read */
         bool second_silent; /* a second connection with small segments was silent too */
+        bool second_spoke;  /* a second connection with small segments was answered */
         bool second_lost;   /* what was sent on that one was never acknowledged either */
         bool again;         /* closed at once: the TLS and the HTTP/1 greeting had an end, too */
         bool tls;           /* a TLS ClientHello was answered with TLS */

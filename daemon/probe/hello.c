@@ -175,6 +175,7 @@ static void on_second_answer(Talk *t, const TalkAnswer *a, void *userdata)
         bool silent = a->connected && a->kind == SERVICE_UNKNOWN && a->size == 0;
         f->second_silent = silent && a->stream_known && a->stream.unsent == 0;
         f->second_lost = silent && a->stream_known && a->stream.unsent > 0;
+        f->second_spoke = a->size > 0;
         h->second = talk_free(h->second);
 }
 
@@ -285,9 +286,10 @@ static void on_look_answer(TlsStage *t, const TlsFacts *facts, const TalkAnswer 
                 ask_again(h, HELLO_HTTP, GREETING_HTTP1, on_http_answer);
 }
 
+/* In small segments: a certificate is large, and this is not the time to find a hole. */
 static void look_for_tls(HelloStage *h)
 {
-        ConnectPolicy policy = {.addr = h->e->addr, .n_sockets = 2};
+        ConnectPolicy policy = {.addr = h->e->addr, .n_sockets = 2, .mss = SECOND_MSS};
         TlsStageRequest request = {.host = hello_host(h->e), .timeout = GREETING_TIMEOUT};
         facts_source(h->e, &policy);
         int r = hello_set_state(h, HELLO_TLS);

@@ -115,11 +115,12 @@ static int because_hello(const Evidence *e, char ***l)
                 if (h->began)
                         return strv_extendf(
                                 l, "it began to speak and did not end its greeting in %s", took);
-                return strv_extendf(l, "%s, and nothing came back in %s",
+                return strv_extendf(l, "%s, and nothing came back in %s%s",
                                     !h->stream_known       ? "a greeting was sent"
                                     : h->stream.unsent > 0 ? "the greeting was never acknowledged"
                                                            : "its kernel took the greeting",
-                                    took);
+                                    took,
+                                    h->second_spoke ? "; in segments of 536 bytes it answers" : "");
         case SERVICE_CLOSED:
                 return strv_extendf(l, "%s after %s without a byte%s",
                                     h->closed ? "reset" : "closed", took,

@@ -105,6 +105,9 @@ static void beside_likely(const Evidence *e, const Judgement *j, List *l)
                 add(l, VERDICT_MTU_HOLE_IN);
                 add(l, VERDICT_LOSSY_OR_SLOW);
                 break;
+        case VERDICT_MTU_HOLE_IN:
+                add(l, VERDICT_SERVICE_FROZEN);
+                break;
         case VERDICT_HALF_OPEN_PATH:
                 add(l, VERDICT_LOSSY_OR_SLOW);
                 break;

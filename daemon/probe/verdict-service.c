@@ -15,6 +15,10 @@ bool judge_hello(const Evidence *e, Judgement *j)
                 else if (h->stream.unsent > 0 && h->stream.retransmits >= 2)
                         say(j, VERDICT_HALF_OPEN_PATH, h->second_lost ? PROBE_PROVEN : PROBE_LIKELY,
                             PROBE_DIRECTION_BOTH, PROBE_PLACE_PATH, NULL);
+                else if (h->stream.unsent == 0 && h->took >= JUDGE_FROZEN && h->second_spoke)
+                        /* or a balancer of which one half is stuck */
+                        say(j, VERDICT_MTU_HOLE_IN, PROBE_LIKELY, PROBE_DIRECTION_BACK,
+                            PROBE_PLACE_PATH, NULL);
                 else if (h->stream.unsent == 0 && h->took >= JUDGE_FROZEN)
                         say_head(e, j, VERDICT_SERVICE_FROZEN,
                                  h->second_silent ? PROBE_PROVEN : PROBE_LIKELY);

@@ -104,6 +104,14 @@ def half_open(lab, f):
     lab.nft("router", "forward", "tcp dport 6379 tcp flags & (syn|ack) == ack drop")
 
 
+def hole(setup):
+    """Large packets vanish; a certificate comes in one."""
+    def go(lab, f):
+        setup(lab, f)
+        lab.nft("router", "forward", "meta length > 1000 drop")
+    return go
+
+
 def dns(lab, f):
     lab.serve("head", f"{NET[f]['head']}", "53", script="dns.py")
     lab.bind(f"nameserver {NET[f]['head']}\noptions timeout:1 attempts:1\n", "/etc/resolv.conf")
@@ -163,6 +171,7 @@ CASES = [
     Case("C9 wants TLS 1.2 and our certificate", "TLS_REQUIRED", setup=front(max="1.2", **GRPC), tells=("it asks for a certificate",), **QUICK),
     Case("C9 wants TLS, a certificate of nobody", "TLS_REQUIRED", setup=front("foreign_late"), tells=("by CN=other CA",), **QUICK),
     Case("C9 an alert is TLS, too", "TLS_REQUIRED", setup=peer("alert", alert="40"), **QUICK),
+    Case("C9 wants TLS, through an MTU hole", "TLS_REQUIRED", setup=hole(front(**GRPC)), **QUICK),
     # --- C10
     Case("C10 a GCS without TLS", "TLS_NOT_SPOKEN", setup=plain(), args=CA, says="speaks no TLS", **QUICK),
     Case("C10 a GCS without TLS, Ray's environment says TLS", "TLS_NOT_SPOKEN", setup=both(plain(), environment(RAY_USE_TLS="1")), **QUICK),
@@ -230,6 +239,7 @@ CASES = [
     Case("hung up behind the handshake", "CLOSED_AFTER_ACCEPT", "likely", setup=peer("front", says="close"), args=CA, **QUICK),
     Case("no application protocol", "NOT_RAY", setup=peer("alert", alert="120"), args=CA, says="no HTTP/2 in it", **QUICK),
     Case("an alert of no reason", "INCONCLUSIVE", "inconclusive", setup=peer("alert", alert="80"), args=CA, says='"internal error"', within=1),
+    Case("a certificate in an MTU hole", "MTU_HOLE_IN", "likely", setup=hole(front(**GRPC)), args=ME, within=3.5, direction="back"),
     # --- hostile peers: bounded time and memory, and a verdict
     Case("drips its handshake", "INCONCLUSIVE", "inconclusive", setup=hostile(peer("drip")), **HOSTILE),
     Case("a reset behind the ClientHello", "CLOSED_AFTER_ACCEPT", "likely proven", setup=hostile(peer("rst-hello")), **HOSTILE),

@@ -191,6 +191,11 @@ static void test_silence(void **state)
         CHECK(e, VERDICT_SERVICE_FROZEN, PROBE_LIKELY, NULL, "its kernel took the greeting");
         e.hello.second_silent = true;
         CHECK(e, VERDICT_SERVICE_FROZEN, PROBE_PROVEN, NULL, NULL);
+        /* a large certificate in a hole */
+        e.hello.second_silent = false;
+        e.hello.second_spoke = true;
+        CHECK(e, VERDICT_MTU_HOLE_IN, PROBE_LIKELY, "large packets from head",
+              "in segments of 536 bytes it answers");
         /* a handshake that began and does not end */
         e.tls.spoken = e.hello.began = true;
         CHECK(e, VERDICT_INCONCLUSIVE, PROBE_INCONCLUSIVE, NULL, NULL);
