@@ -203,6 +203,9 @@ int probe_json_parse(const char *data, size_t size, ProbeJson *ret, char **reter
                 return r;
         if (r < 0 || !json_is_map(o))
                 return wrong(reterr, "is not one JSON object");
+        if (json_is_map(json_get(o, "ports")))
+                return wrong(reterr, "ports: is there: a report of --all is of many ports, and not "
+                                     "of the one that is asked about");
         r = read_all(o, &p, reterr);
         if (r < 0)
                 return r;

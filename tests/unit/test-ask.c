@@ -71,13 +71,15 @@ static uint16_t port_of(int fd)
         return a.port;
 }
 
-static void world_init_for(World *w, usec_t interval, usec_t lifetime)
+static void world_init_for(World *w, usec_t interval, usec_t lifetime, bool range)
 {
         static const ServeOps ops = {.on_end = on_serve_end};
         PortPlan p = plan();
-        ServePolicy policy = {.code = {.secret = {1, 2, 3}},
-                              .lifetime = lifetime,
-                              .reflect.back = {.claimed = true, .own = true, .interval = interval}};
+        ServePolicy policy = {
+                .code = {.secret = {1, 2, 3}},
+                .lifetime = lifetime,
+                .reflect.back = {
+                        .claimed = true, .own = true, .range = range, .interval = interval}};
         int fd;
 
         *w = (World){.transport = {.base = code_transport, .code = policy.code}};
@@ -90,7 +92,7 @@ static void world_init_for(World *w, usec_t interval, usec_t lifetime)
 
 static void world_init(World *w, usec_t interval)
 {
-        world_init_for(w, interval, 0);
+        world_init_for(w, interval, 0, false);
 }
 
 static void world_done(World *w)
@@ -233,6 +235,82 @@ static void test_back(void **state)
         world_done(&w);
 }
 
+/* Every port of the workers: the fixed ones as ever, the range in few words. */
+static void test_thorough(void **state)
+{
+        World w;
+        WayBack way;
+        BackRange ranges[BACK_TRIES_MAX];
+        PortPlan p = plan();
+
+        world_init_for(&w, 1, 0, true);
+        uint16_t open = p.worker_first + 100;
+        _cleanup_close_ int busy = listen_on(open, NULL);
+        AskRequest q = request(&w, "127.0.0.1");
+        q.thorough = true;
+        meet(&w, &q);
+        assert_int_equal(ask_back(w.ask, false), 0);
+        wait_step(&w, ASK_RETURNING);
+        assert_string_equal(w.r.text, "");
+        way_back(&w.r, &w.r.observed, &way);
+        assert_int_equal(way_back_bad(&way), 0);
+        assert_int_equal(way.nonce, 6);
+        assert_int_equal(way.open, p.worker_last - p.worker_first + 1);
+        size_t n = back_ranges(&w.r, &w.r.observed, NULL, ranges);
+        assert_int_equal(n, 4);
+        assert_int_equal(ranges[1].first, p.worker_first);
+        assert_int_equal(ranges[1].last, open - 1);
+        assert_int_equal(ranges[2].first, open);
+        assert_int_equal(ranges[2].try->result, BACK_OPEN);
+        assert_int_equal(ranges[3].last, p.worker_last);
+        /* a second time: nothing of the first is left */
+        size_t before = w.r.n_back;
+        assert_int_equal(ask_back(w.ask, false), 0);
+        wait_step(&w, ASK_RETURNING);
+        assert_int_equal(w.r.n_back, before);
+        world_done(&w);
+}
+
+/* A reflector that nobody started by hand tries no ranges: what it does try is known. */
+static void test_thorough_refused(void **state)
+{
+        World w;
+        WayBack way;
+
+        world_init(&w, 1);
+        AskRequest q = request(&w, "127.0.0.1");
+        q.thorough = true;
+        meet(&w, &q);
+        assert_int_equal(ask_back(w.ask, false), 0);
+        wait_step(&w, ASK_RETURNING);
+        assert_non_null(strstr(w.r.text, "whole ranges"));
+        way_back(&w.r, &w.r.observed, &way);
+        assert_int_equal(way.nonce, 6);
+        assert_int_equal(way.tried, 6);
+        world_done(&w);
+}
+
+/* Other ports than those that were asked for first. */
+static void test_other_plan(void **state)
+{
+        World w;
+        PortPlan p = plan();
+
+        world_init(&w, 1);
+        AskRequest q = request(&w, "127.0.0.1");
+        meet(&w, &q);
+        p.object_manager = p.worker_first + 3;
+        p.worker_first = p.worker_last;
+        ask_set_plan(w.ask, &p);
+        assert_int_equal(ask_back(w.ask, false), 0);
+        wait_step(&w, ASK_RETURNING);
+        assert_int_equal(w.r.n_back, 7);
+        const BackTry *t = try_at(&w.r, p.object_manager);
+        assert_non_null(t);
+        assert_int_equal(t->result, BACK_NONCE_OK);
+        world_done(&w);
+}
+
 /* Behind a translator, and where Ray announces something else, there are two addresses. */
 static void test_claimed(void **state)
 {
@@ -304,7 +382,7 @@ static void test_expired(void **state)
 {
         World w;
 
-        world_init_for(&w, 1, 300 * MS);
+        world_init_for(&w, 1, 300 * MS, false);
         AskRequest q = request(&w, "127.0.0.1");
         meet(&w, &q);
         assert_true(w.r.answered);
@@ -479,17 +557,13 @@ static void test_doors(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_meet_and_look),
-                cmocka_unit_test(test_back),
-                cmocka_unit_test(test_claimed),
-                cmocka_unit_test(test_rate),
-                cmocka_unit_test(test_expired),
-                cmocka_unit_test(test_wrong_code),
-                cmocka_unit_test(test_other_address),
-                cmocka_unit_test(test_strangers),
-                cmocka_unit_test(test_freed_at_any_time),
-                cmocka_unit_test(test_clock),
-                cmocka_unit_test(test_doors),
+                cmocka_unit_test(test_meet_and_look), cmocka_unit_test(test_back),
+                cmocka_unit_test(test_thorough),      cmocka_unit_test(test_thorough_refused),
+                cmocka_unit_test(test_other_plan),    cmocka_unit_test(test_claimed),
+                cmocka_unit_test(test_rate),          cmocka_unit_test(test_expired),
+                cmocka_unit_test(test_wrong_code),    cmocka_unit_test(test_other_address),
+                cmocka_unit_test(test_strangers),     cmocka_unit_test(test_freed_at_any_time),
+                cmocka_unit_test(test_clock),         cmocka_unit_test(test_doors),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,6 +26,7 @@ static char *report(const char *key, const char *value)
                 {"address", "\"10.77.2.2\""},
                 {"port", "6379"},
                 {"facts", "[\"address=10.77.2.2\", \"source=10.77.1.2\"]"},
+                {"ports", "null"},
         };
         char *text = strdup("{");
         for (size_t i = 0; i < ELEMENTSOF(members); i++) {
@@ -72,6 +73,7 @@ static void test_allowed(void **state)
                 {"facts", "[]"},
                 {"because", "[1, 2]"}, /* not used */
                 {"hint", NULL},
+                {"ports", NULL}, /* of an older release */
         };
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
                 _cleanup_free_ char *text = report(rows[i].key, rows[i].value), *error = NULL;
@@ -97,6 +99,7 @@ static void test_wrong(void **state)
                 {"verdict", "\"SHRUG\"", "verdict: SHRUG"},
                 {"verdict", "7", "verdict: "},
                 {"code", "41", "code: is 41"},
+                {"ports", "{\"forward\": []}", "ports: is there"},
                 {"code", "4.5", "code: "},
                 {"code", NULL, "code: "},
                 {"confidence", "\"sure\"", "confidence: sure"},
