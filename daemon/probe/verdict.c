@@ -267,13 +267,26 @@ static void mend_loopback(const Evidence *e, Judgement *j)
                 say_local(j, VERDICT_NAME_IS_LOOPBACK, PROBE_PROVEN);
 }
 
+/* Ray is served: the way back, and how well. A proof of the latter goes before a guess of the
+ * former. */
+static bool judge_ways(const Evidence *e, Judgement *j)
+{
+        Judgement quality;
+
+        if (!judge_way_back(e, j))
+                return judge_quality(e, j);
+        if (j->confidence != PROBE_PROVEN && judge_quality(e, &quality) &&
+            quality.confidence < j->confidence)
+                *j = quality;
+        return true;
+}
+
 /* There is a connection: the service, then who we are to it, then its other ports, the way
  * back, and how well. */
 static void judge_connection(const Evidence *e, Judgement *j)
 {
         if (!judge_tls(e, j) && !judge_hello(e, j) && !judge_alive(e, j) && !judge_ports(e, j) &&
-            !judge_way_back(e, j) && !judge_quality(e, j) && !judge_untried(e, j) &&
-            !judge_half(e, j))
+            !judge_ways(e, j) && !judge_untried(e, j) && !judge_half(e, j))
                 say_head(e, j, VERDICT_OK, PROBE_PROVEN);
 }
 

@@ -538,6 +538,21 @@ static void test_half(void **state)
         CHECK(e, VERDICT_OK, PROVEN, OUT, HEAD);
 }
 
+/* What is proven of the quality of the way goes before what is likely of the way back. */
+static void test_quality(void **state)
+{
+        Evidence e = serving();
+        back(&e, "10.77.1.2", BACK_NONCE_OK);
+        try_of(&e, 3)->result = BACK_SILENT;
+        e.large.out = LARGE_HOLE;
+        CHECK(e, VERDICT_MTU_HOLE_OUT, PROVEN, OUT, PATH);
+        try_of(&e, 4)->result = try_of(&e, 5)->result = BACK_SILENT; /* now both are proven */
+        CHECK(e, VERDICT_REVERSE_PORTS_PARTIAL, PROVEN, BACK, PATH);
+        e.other.n_back = 0; /* nothing is known of the way back */
+        back(&e, "10.77.1.2", BACK_OPEN);
+        CHECK(e, VERDICT_MTU_HOLE_OUT, PROVEN, OUT, PATH);
+}
+
 /* Whatever a reflector counts: without a listener's own table nothing is proven of a silent port.
  */
 static void test_counters_are_never_proof(void **state)
@@ -571,6 +586,7 @@ int main(void)
                 cmocka_unit_test(test_wrong_peer),
                 cmocka_unit_test(test_node_address),
                 cmocka_unit_test(test_half),
+                cmocka_unit_test(test_quality),
                 cmocka_unit_test(test_counters_are_never_proof),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
