@@ -306,6 +306,8 @@ static void on_tls_answer(TlsStage *t, const TlsFacts *facts, const TalkAnswer *
 
         note_hello(h->e, a);
         note_tls(h, facts);
+        if (facts->negotiated) /* both were answered; what is missing comes later */
+                h->e->hello.second_spoke = false;
         /* whatever it is, it speaks no TLS: what does it speak in the clear? */
         if (!facts->spoken && !silent)
                 ask_again(h, HELLO_PLAIN, GREETING_HTTP2, on_plain_answer);

@@ -4,7 +4,7 @@ import importlib, sys
 
 from lab import main
 
-CASES = [c for name in ("test-probe-path", "test-probe-service", "test-probe-two-way") for c in importlib.import_module(name).CASES]
+CASES = [c for name in ("test-probe-path", "test-probe-service", "test-probe-tls", "test-probe-two-way") for c in importlib.import_module(name).CASES]
 CASES += importlib.import_module("test-probe-ports").SCANS
 
 if __name__ == "__main__":
