@@ -316,7 +316,10 @@ static void test_nobody(void **state)
 {
         const char *out = sh(TOOL " status");
         assert_has(out, "○ No daemon of raycluster answers\n");
-        assert_has(out, "systemd does not answer about ray-worker.service\n[3]");
+        assert_has(out, "systemd does not answer about ray-worker.service\n");
+        /* here may come what a GCS on this machine's own port 6379 says: then a Ray runs beside us
+         */
+        assert_has(out, "\n[3]");
         assert_has(sh(TOOL " status --json"), "\"daemon\": \"down\"");
         assert_has(sh(TOOL " restart-engine"),
                    "neither ray-head nor ray-worker runs here; raycluster status says why\n[3]");
