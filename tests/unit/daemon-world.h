@@ -12,6 +12,8 @@
 #include <systemd/sd-bus.h>
 #include <unistd.h>
 
+#include "ports.h"
+
 #include "base/fd.h"
 #include "base/str.h"
 #include "base/time.h"
@@ -23,6 +25,7 @@ typedef struct World {
         char dir[32];
         char *conf, *gcs_control;
         int port; /* the first of a block of 40 */
+        int lock; /* listens inside the block, so that it is ours alone */
         pid_t broker, systemd, daemon, gcs;
         const char *gcs_address;
         sd_bus *bus;
@@ -278,14 +281,14 @@ static void start_systemd(World *w)
 
 static World *world_new(const char *role)
 {
-        static int n;
         World *w = calloc(1, sizeof(*w));
 
         strcpy(w->dir, "/tmp/test-daemons.XXXXXX");
         assert_non_null(mkdtemp(w->dir));
         w->role = role;
         w->gcs_address = "127.0.0.1";
-        w->port = 20000 + ((getpid() + n++) % 250) * 40;
+        /* the ports from 12 to 14 behind its beginning are nobody's */
+        w->port = (int)ports_take(20000, 250, 40, 13, &w->lock);
         w->conf = in_dir(w, "conf");
         w->gcs_control = in_dir(w, "gcs");
         write_text(w, "gcs", "# nothing\n");
@@ -320,6 +323,7 @@ static void world_free(World *w)
         (void)end(&w->broker, SIGTERM);
         _cleanup_free_ char *cmd = str_printf("rm -r %s", w->dir);
         assert_int_equal(system(cmd), 0);
+        (void)safe_close(w->lock);
         free(w->conf);
         free(w->gcs_control);
         free(w);
