@@ -25,6 +25,7 @@ struct Scout {
         sd_event *event;
         Bus *bus; /* weak */
         char *last_known_path, *cluster, *token;
+        bool auth_off; /* by the configuration of this machine */
         ScoutOps ops;
         void *userdata;
         Disco *disco;
@@ -116,6 +117,13 @@ static void explain(Scout *s, const ProbeReport *report)
         if (report->verdict == VERDICT_OK) {
                 /* what the probe finds in order, the last round's own words explain */
                 set_why(s, _VERDICT_INVALID, s->refusal, NULL);
+        } else if (report->verdict == VERDICT_TOKEN_REQUIRED && s->auth_off) {
+                /* a token, which may well be there, is not used */
+                _cleanup_free_ char *text =
+                        str_printf("%s: auth.mode is \"off\" here", report->sentence);
+                set_why(s, report->verdict, text,
+                        "here, as root: set auth.mode = \"auto\" (raycluster config says in which "
+                        "file it is off), then systemctl reload ray-worker");
         } else if (token_is_hidden(report)) {
                 _cleanup_free_ char *text =
                         str_printf("%s that user raycluster can read", report->sentence);
@@ -306,7 +314,7 @@ static int on_ask_timer(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
-int scout_configure(Scout *s, const DiscoSettings *settings, const char *token)
+int scout_configure(Scout *s, const DiscoSettings *settings, const char *token, bool auth_off)
 {
         static const DiscoOps ops = {.on_change = on_disco};
 
@@ -314,6 +322,7 @@ int scout_configure(Scout *s, const DiscoSettings *settings, const char *token)
         int b = free_and_strdup(&s->cluster, settings->cluster);
         if (a < 0 || b < 0)
                 return -ENOMEM;
+        s->auth_off = auth_off;
         s->watch = watch_free(s->watch);
         drop_probe(s);
         s->candidate = candidate_free(s->candidate);

@@ -24,8 +24,9 @@ int scout_new(sd_event *event, Bus *bus, const char *last_known_path, const Scou
 Scout *scout_free(Scout *s);
 DEFINE_CLEANUP(Scout *, scout_free);
 
-/* Begins, or begins anew with other settings. settings and token are copied; token may be NULL. */
-int scout_configure(Scout *s, const DiscoSettings *settings, const char *token);
+/* Begins, or begins anew with other settings. settings and token are copied; token may be NULL, and
+ * is when it is not to be used: auth_off. */
+int scout_configure(Scout *s, const DiscoSettings *settings, const char *token, bool auth_off);
 /* Knock at candidates, or only listen for them. avoid: an address that is watched by other means;
  * a candidate that has it is not knocked at. May be NULL. */
 void scout_seek(Scout *s, bool seek, const Addr *avoid);

@@ -192,7 +192,8 @@ static void configure(Worker *w)
         load_token(w);
         reply_nodes(w, presence_facts(w->presence));
         presence_drop(w->presence); /* comes back with the token */
-        int r = scout_configure(w->scout, &settings(w)->disco, w->token);
+        int r = scout_configure(w->scout, &settings(w)->disco, w->token,
+                                streq(settings(w)->auth_mode, "off"));
         if (r < 0)
                 (void)log_error_errno(r, "Failed to begin discovery: %m");
         keeper_configure(w->keeper, settings(w), daemon_status(w->daemon)->text[STATUS_NODE_NAME]);

@@ -6,6 +6,7 @@
 #include <sys/un.h>
 
 #include "daemon-world.h"
+#include "engine/args.h"
 #include "wire/json.h"
 #include "worker/teller.h"
 
@@ -100,9 +101,14 @@ static void wait_for_status(int fd, const char *want)
 
 static void test_same_words(void **state)
 {
+        if (access(ENGINE_TOKEN_FILE, F_OK) == 0) {
+                print_message("this machine has a token of Ray\n");
+                skip();
+        }
         World *w = world_new("Worker");
         int fd = listen_notify(w);
 
+        write_conf(w, "auth: { mode = \"auto\"; };\n"); /* off, it has words of its own */
         start_daemon(w);
         wait_for(w, "Verdict", "PORT_CLOSED");
         check_same_words(w);
