@@ -168,20 +168,63 @@ static void test_few_descriptors(void **state)
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 }
 
-/* Of the hard limit, in a process of its own: it cannot be raised again. */
+/* In a process of its own, whose hard limit cannot be raised again. taken: descriptors with high
+ * numbers, which the lowest free one does not tell of. */
+static bool scan_with(rlim_t limit, int taken)
+{
+        const struct rlimit few = {limit, limit};
+        Seen seen = {0};
+
+        if (setrlimit(RLIMIT_NOFILE, &few) < 0)
+                return false;
+        for (int i = 1; i <= taken; i++)
+                if (dup2(STDERR_FILENO, (int)limit - i) < 0)
+                        return false;
+        scan(&seen, own_addr, (PortSpan){FIRST, LAST}, 0);
+        bool good = seen.facts.narrow && seen.facts.complete && !seen.facts.trouble &&
+                    seen.facts.window < limit && seen.n_ranges == 1 &&
+                    seen.ranges[0].state == PORT_REFUSED;
+        done(&seen);
+        return good;
+}
+
 static void test_hard_limit(void **state)
+{
+        static const struct {
+                rlim_t limit;
+                int taken;
+        } rows[] = {{100, 0}, {100, 60}, {60, 0}};
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                pid_t pid = fork();
+                assert_true(pid >= 0);
+                if (pid == 0)
+                        _exit(scan_with(rows[i].limit, rows[i].taken) ? 0 : 3);
+                int status;
+                assert_int_equal(waitpid(pid, &status, 0), pid);
+                assert_true(WIFEXITED(status));
+                assert_int_equal(WEXITSTATUS(status), 0);
+        }
+}
+
+/* No descriptor at all: an end, and it says why. */
+static void test_no_descriptors(void **state)
 {
         pid_t pid = fork();
         assert_true(pid >= 0);
         if (pid == 0) {
-                const struct rlimit few = {100, 100};
+                PortSpan span = {FIRST, LAST};
+                PortScanPolicy policy = {.spans = &span, .n_spans = 1};
                 Seen seen = {0};
-                if (setrlimit(RLIMIT_NOFILE, &few) < 0)
-                        _exit(2);
-                scan(&seen, own_addr, (PortSpan){FIRST, LAST}, 0);
-                bool good = seen.facts.narrow && seen.facts.complete && seen.facts.window < 100 &&
-                            seen.n_ranges == 1 && seen.ranges[0].state == PORT_REFUSED;
-                done(&seen);
+                bool good = sd_event_new(&seen.event) >= 0 &&
+                            addr_parse(own_addr, &policy.addr) >= 0 &&
+                            port_scan_new(seen.event, &policy, on_end, &seen, &seen.scan) >= 0;
+                const struct rlimit none = {3, 3};
+                good = good && setrlimit(RLIMIT_NOFILE, &none) >= 0 &&
+                       sd_event_loop(seen.event) >= 0 && seen.facts.trouble == EMFILE &&
+                       seen.facts.cut && !seen.facts.complete &&
+                       seen.facts.took < 5 * USEC_PER_SEC && seen.n_ranges == 1 &&
+                       seen.ranges[0].state == PORT_UNKNOWN;
                 _exit(good ? 0 : 3);
         }
         int status;
@@ -265,10 +308,11 @@ int main(void)
         (void)snprintf(own_addr, sizeof(own_addr), "127.%u.%u.%u", 1 + (pid >> 14) % 254,
                        (pid >> 7) % 128, 1 + pid % 128);
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_open_and_closed),  cmocka_unit_test(test_ipv6),
-                cmocka_unit_test(test_own_echo),         cmocka_unit_test(test_few_descriptors),
-                cmocka_unit_test(test_hard_limit),       cmocka_unit_test(test_deadline),
-                cmocka_unit_test(test_dropped_half_way), cmocka_unit_test(test_bad_policy),
+                cmocka_unit_test(test_open_and_closed), cmocka_unit_test(test_ipv6),
+                cmocka_unit_test(test_own_echo),        cmocka_unit_test(test_few_descriptors),
+                cmocka_unit_test(test_hard_limit),      cmocka_unit_test(test_no_descriptors),
+                cmocka_unit_test(test_deadline),        cmocka_unit_test(test_dropped_half_way),
+                cmocka_unit_test(test_bad_policy),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
