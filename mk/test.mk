@@ -11,7 +11,7 @@ FAKE_BIN := $(patsubst tests/fake/%.c,$(BUILD)/tests/fake/%,$(FAKE_SRC))
 progdir_of = $(firstword $(foreach d,$(PROGDIRS),$(if $(filter test-$(d)-%,$(1)),$(d))))
 progobjs_of = $(if $(call progdir_of,$(1)),$(filter-out %/main.o,$(call objs,$(call progdir_of,$(1)))))
 
-.PHONY: check check-unit check-fuzz check-golden lint check-docs check-asan check-valgrind tests
+.PHONY: check check-unit check-fuzz check-golden lint check-docs check-asan check-net-asan check-valgrind tests
 tests: $(UNIT_BIN) $(FUZZ_BIN) $(FAKE_BIN) ## build the tests
 
 .SECONDEXPANSION:
@@ -47,8 +47,13 @@ check-net: all ## probe and discovery in network namespaces (root)
 check-room: ## the machine room in a box (root)
 	@tests/room/run
 
+ASAN = BUILD=$(BUILD)-asan CFLAGS='-O1 -g' EXTRA_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
 check-asan: ## unit tests and corpora under ASan and UBSan
-	$(Q)$(MAKE) BUILD=$(BUILD)-asan CFLAGS='-O1 -g' EXTRA_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer' check-unit check-fuzz
+	$(Q)$(MAKE) $(ASAN) check-unit check-fuzz
+
+check-net-asan: ## ray-probe in network namespaces under ASan and UBSan (root)
+	$(Q)$(MAKE) $(ASAN) all
+	@$(ASAN) NET_TIMEOUT=1800 SLACK=20 tests/net/run $(or $(NET),probe)
 
 check-valgrind: all $(UNIT_BIN) ## unit tests under valgrind
 	@RUNNER='valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite' tests/unit/run $(UNIT_BIN)

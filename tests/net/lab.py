@@ -3,7 +3,7 @@ nft in each; and the tables of expectations over it, printed as TAP.
 
     worker w0 10.77.1.2 fd77:1::2 -- r0 10.77.1.1 fd77:1::1 router r1 10.77.2.1 fd77:2::1 -- h0 10.77.2.2 fd77:2::2 head
 """
-import atexit, concurrent.futures, itertools, json, os, pathlib, re, shutil, signal, subprocess, sys, tempfile, threading, time
+import atexit, concurrent.futures, functools, itertools, json, os, pathlib, re, shutil, signal, subprocess, sys, tempfile, threading, time
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("BUILD", HERE.parent.parent / "build")).resolve()
@@ -41,6 +41,11 @@ def program(name="ray-probe"):
             shutil.copy(BUILD / "bin" / name, to)
             to.chmod(0o755)
     return str(to)
+
+
+@functools.cache
+def sanitized():
+    return b"__asan_init" in pathlib.Path(program()).read_bytes()
 
 
 def has_false(v):
@@ -189,7 +194,7 @@ class Lab:
         self.files[name.split(".")[0]] = str(f)
         return str(f)
 
-    def tool(self, *argv, who="worker", root=False, timeout=30, env=None):
+    def tool(self, *argv, who="worker", root=False, timeout=30, env=None, before=""):
         """A program as nobody: exit status, standard output, standard error, seconds."""
         drop = [] if root else ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all",
                                 "--bounding-set=-all", "--no-new-privs"]
@@ -198,7 +203,7 @@ class Lab:
             binds = f"mount -t overlay -o lowerdir={layer}:{over} overlay {over}; {binds}"
         if self.etc:
             binds = f"mount -t overlay -o lowerdir={self.etc}:/etc overlay /etc; {binds}"
-        binds += "".join(l + "; " for l in self.limits)
+        binds += "".join(l + "; " for l in self.limits) + before
         argv = ["ip", "netns", "exec", self.ns[who], "sh", "-c", binds + 'exec "$@"', "sh", *drop, *argv]
         if self.cgroup:
             argv = ["sh", "-c", f'echo $$ >{self.cgroup}/cgroup.procs && exec "$@"', "sh", *argv]
@@ -209,7 +214,8 @@ class Lab:
         return p.returncode, p.stdout, p.stderr, time.monotonic() - t
 
     def probe(self, *args, **kw):
-        return self.tool(program(), *args, **kw)
+        """Whatever a peer says, it costs no more than 64 MiB; but for the shadow of AddressSanitizer."""
+        return self.tool(program(), *args, before="" if sanitized() else f"ulimit -d {64 << 10}; ", **kw)
 
     def close(self):
         _open.discard(self)
