@@ -125,4 +125,5 @@ typedef struct Reflection {
         bool down_stalled;         /* twice 64 KiB from the head did not arrive whole */
         bool down_small;           /* and with segments of 536 bytes they did */
         bool up_stalled, up_small; /* the same towards the head */
+        bool bulk_waits;           /* one of them is under way */
 } Reflection;

@@ -269,6 +269,8 @@ static void note_tls(HelloStage *h, const TlsFacts *facts)
         h->e->tls = *facts;
         h->e->hello.tls = facts->spoken && !h->context;
         h->e->hello.again = tls_facts_ended(facts);
+        if (h->context && facts->negotiated) /* both were answered; what is missing comes later */
+                h->e->hello.second_spoke = false;
         if (facts->early || facts->late)
                 facts_clock(h->e);
 }
@@ -306,8 +308,6 @@ static void on_tls_answer(TlsStage *t, const TlsFacts *facts, const TalkAnswer *
 
         note_hello(h->e, a);
         note_tls(h, facts);
-        if (facts->negotiated) /* both were answered; what is missing comes later */
-                h->e->hello.second_spoke = false;
         /* whatever it is, it speaks no TLS: what does it speak in the clear? */
         if (!facts->spoken && !silent)
                 ask_again(h, HELLO_PLAIN, GREETING_HTTP2, on_plain_answer);

@@ -9,6 +9,8 @@ static int missing_other(const Evidence *e, const Judgement *j, char ***l)
 
         if (o->asked && !o->answered)
                 return strv_extendf(l, "the other side's view: %s", text_other_side(e));
+        if (j->verdict == VERDICT_INCONCLUSIVE && large_is_open(e))
+                return strv_extend(l, "whether large packets pass: a longer deadline");
         if (o->asked && j->verdict == VERDICT_INCONCLUSIVE && e->alive.outcome == ALIVE_OK)
                 return strv_extendf(l, "whether the head reaches this machine: %s",
                                     isempty(o->text) ? "a longer deadline" : o->text);

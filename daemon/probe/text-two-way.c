@@ -194,6 +194,10 @@ static char *sentence_way_back(const Evidence *e, const Judgement *j, const char
 static char *text_half(const Evidence *e, const char *head)
 {
         const char *why = text_other_side(e);
+        if (large_is_open(e))
+                return str_printf("head %s serves on port %u; whether large packets pass was not "
+                                  "found out in time",
+                                  head, e->addr.port);
         return str_printf("head %s serves on port %u; whether it can connect to this machine was "
                           "not found out%s%s",
                           head, e->addr.port, isempty(why) ? "" : ": ", why);

@@ -197,9 +197,15 @@ bool judge_way_back(const Evidence *e, Judgement *j)
         return (is_translated(e) ? judge_translated(e, j) : judge_plain(e, j)) || judge_dnat(e, j);
 }
 
+bool large_is_open(const Evidence *e)
+{
+        return e->cut && e->other.bulk_waits;
+}
+
 bool judge_half(const Evidence *e, Judgement *j)
 {
-        if (!e->other.asked || (e->other.answered && was_tried(&e->other)))
+        bool whole = e->other.answered && was_tried(&e->other);
+        if (!e->other.asked || (whole && !large_is_open(e)))
                 return false;
         say_open(j);
         return true;

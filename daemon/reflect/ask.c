@@ -316,6 +316,7 @@ static int on_deadline_timer(sd_event_source *s, uint64_t usec, void *userdata)
         if (silent && isempty(a->r->text))
                 note(a, a->state == ASK_MEETING ? "no reflector answers"
                                                 : "the reflector did not answer in time");
+        a->r->bulk_waits = false;
         /* a reply that comes later would be taken for that of the next request */
         end_step(a, silent ? ASK_LOST : ASK_MET);
         return 0;
@@ -354,6 +355,7 @@ static void on_down_result(Bulk *b, const BulkResult *result, void *userdata)
         a->r->down_stalled = result->known && result->stalled;
         a->r->down_small = result->known && result->small;
         a->down = bulk_free(a->down);
+        a->r->bulk_waits = a->up;
         returned(a);
 }
 
@@ -365,6 +367,7 @@ static void on_up_result(Bulk *b, const BulkResult *result, void *userdata)
         a->r->up_stalled = result->known && result->stalled;
         a->r->up_small = result->known && result->small;
         a->up = bulk_free(a->up);
+        a->r->bulk_waits = a->down;
         returned(a);
 }
 
@@ -377,6 +380,7 @@ static void bulks_start(Ask *a)
         (void)bulk_new(a->event, a->q.transport, &policy, REFLECT_DOWN, on_down_result, a,
                        &a->down);
         (void)bulk_new(a->event, a->q.transport, &policy, REFLECT_UP, on_up_result, a, &a->up);
+        a->r->bulk_waits = a->down || a->up;
 }
 
 static bool is_translated(const Reflection *r)

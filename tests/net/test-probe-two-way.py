@@ -159,6 +159,8 @@ CASES = [
     TwoWay("another machine answers in the worker's place", "WRONG_PEER", setup=other_machine, within=4, **BACK),
     TwoWay("Ray announces an address that the head does not reach", "WRONG_INTERFACE", setup=node_address, role="local", direction="local", within=4),
     TwoWay("large packets of the head vanish", "MTU_HOLE_IN", setup=hole("tcp sport 6388"), within=4, **BACK),
+    TwoWay("large packets of the head vanish, and there is little time", "INCONCLUSIVE", "inconclusive", setup=hole("tcp sport 6388"), args=("--deadline", "1s"), within=1.5,
+           says="whether large packets pass was not found out in time"),
     TwoWay("large packets to the head vanish", "MTU_HOLE_OUT", setup=hole("tcp dport 6388"), direction="out", within=4),
     TwoWay("a name of two addresses, the first has no way", "OK", setup=both(service.dns, gcs(), service.reject_first), target="second.lab.test", where="head", within=2, says="can connect to this machine"),
     # --- the connect fails: tables A and B with the other side's view

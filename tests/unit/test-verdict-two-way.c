@@ -534,6 +534,12 @@ static void test_half(void **state)
         CHECK(e, VERDICT_INCONCLUSIVE, PROBE_INCONCLUSIVE, OUT, PROBE_PLACE_UNKNOWN);
         back(&e, "10.77.1.2", BACK_NOT_TRIED);
         CHECK(e, VERDICT_INCONCLUSIVE, PROBE_INCONCLUSIVE, OUT, PROBE_PLACE_UNKNOWN);
+        e.other.answered = true;
+        back(&e, "10.77.1.2", BACK_NONCE_OK);
+        CHECK(e, VERDICT_OK, PROVEN, OUT, HEAD);
+        e.other.bulk_waits = true; /* and the end came first */
+        e.cut = true;
+        CHECK(e, VERDICT_INCONCLUSIVE, PROBE_INCONCLUSIVE, OUT, PROBE_PLACE_UNKNOWN);
         e.other = (Reflection){0}; /* nobody was to be asked */
         CHECK(e, VERDICT_OK, PROVEN, OUT, HEAD);
 }
