@@ -20,7 +20,7 @@ def make_pki():
     ca.issue("node", HEAD, subject="head")
     ca.issue("misnamed", "IP:10.9.9.9")
     ca.issue("named", "DNS:compute04.lab.test")
-    ca.issue("early", HEAD, hours=(3.1, 48))
+    ca.issue("early", HEAD, hours=(75.9, 120))
     ca.issue("late", HEAD, hours=(-48, -2.1))
     again.issue("reborn", HEAD)
     other.issue("foreign", HEAD)
@@ -210,7 +210,7 @@ CASES = [
     Case("C12 the CA was made anew", "CERT_UNTRUSTED", setup=front("reborn"), args=CA, says="of the same name as ours", **QUICK),
     Case("C12 no CA given", "CERT_UNTRUSTED", setup=front(), args=("--tls",), says="no CA file is given", **QUICK),
     Case("C12 signed by itself", "CERT_UNTRUSTED", setup=lambda lab, f: self_signed(lab), args=CA, says="has signed itself", **QUICK),
-    Case("C12 not yet valid", "CERT_TIME", setup=front("early"), args=CA, says="is 3h", within=1, role="head" if is_synced() else "local"),
+    Case("C12 not yet valid", "CERT_TIME", setup=front("early"), args=CA, says="is 3d", within=1, role="head" if is_synced() else "local"),
     Case("C12 expired", "CERT_TIME", setup=front("late"), args=CA, says="expired 2h", role="head", **QUICK),
     Case("C12 expired, and it wants ours", "CERT_TIME", setup=front("late", **GRPC), args=CA, tells=("it asks for a certificate",), **QUICK),
     Case("C12 for another address", "CERT_NAME", setup=front("misnamed"), args=CA, says="is not for {head} but for IP:10.9.9.9", **QUICK),
