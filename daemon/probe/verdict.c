@@ -267,12 +267,18 @@ static void mend_loopback(const Evidence *e, Judgement *j)
                 say_local(j, VERDICT_NAME_IS_LOOPBACK, PROBE_PROVEN);
 }
 
-/* Ray is served: the way back, and how well. A proof of the latter goes before a guess of the
- * former. */
+/* Ray is served: its other ports, the way back, and how well. A proof goes before a guess; but what
+ * works badly is said of what works. */
 static bool judge_ways(const Evidence *e, Judgement *j)
 {
-        Judgement quality;
+        Judgement back, quality;
 
+        if (judge_ports(e, j)) {
+                if (j->confidence != PROBE_PROVEN && judge_way_back(e, &back) &&
+                    back.confidence == PROBE_PROVEN)
+                        *j = back;
+                return true;
+        }
         if (!judge_way_back(e, j))
                 return judge_quality(e, j);
         if (j->confidence != PROBE_PROVEN && judge_quality(e, &quality) &&
@@ -285,8 +291,8 @@ static bool judge_ways(const Evidence *e, Judgement *j)
  * back, and how well. */
 static void judge_connection(const Evidence *e, Judgement *j)
 {
-        if (!judge_tls(e, j) && !judge_hello(e, j) && !judge_alive(e, j) && !judge_ports(e, j) &&
-            !judge_ways(e, j) && !judge_untried(e, j) && !judge_half(e, j))
+        if (!judge_tls(e, j) && !judge_hello(e, j) && !judge_alive(e, j) && !judge_ways(e, j) &&
+            !judge_untried(e, j) && !judge_half(e, j))
                 say_head(e, j, VERDICT_OK, PROBE_PROVEN);
 }
 

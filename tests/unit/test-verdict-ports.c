@@ -358,6 +358,33 @@ static void test_with_the_gcs(void **state)
              "--add-port=6379-6388/tcp --add-port=30000-39999/tcp");
 }
 
+/* Blocked in both directions: the one that is proven. */
+static void test_both_ways(void **state)
+{
+        PortRange r[] = {range(6379, 6388, PORT_OPEN), range(10002, 19999, PORT_SILENT)};
+        PortsFacts f = facts(r, ELEMENTSOF(r));
+        Evidence e = serving(&f);
+        Reflection *o = &e.other;
+
+        o->asked = o->answered = true;
+        o->here = o->observed = A("10.77.1.2");
+        o->local = o->dialled = A("10.77.2.2");
+        for (o->n_back = 0; o->n_back < 6; o->n_back++) {
+                BackTry *t = &o->back[o->n_back];
+                *t = (BackTry){.addr = A("10.77.1.2"), .result = BACK_NONCE_OK, .ours = true};
+                t->addr.port = (uint16_t)(6380 + o->n_back);
+        }
+        expect(&e, VERDICT_FILTERED_SILENTLY, PROBE_LIKELY, PROBE_PLACE_HEAD);
+        for (size_t i = 0; i < o->n_back; i++) {
+                o->back[i].result = BACK_REJECTED;
+                o->back[i].icmp =
+                        (IcmpNote){.seen = true, .type = 3, .code = 13, .from = A("10.77.2.1")};
+        }
+        expect(&e, VERDICT_REVERSE_BLOCKED, PROBE_PROVEN, PROBE_PLACE_ROUTER);
+        r[1] = rejected(10002, 19999, 13, "10.77.2.2");
+        expect(&e, VERDICT_REJECTED_AT_HEAD, PROBE_PROVEN, PROBE_PLACE_HEAD);
+}
+
 static void test_facts(void **state)
 {
         PortRange r[] = {range(6379, 6388, PORT_OPEN), range(8265, 8265, PORT_REFUSED),
@@ -388,6 +415,7 @@ int main(void)
                 cmocka_unit_test(test_announced_and_refused),
                 cmocka_unit_test(test_incomplete),
                 cmocka_unit_test(test_with_the_gcs),
+                cmocka_unit_test(test_both_ways),
                 cmocka_unit_test(test_facts),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
