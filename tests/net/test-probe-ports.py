@@ -48,6 +48,17 @@ def finds(where="forward", whole=10010, source=None, **expected):
     return check
 
 
+def too_late_or(check):
+    """On a busy machine a short deadline may end the examination before its scan begins; then it says that."""
+    def go(report):
+        begun = report["ports"]["forward"] is not None
+        open_question = "whether the way to ports 6385 is open" if begun else "the rest of the examination"
+        if not any(m["name"] == open_question for m in report["missing_facts"]):
+            return f"{open_question} is not among {report['missing_facts']}"
+        return check(report) if begun else ""
+    return go
+
+
 def conf(text):
     return lambda lab, f: lab.conf(text)
 
@@ -179,10 +190,11 @@ SCANS = [
     scan("the GCS is dropped like all the rest", "FILTERED_SILENTLY", "likely", setup=nft("head", "input", "tcp dport 6000-20000 drop"),
          check=finds(silent="6379-6388, 8265, 10001-19999")),
     scan("a head that is off has no ports", "HOST_DOWN_REMOTE", target="{far}", check=lambda r: "" if r["ports"] == {"forward": None, "back": None} else r["ports"]),
-    scan("too little time for one port", "INCONCLUSIVE", "inconclusive", args=("--deadline", "900ms"),
+    # the silence of one port is told 1.2 s after the scan began
+    scan("too little time for one port", "INCONCLUSIVE", "inconclusive", args=("--deadline", "1200ms"),
          setup=both(conf('ports: { workers = "10002-10021"; };\n'), ray(), nft("head", "input", "tcp dport 6385 drop")),
-         check=finds(open=OPEN, refused="6382-6384, 6386-6388, 8265, 10001-10021", unknown="6385", whole=32),
-         tells=("whether the way to ports 6385 is open: a longer deadline",)),
+         check=too_late_or(finds(open=OPEN, refused="6382-6384, 6386-6388, 8265, 10001-10021", unknown="6385", whole=32)),
+         tells=("a longer deadline",)),
     # --- both ways
     Both("all is well both ways", "OK", setup=ray(), says="as is the way back", check=finds(open=OPEN + ", 6388", refused=REST.replace("6388", "6387"))),
     Both("the way back, thoroughly", "OK", setup=ray(), args=("--thorough",), check=finds("back", 10004, open="6380-6385", refused="10002-19999")),
