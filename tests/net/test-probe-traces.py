@@ -8,6 +8,7 @@ path = importlib.import_module("test-probe-path")
 service = importlib.import_module("test-probe-service")
 HEAD, NEAR = NET[4]["head"], NET[4]["near"]
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"]
+ENV = dict(os.environ, ASAN_OPTIONS="detect_leaks=0")  # leaks are looked for by a process that traces, which strace is already
 WORKERS = 'ports: { workers = "10002-10201"; };\n'
 
 # What changes files, processes or the kernel's mind. Not one of them is ray-probe's to make.
@@ -27,11 +28,11 @@ def trace(lab, who, *args, stop=None):
     os.chmod(log, 0o666)
     argv = ["strace", "-f", "-qq", "-y", "-s", "64", "-o", log, "-e", TRACE, *NOBODY, program(), *args]
     if stop:
-        p = lab.start(who, *argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        p = lab.start(who, *argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=ENV)
         out = stop(p)
         code = p.wait(timeout=20)
     else:
-        r = lab.run(who, *argv, check=False)
+        r = lab.run(who, *argv, check=False, env=ENV)
         code, out = r.returncode, r.stdout
     calls = open(log).read().splitlines()
     own = [i for i, c in enumerate(calls) if re.search(r'execve\("[^"]*/ray-probe"', c)]
