@@ -6,20 +6,22 @@
  * <────────────────────────────────────────────────────────────────────┘
  *
  * The sockets are polled by an epoll of their own: sd-event would dispatch ten thousand sources one
- * by one, asking the kernel for all of them each time. */
+ * by one, asking the kernel for all of them each time.
+ *
+ * One state machine, and longer than a file should be: what could leave it has left (port-rounds,
+ * port-try, port-witness, fd-room). */
 #include "sys/port-scan.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/fd.h"
 #include "model/port-rounds.h"
-#include "sys/netstat.h"
-#include "sys/probe-fd.h"
+#include "sys/fd-room.h"
+#include "sys/port-try.h"
+#include "sys/port-witness.h"
 
 #define DEADLINE_DEFAULT (15 * USEC_PER_SEC)
 /* An answer is waited for at least and at most so long; four round trips between. */
@@ -30,11 +32,8 @@
 /* The kernel repeats a SYN after 1 s: two sockets, four SYNs. */
 #define ALONE_WAIT  (1150 * USEC_PER_MSEC)
 #define ALONE_TRIES 2
-#define WITNESSES   8
 /* Connects before the answers so far are looked at. */
 #define CHUNK 64
-/* Descriptors left for everything else. */
-#define SPARE_FDS 32
 /* Whom the first round was too much for. */
 #define WINDOW_SLOW 256
 /* Without any socket of our own open, a lack of descriptors or ports is others' doing: asked again
@@ -65,8 +64,7 @@ struct PortScan {
         void *userdata;
         ConnectPolicy policy;
         char interface[IF_NAMESIZE];
-        struct rlimit limit; /* as found */
-        bool raised;
+        FdRoom room;
 
         PortScanState state;
         PortRounds rounds;
@@ -79,11 +77,8 @@ struct PortScan {
         bool lacking; /* nothing can be sent until a socket of ours is closed, or the timer */
         usec_t begin, last_syn;
 
-        Try witnesses[WITNESSES];
-        size_t n_witnesses;
+        PortWitnesses witnesses;
         bool witnessed;
-        usec_t witness_begin;
-        uint64_t retrans_fail;
 
         int epoll;
         sd_event_source *io;
@@ -120,19 +115,12 @@ static void end_try(PortScan *s, Try *t)
                 s->window++;
 }
 
-static void drop_witnesses(PortScan *s)
-{
-        for (size_t i = 0; i < s->n_witnesses; i++)
-                s->witnesses[i].fd = safe_close(s->witnesses[i].fd);
-        s->n_witnesses = 0;
-}
-
 static void drop_all(PortScan *s)
 {
         for (size_t i = s->oldest; i < s->next; i++)
                 end_try(s, &s->tries[i]);
         s->n_tries = s->next = s->oldest = 0;
-        drop_witnesses(s);
+        port_witnesses_drop(&s->witnesses);
         s->io = sd_event_source_disable_unref(s->io);
         s->send_defer = sd_event_source_disable_unref(s->send_defer);
         s->step_timer = sd_event_source_disable_unref(s->step_timer);
@@ -145,8 +133,7 @@ PortScan *port_scan_free(PortScan *s)
                 return NULL;
         drop_all(s);
         s->epoll = safe_close(s->epoll);
-        if (s->raised)
-                (void)setrlimit(RLIMIT_NOFILE, &s->limit);
+        fd_room_done(&s->room);
         port_rounds_done(&s->rounds);
         free(s->targets);
         free(s->tries);
@@ -177,70 +164,33 @@ static void set_timer(PortScan *s, usec_t at)
 /* --- answers ------------------------------------------------------------------------------------
  */
 
-/* A connection to a port of this very machine can be one with itself, when the kernel chose the
- * same number on our side. */
-static bool is_own_echo(int fd)
+static void note(PortScan *s, uint32_t port, const PortAnswer *a)
 {
-        SockAddr a, b;
-        socklen_t n = sizeof(a), m = sizeof(b);
-        Addr here, there;
-
-        return getsockname(fd, &a.sa, &n) == 0 && getpeername(fd, &b.sa, &m) == 0 &&
-               addr_from_sockaddr(&a.sa, n, &here) >= 0 &&
-               addr_from_sockaddr(&b.sa, m, &there) >= 0 && addr_equal(&here, &there) &&
-               here.port == there.port;
-}
-
-static void note_failure(PortScan *s, uint32_t port, int error, const IcmpNote *icmp)
-{
-        if (icmp->seen) {
-                port_rounds_answer(&s->rounds, port, PORT_REJECTED, 0, icmp);
+        port_rounds_answer(&s->rounds, port, a->state, a->error,
+                           a->state == PORT_REJECTED ? &a->icmp : NULL);
+        if (a->state == PORT_REJECTED)
                 /* their repeated SYNs would take ICMP from others, and tell nothing any more */
-                drop_witnesses(s);
-        } else if (error == ECONNREFUSED)
-                port_rounds_answer(&s->rounds, port, PORT_REFUSED, 0, NULL);
-        else if (error == ECONNRESET || error == EPIPE)
-                /* a SYN that is refused gives ECONNREFUSED: this one was accepted first */
-                port_rounds_answer(&s->rounds, port, PORT_OPEN, 0, NULL);
-        else
-                port_rounds_answer(&s->rounds, port, PORT_FAILED, error, NULL);
-}
-
-/* Whether the socket has its answer. */
-static bool note_answer(PortScan *s, uint32_t port, int fd)
-{
-        static const struct linger reset = {.l_onoff = 1};
-        IcmpNote icmp = {0};
-        int error;
-
-        switch (probe_fd_look(fd, &error, &icmp)) {
-        case CONNECT_ESTABLISHED: {
-                bool echo = is_own_echo(fd);
-                (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-                port_rounds_answer(&s->rounds, port, echo ? PORT_REFUSED : PORT_OPEN, 0, NULL);
-                return true;
-        }
-        case CONNECT_FAILED:
-                note_failure(s, port, error, &icmp);
-                return true;
-        default:
-                return false;
-        }
+                port_witnesses_drop(&s->witnesses);
 }
 
 static void take_event(PortScan *s, const struct epoll_event *e)
 {
         uint64_t i = e->data.u64 & ~WITNESS_FLAG;
+        PortAnswer a;
 
         if (e->data.u64 & WITNESS_FLAG) {
-                Try *w = i < s->n_witnesses ? &s->witnesses[i] : NULL;
-                if (w && w->fd >= 0 && note_answer(s, w->port, w->fd))
-                        w->fd = safe_close(w->fd);
+                PortWitness *w = i < s->witnesses.n ? &s->witnesses.each[i] : NULL;
+                if (!w || w->fd < 0 || !port_try_look(w->fd, &a))
+                        return;
+                port_witness_close(w);
+                note(s, w->port, &a);
                 return;
         }
         Try *t = i < s->next ? &s->tries[i] : NULL;
-        if (t && t->fd >= 0 && note_answer(s, t->port, t->fd))
-                end_try(s, t);
+        if (!t || t->fd < 0 || !port_try_look(t->fd, &a))
+                return;
+        end_try(s, t);
+        note(s, t->port, &a);
 }
 
 /* Answers that are there already. */
@@ -262,42 +212,25 @@ static void take_answers(PortScan *s)
 /* --- sockets ------------------------------------------------------------------------------------
  */
 
-/* What this machine lacks for one more socket, not what the network says. */
-static bool is_lack(int error)
+/* 1: *ret_fd waits for an answer, whose event will carry this id; 0: the answer is noted. Negative
+ * errno of a lack. */
+static int begin_try(PortScan *s, uint32_t port, uint64_t id, int *ret_fd)
 {
-        return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ||
-               error == EADDRNOTAVAIL || error == EADDRINUSE || error == EAGAIN;
-}
-
-/* Negative errno of a lack; what the network says at once is noted and is no error. */
-static int begin_try(PortScan *s, Try *t, uint64_t id)
-{
-        _cleanup_close_ int fd = probe_fd_open(&s->policy, SOCK_STREAM);
         struct epoll_event e = {.events = EPOLLOUT, .data.u64 = id};
-        IcmpNote icmp = {0};
-        SockAddr sa;
+        _cleanup_close_ int fd = -EBADF;
+        PortAnswer a;
 
-        if (fd < 0 && is_lack(-fd))
-                return fd;
-        if (fd < 0) {
-                port_rounds_answer(&s->rounds, t->port, PORT_FAILED, -fd, NULL);
-                return 0;
-        }
-        s->policy.addr.port = s->rounds.results[t->port].port;
-        socklen_t len = addr_to_sockaddr(&s->policy.addr, &sa);
-        if (connect(fd, &sa.sa, len) < 0 && errno != EINPROGRESS) {
-                int error = errno;
-                if (is_lack(error))
-                        return -error;
-                probe_fd_icmp(fd, &icmp);
-                note_failure(s, t->port, error, &icmp);
-                return 0;
-        }
+        s->policy.addr.port = s->rounds.results[port].port;
+        int r = port_try_begin(&s->policy, &fd, &a);
+        if (r == 0)
+                note(s, port, &a);
+        if (r <= 0)
+                return r;
         if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &e) < 0)
                 return -errno;
-        t->fd = TAKE_FD(fd);
-        t->begin = s->last_syn = now_mono();
-        return 0;
+        s->last_syn = now_mono();
+        *ret_fd = TAKE_FD(fd);
+        return 1;
 }
 
 /* No more sockets or ports at the moment. With some of our own open this is how many there can be;
@@ -348,15 +281,17 @@ static void send_some(PortScan *s)
 {
         for (unsigned k = 0; k < CHUNK && s->next < s->n_tries && s->n_open < s->window; k++) {
                 Try *t = &s->tries[s->next];
-                int r = begin_try(s, t, s->next);
+                int r = begin_try(s, t->port, s->next, &t->fd);
                 if (r < 0) {
                         back_off(s, -r);
                         return;
                 }
                 s->next++;
                 s->n_lacks = 0;
-                if (t->fd >= 0)
-                        s->n_open++;
+                if (r == 0)
+                        continue;
+                t->begin = s->last_syn;
+                s->n_open++;
         }
 }
 
@@ -377,52 +312,27 @@ static int on_epoll_io(sd_event_source *source, int fd, uint32_t revents, void *
         return 0;
 }
 
-/* --- witnesses ----------------------------------------------------------------------------------
- */
-
 /* Some of what is silent, with sockets that stay open until the kernel has repeated the SYN. */
 static void start_witnesses(PortScan *s)
 {
-        s->witnessed = true;
-        if (netstat_read_value("TcpExt:", "TCPRetransFail", &s->retrans_fail) < 0)
-                return;
-        s->witness_begin = now_mono();
-        size_t want = MIN(s->n_tries, (size_t)WITNESSES);
-        for (size_t i = 0; i < want; i++) {
-                Try *w = &s->witnesses[s->n_witnesses];
-                *w = (Try){.port = s->tries[s->n_tries * i / want].port, .fd = -EBADF};
-                if (begin_try(s, w, s->n_witnesses | WITNESS_FLAG) >= 0 && w->fd >= 0)
-                        s->n_witnesses++;
-        }
-}
+        size_t want = MIN(s->n_tries, (size_t)PORT_WITNESSES);
 
-static usec_t witness_end(const PortScan *s)
-{
-        return usec_add(s->witness_begin, ALONE_WAIT);
+        s->witnessed = true;
+        if (port_witnesses_begin(&s->witnesses) < 0)
+                return;
+        for (size_t i = 0; i < want; i++) {
+                uint32_t port = s->tries[s->n_tries * i / want].port;
+                int fd;
+                if (begin_try(s, port, s->witnesses.n | WITNESS_FLAG, &fd) > 0)
+                        port_witnesses_add(&s->witnesses, port, fd);
+        }
 }
 
 static void hear_witnesses(PortScan *s)
 {
-        uint64_t now;
-
-        if (s->n_witnesses == 0 || now_mono() < witness_end(s) ||
-            netstat_read_value("TcpExt:", "TCPRetransFail", &now) < 0)
-                return;
-        for (size_t i = 0; i < s->n_witnesses; i++) {
-                struct tcp_info ti;
-                if (s->witnesses[i].fd >= 0 && probe_fd_tcp_info(s->witnesses[i].fd, &ti) >= 0)
-                        s->facts.retrans += ti.tcpi_total_retrans;
-        }
-        s->facts.retrans_known = s->facts.retrans > 0;
-        s->facts.retrans_fail = now >= s->retrans_fail ? now - s->retrans_fail : 0;
-}
-
-static bool witnesses_silent(const PortScan *s)
-{
-        for (size_t i = 0; i < s->n_witnesses; i++)
-                if (s->witnesses[i].fd >= 0)
-                        return true;
-        return false;
+        PortScanFacts *f = &s->facts;
+        f->retrans_known = port_witnesses_hear(&s->witnesses, &f->retrans, &f->retrans_fail) >= 0 &&
+                           f->retrans > 0;
 }
 
 /* --- moves --------------------------------------------------------------------------------------
@@ -438,9 +348,11 @@ static void load_tries(PortScan *s, size_t n)
 
 static void end_scan(PortScan *s)
 {
-        if (witnesses_silent(s) && now_mono() < witness_end(s) &&
+        usec_t end = port_witnesses_end(&s->witnesses);
+
+        if (port_witnesses_silent(&s->witnesses) && now_mono() < end &&
             scan_set_state(s, SCAN_WITNESS) >= 0) {
-                set_timer(s, witness_end(s));
+                set_timer(s, end);
                 return;
         }
         hear_witnesses(s);
@@ -544,21 +456,10 @@ void port_scan_end(PortScan *s)
 /* How many sockets there can be at once. */
 static size_t find_window(PortScan *s, size_t wanted)
 {
-        /* the lowest free number: descriptors lie close together */
-        _cleanup_close_ int free_fd = fcntl(s->epoll, F_DUPFD_CLOEXEC, 0);
-        rlim_t used = (rlim_t)MAX(free_fd, 0) + SPARE_FDS + WITNESSES, need = used + wanted;
+        size_t have = fd_room_find(s->epoll, wanted + PORT_WITNESSES, &s->room);
 
-        if (getrlimit(RLIMIT_NOFILE, &s->limit) < 0)
-                return MIN(wanted, (size_t)WINDOW_SLOW);
-        rlim_t have = s->limit.rlim_cur;
-        if (have < need && have < s->limit.rlim_max) {
-                struct rlimit more = {MIN(need, s->limit.rlim_max), s->limit.rlim_max};
-                s->raised = setrlimit(RLIMIT_NOFILE, &more) >= 0;
-                if (s->raised)
-                        have = more.rlim_cur;
-        }
-        s->facts.narrow = have < need;
-        return have >= need ? wanted : have > used ? (size_t)(have - used) : 1;
+        s->facts.narrow = have < wanted + PORT_WITNESSES;
+        return have > PORT_WITNESSES ? have - PORT_WITNESSES : 1;
 }
 
 static int add_sources(PortScan *s, usec_t deadline)
