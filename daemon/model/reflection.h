@@ -114,6 +114,7 @@ typedef struct Reflection {
 
         BackTry back[BACK_TRIES_MAX];
         size_t n_back;
+        bool back_waits; /* some of what was asked for has no answer yet */
 
         bool clock_known;
         int64_t clock_offset_usec; /* head minus here */

@@ -202,6 +202,7 @@ typedef struct Evidence {
         char token_from[128]; /* where it comes from, in words, cut; or "" */
         Versions head;
         Versions here;
-        bool cut; /* the deadline ended it */
+        bool cut;        /* the deadline ended it */
+        bool unmeasured; /* while it measured how well the way works */
         Notes notes;
 } Evidence;

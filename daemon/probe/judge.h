@@ -38,6 +38,8 @@ SynsFate syns_fate(const Evidence *e);
 bool judge_way_back(const Evidence *e, Judgement *j);
 /* The question was for both ways, and one of them was not seen (90). */
 bool judge_half(const Evidence *e, Judgement *j);
+/* It serves, and the end came before it was known how well (90). */
+bool judge_unmeasured(const Evidence *e, Judgement *j);
 /* The end came while large packets were on the way to or from the reflector. */
 bool large_is_open(const Evidence *e);
 /* The head sees another address than the one we send from. */

@@ -450,6 +450,7 @@ static int on_deadline_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
         Probe *p = userdata;
         p->e.cut = true;
+        p->e.unmeasured = p->state == PROBE_MEASURING;
         if (p->tcp)
                 tcp_stage_snapshot(p->tcp);
         if (p->hello)

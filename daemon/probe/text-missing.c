@@ -9,7 +9,7 @@ static int missing_other(const Evidence *e, const Judgement *j, char ***l)
 
         if (o->asked && !o->answered)
                 return strv_extendf(l, "the other side's view: %s", text_other_side(e));
-        if (j->verdict == VERDICT_INCONCLUSIVE && large_is_open(e))
+        if (j->verdict == VERDICT_INCONCLUSIVE && (large_is_open(e) || e->unmeasured))
                 return strv_extend(l, "whether large packets pass: a longer deadline");
         if (o->asked && j->verdict == VERDICT_INCONCLUSIVE && e->alive.outcome == ALIVE_OK)
                 return strv_extendf(l, "whether the head reaches this machine: %s",
@@ -53,6 +53,8 @@ static int missing_of_open(const Evidence *e, char ***l)
                 return strv_extend(l, "which address the name has: its address in place of it");
         if (r < 0 || !e->connected || e->other.answered)
                 return r;
+        if (e->alive.outcome == ALIVE_OK)
+                return 0;
         if (e->tcp.outcome == CONNECT_ESTABLISHED)
                 return e->alive.outcome == ALIVE_OTHER
                                ? strv_extend(l, "why the GCS refuses: its log on the head "

@@ -11,7 +11,9 @@ const char *text_other_side(const Evidence *e)
         if (!isempty(e->other.text))
                 return e->other.text;
         if (e->other.answered)
-                return "";
+                return e->cut && e->other.back_waits
+                               ? "the time was over before all of it was tried"
+                               : "";
         return e->cut ? "the time was over before it answered" : "it did not answer";
 }
 

@@ -229,6 +229,10 @@ static char *sentence_open(const Evidence *e, const char *head)
         char *tls = sentence_tls_open(e, head);
         if (tls)
                 return tls;
+        if (e->unmeasured)
+                return str_printf("head %s serves on port %u; how well the way there works was not "
+                                  "found out in time",
+                                  head, e->addr.port);
         if (e->connected && e->tcp.outcome == CONNECT_ESTABLISHED)
                 return e->alive.outcome == ALIVE_OTHER
                                ? str_printf("head %s port %u answered: %s", head, e->addr.port,

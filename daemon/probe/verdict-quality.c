@@ -72,6 +72,14 @@ static bool judge_hearing(const Evidence *e, Judgement *j)
         return true;
 }
 
+bool judge_unmeasured(const Evidence *e, Judgement *j)
+{
+        if (!e->unmeasured)
+                return false;
+        say_open(j);
+        return true;
+}
+
 bool judge_quality(const Evidence *e, Judgement *j)
 {
         return judge_mtu(e, j) || judge_clock(e, j) || judge_samples(e, j) || judge_hearing(e, j);

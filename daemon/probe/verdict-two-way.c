@@ -199,13 +199,17 @@ bool judge_way_back(const Evidence *e, Judgement *j)
 
 bool large_is_open(const Evidence *e)
 {
-        return e->cut && e->other.bulk_waits;
+        return e->cut && e->other.bulk_waits && !e->other.back_waits;
+}
+
+static bool back_is_open(const Evidence *e)
+{
+        return !e->other.answered || !was_tried(&e->other) || (e->cut && e->other.back_waits);
 }
 
 bool judge_half(const Evidence *e, Judgement *j)
 {
-        bool whole = e->other.answered && was_tried(&e->other);
-        if (!e->other.asked || (whole && !large_is_open(e)))
+        if (!e->other.asked || !(back_is_open(e) || large_is_open(e)))
                 return false;
         say_open(j);
         return true;

@@ -292,7 +292,7 @@ static bool judge_ways(const Evidence *e, Judgement *j)
 static void judge_connection(const Evidence *e, Judgement *j)
 {
         if (!judge_tls(e, j) && !judge_hello(e, j) && !judge_alive(e, j) && !judge_ways(e, j) &&
-            !judge_untried(e, j) && !judge_half(e, j))
+            !judge_untried(e, j) && !judge_half(e, j) && !judge_unmeasured(e, j))
                 say_head(e, j, VERDICT_OK, PROBE_PROVEN);
 }
 

@@ -182,6 +182,7 @@ static void take_returned(Ask *a, const ReflectReply *p)
                 heard_back(a->r, p, a->doors);
         if (p->refusal == REFLECT_NONE && a->q.thorough && !a->range && range_start(a) >= 0)
                 return;
+        a->r->back_waits = false;
         returned(a);
 }
 
@@ -347,27 +348,22 @@ int ask_look(Ask *a)
         return r;
 }
 
-static void on_down_result(Bulk *b, const BulkResult *result, void *userdata)
+static void on_bulk_result(Bulk *b, const BulkResult *result, void *userdata)
 {
         Ask *a = userdata;
-        a->r->down_known = result->known;
-        a->r->bulk_known = a->r->bulk_known || result->known;
-        a->r->down_stalled = result->known && result->stalled;
-        a->r->down_small = result->known && result->small;
-        a->down = bulk_free(a->down);
-        a->r->bulk_waits = a->up;
-        returned(a);
-}
+        Reflection *r = a->r;
+        bool known = result->known, stalled = known && result->stalled,
+             small = known && result->small;
 
-static void on_up_result(Bulk *b, const BulkResult *result, void *userdata)
-{
-        Ask *a = userdata;
-        a->r->up_known = result->known;
-        a->r->bulk_known = a->r->bulk_known || result->known;
-        a->r->up_stalled = result->known && result->stalled;
-        a->r->up_small = result->known && result->small;
-        a->up = bulk_free(a->up);
-        a->r->bulk_waits = a->down;
+        r->bulk_known = r->bulk_known || known;
+        if (b == a->down) {
+                r->down_known = known, r->down_stalled = stalled, r->down_small = small;
+                a->down = bulk_free(a->down);
+        } else {
+                r->up_known = known, r->up_stalled = stalled, r->up_small = small;
+                a->up = bulk_free(a->up);
+        }
+        r->bulk_waits = a->down || a->up;
         returned(a);
 }
 
@@ -377,9 +373,9 @@ static void bulks_start(Ask *a)
         LinePolicy policy;
 
         policy_of(a, &a->chosen->addr, &policy);
-        (void)bulk_new(a->event, a->q.transport, &policy, REFLECT_DOWN, on_down_result, a,
+        (void)bulk_new(a->event, a->q.transport, &policy, REFLECT_DOWN, on_bulk_result, a,
                        &a->down);
-        (void)bulk_new(a->event, a->q.transport, &policy, REFLECT_UP, on_up_result, a, &a->up);
+        (void)bulk_new(a->event, a->q.transport, &policy, REFLECT_UP, on_bulk_result, a, &a->up);
         a->r->bulk_waits = a->down || a->up;
 }
 
@@ -471,6 +467,7 @@ int ask_back(Ask *a, bool bulk)
                 (void)ask_set_state(a, ASK_MET);
                 return r;
         }
+        a->r->back_waits = true;
         if (bulk)
                 bulks_start(a);
         return 0;

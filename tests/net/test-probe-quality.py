@@ -164,6 +164,9 @@ CASES = [
     # --- what is asked for
     Case("--deadline 2s keeps the order: a silent port", "INCONCLUSIVE", "inconclusive", setup=nft("head", "input", f"{PORT} drop"), args=("--deadline", "2s"),
          within=2.1, tells=("a longer deadline",)),
+    Case("a deadline before large packets are known to pass", "INCONCLUSIVE", "inconclusive", setup=both(gcs(), narrow("out")), args=("--deadline", "1s"), within=1.2,
+         says="how well the way there works was not found out in time", tells=("whether large packets pass: a longer deadline",)),
+    Case("a deadline before the head is heard by mDNS", "INCONCLUSIVE", "inconclusive", setup=gcs(), args=("--discover", "--deadline", "1s"), within=1.2),
     Case("--deadline 2s keeps the order: a dead neighbour", "NEIGHBOUR_DEAD", "likely", target="{near}", args=("--deadline", "2s"), within=2.1),
     Case("--deadline 2s keeps the order: own firewall", "LOCAL_FIREWALL", "likely", setup=nft("worker", "output", f"{PORT} drop"), args=("--deadline", "2s"), within=2.1),
     Case("--deadline 2s keeps the order: a dead host", "INCONCLUSIVE", "inconclusive", target="{far}", args=("--deadline", "2s"), within=2.1, tells=("a longer deadline",)),

@@ -25,6 +25,7 @@ class TwoWay(Case):
 
 class Merged(Case):
     """No port for a reflector: each machine examines the other, and the two reports are joined."""
+    joins = True
 
     def words(self, lab, f):
         for name, who, to, port in (("worker", "worker", "head", "6379"), ("head", "head", "worker", "6380")):

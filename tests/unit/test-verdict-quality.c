@@ -244,6 +244,20 @@ static void test_hearing(void **state)
         says(&e, SENTENCE, "cannot hear it by mDNS: avahi-daemon is not running");
 }
 
+/* What is known goes first; what was not found out in time is no OK. */
+static void test_unmeasured(void **state)
+{
+        Evidence e = serving();
+        e.cut = e.unmeasured = true;
+        CHECK(e, VERDICT_INCONCLUSIVE, PROBE_INCONCLUSIVE);
+        says(&e, SENTENCE, "serves on port 6379; how well the way there works was not found out");
+        says(&e, HINT, "--deadline");
+        e.large.out = LARGE_HOLE;
+        CHECK(e, VERDICT_MTU_HOLE_OUT, PROBE_PROVEN);
+        e.alive.outcome = ALIVE_TOKEN;
+        CHECK(e, VERDICT_TOKEN_REQUIRED, PROBE_PROVEN);
+}
+
 /* The gravest first, and never anything about quality where the service itself is the trouble. */
 static void test_order(void **state)
 {
@@ -365,11 +379,11 @@ static void test_resources(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_mtu),       cmocka_unit_test(test_clock),
-                cmocka_unit_test(test_samples),   cmocka_unit_test(test_hearing),
-                cmocka_unit_test(test_order),     cmocka_unit_test(test_ladder),
-                cmocka_unit_test(test_source),    cmocka_unit_test(test_own_filter),
-                cmocka_unit_test(test_resources),
+                cmocka_unit_test(test_mtu),        cmocka_unit_test(test_clock),
+                cmocka_unit_test(test_samples),    cmocka_unit_test(test_hearing),
+                cmocka_unit_test(test_order),      cmocka_unit_test(test_unmeasured),
+                cmocka_unit_test(test_ladder),     cmocka_unit_test(test_source),
+                cmocka_unit_test(test_own_filter), cmocka_unit_test(test_resources),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -540,6 +540,13 @@ static void test_half(void **state)
         e.other.bulk_waits = true; /* and the end came first */
         e.cut = true;
         CHECK(e, VERDICT_INCONCLUSIVE, PROBE_INCONCLUSIVE, OUT, PROBE_PLACE_UNKNOWN);
+        e.other.bulk_waits = false;
+        e.other.text[0] = '\0';
+        e.other.back_waits = true; /* the fixed ports are open, the range was not heard of */
+        CHECK(e, VERDICT_INCONCLUSIVE, PROBE_INCONCLUSIVE, OUT, PROBE_PLACE_UNKNOWN);
+        assert_string_equal(text_other_side(&e), "the time was over before all of it was tried");
+        try_of(&e, 3)->result = BACK_REJECTED; /* what is known is said all the same */
+        CHECK(e, VERDICT_REVERSE_PORTS_PARTIAL, PROVEN, BACK, PATH);
         e.other = (Reflection){0}; /* nobody was to be asked */
         CHECK(e, VERDICT_OK, PROVEN, OUT, HEAD);
 }
