@@ -16,7 +16,7 @@
 #include "probe/talk.h"
 #include "probe/tls.h"
 
-#define GREETING_TIMEOUT (2 * USEC_PER_SEC)
+#define GREETING_TIMEOUT (1950 * USEC_PER_MSEC)
 /* after so much silence a second connection is tried with segments that fit through every tunnel */
 #define SECOND_AFTER (500 * USEC_PER_MSEC)
 #define SECOND_MSS   536
@@ -189,37 +189,48 @@ static void start_second(HelloStage *h)
                        &h->second);
 }
 
-static bool is_lost(Talk *t)
+static bool is_lost(const TalkAnswer *a)
 {
-        TalkAnswer a;
-        talk_snapshot(t, &a);
-        return a.size == 0 && a.stream_known && a.stream.unsent > 0 &&
-               a.stream.retransmits >= LOST_AFTER;
+        return a->size == 0 && a->stream_known && a->stream.unsent > 0 &&
+               a->stream.retransmits >= LOST_AFTER;
 }
 
 static void on_plain_answer(Talk *t, const TalkAnswer *a, void *userdata);
+static void on_tls_answer(TlsStage *t, const TlsFacts *facts, const TalkAnswer *a, void *userdata);
 
-/* Nothing that is sent on either arrives: more waiting would not change that. */
-static bool both_lost(HelloStage *h)
+/* Whether nothing that is sent on either connection arrives, which more waiting would not change:
+ * then the first one is over. */
+static bool end_lost(HelloStage *h)
 {
-        return h->state == HELLO_PLAIN && h->talk && h->second && is_lost(h->talk) &&
-               is_lost(h->second);
+        TalkAnswer first = {0}, second;
+        TlsFacts facts;
+
+        if (!h->second)
+                return false;
+        talk_snapshot(h->second, &second);
+        if (h->state == HELLO_PLAIN && h->talk)
+                talk_snapshot(h->talk, &first);
+        else if (h->state == HELLO_TLS && h->tls && h->context)
+                tls_stage_snapshot(h->tls, &facts, &first);
+        if (!is_lost(&first) || !is_lost(&second))
+                return false;
+        h->e->hello.second_lost = true;
+        if (h->state == HELLO_PLAIN)
+                on_plain_answer(h->talk, &first, h);
+        else
+                on_tls_answer(h->tls, &facts, &first, h);
+        return true;
 }
 
 static int on_second_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
         HelloStage *h = userdata;
-        TalkAnswer a;
 
         if (!h->second_begun) {
                 h->second_begun = true;
                 start_second(h);
-        } else if (both_lost(h)) {
-                h->e->hello.second_lost = true;
-                talk_snapshot(h->talk, &a);
-                on_plain_answer(h->talk, &a, h);
+        } else if (end_lost(h))
                 return 0;
-        }
         (void)sd_event_source_set_time_relative(s, SECOND_TICK);
         (void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
         return 0;

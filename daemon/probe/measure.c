@@ -2,7 +2,7 @@
  *   large packets ───────────────┐
  *   measure_finish() ──┬─────────┴─all known──> told
  *                      ├─suspicion of loss: samples ─┘
- *   mDNS, 2 s ─────────┘
+ *   mDNS, 1.9 s ───────┘
  */
 #include "probe/measure.h"
 
@@ -10,7 +10,7 @@
 #include "base/fd.h"
 #include "probe/facts.h"
 
-#define HEAR_TIMEOUT (2 * USEC_PER_SEC)
+#define HEAR_TIMEOUT (1900 * USEC_PER_MSEC)
 
 struct Measure {
         sd_event *event; /* weak */

@@ -6,7 +6,7 @@
 
 #define STAGGER (25 * USEC_PER_MSEC)
 /* under the kernel's own second, after which it would send the SYN again */
-#define PATIENCE (500 * USEC_PER_MSEC)
+#define PATIENCE (450 * USEC_PER_MSEC)
 
 typedef struct Sample {
         Samples *samples; /* weak */

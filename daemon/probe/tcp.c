@@ -17,7 +17,7 @@
 #include "probe/verdict.h"
 #include "sys/netstat.h"
 
-#define TICK          (100 * USEC_PER_MSEC)
+#define TICK          (50 * USEC_PER_MSEC)
 #define CONTROL_AFTER (400 * USEC_PER_MSEC)
 /* what is known without any answer: a link that has no carrier */
 #define NO_CARRIER (20 * USEC_PER_MSEC)

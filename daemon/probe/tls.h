@@ -10,7 +10,7 @@ typedef struct TlsStage TlsStage;
 /* After the handshake the server may speak first, as gRPC does; else it is greeted. */
 #define TLS_GREET_AFTER (100 * USEC_PER_MSEC)
 /* Behind a handshake with a certificate that Ray would not take. */
-#define TLS_DEFECT_WAIT (300 * USEC_PER_MSEC)
+#define TLS_DEFECT_WAIT (150 * USEC_PER_MSEC)
 
 typedef struct TlsStageRequest {
         const TlsContext *context; /* must live as long; NULL: nothing is shown, and it ends with

@@ -20,7 +20,7 @@ typedef struct Judgement {
  * total silence silence. */
 #define JUDGE_DEAD (3200 * USEC_PER_MSEC)
 /* Six SYNs from one address in vain, while another address of ours is answered at once. */
-#define JUDGE_USUAL (1350 * USEC_PER_MSEC)
+#define JUDGE_USUAL (1250 * USEC_PER_MSEC)
 /* A neighbour that owes an answer this long is likely dead. */
 #define JUDGE_NEIGH (1200 * USEC_PER_MSEC)
 /* A router that says "host unreachable" sooner than this did not wait for ARP, if it does so twice

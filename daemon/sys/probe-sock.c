@@ -13,7 +13,7 @@
 
 #define STATE_CLOSE 7 /* tcpi_state; the kernel's own header for these is not for user space */
 
-#define STAGGER_DEFAULT (300 * USEC_PER_MSEC)
+#define STAGGER_DEFAULT (200 * USEC_PER_MSEC)
 
 typedef struct Attempt {
         ProbeSock *sock; /* weak */
