@@ -54,24 +54,28 @@ print("task", ray.get(who.remote(), timeout=60))
     expect_in(out, "task ray", "the task's user")
 
 
+def speak(room, words):
+    """A task on w1 prints the words; returns what its driver printed."""
+    out = story.driver(room["head"], f'''
+import ray, time
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
+ray.init()
+
+@ray.remote(num_cpus=0)
+def speak():
+    print("{words}")
+
+ray.get(speak.options(scheduling_strategy=On("{story.node_of(room, "w1")}", soft=False)).remote(), timeout=60)
+time.sleep(3)   # the driver prints what the log monitor sends it, after the task has ended
+''')
+    return out.out + out.err
+
+
 def scenario_prints_reach_driver_and_journal(room):
     """What a task prints is seen by its driver, and by journalctl on the machine it ran on."""
     w1 = room["w1"]
     cursor = w1.cursor()
-    out = story.driver(room["head"], '''
-import ray, time
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
-ray.init()
-ids = {n["NodeManagerHostname"]: n["NodeID"] for n in ray.nodes() if n["Alive"]}
-
-@ray.remote(num_cpus=0)
-def speak():
-    print("hello from a task on w1")
-
-ray.get(speak.options(scheduling_strategy=On(ids["w1"], soft=False)).remote(), timeout=60)
-time.sleep(3)   # the driver prints what the log monitor sends it, after the task has ended
-''')
-    expect_in(out.out + out.err, "hello from a task on w1", "the driver's output")
+    expect_in(speak(room, "hello from a task on w1"), "hello from a task on w1", "the driver's output")
     entry = w1.wait_journal("hello from a task on w1", cursor, 15)
     expect(entry.get("_SYSTEMD_UNIT") == "ray-engine@worker.service",
            f"the line belongs to {entry.get('_SYSTEMD_UNIT')}")
@@ -204,3 +208,40 @@ def scenario_listens_on_planned_ports_only(room):
             ours = "ray" in line or "gcs_server" in line or "python" in line
             expect(not ours or port in plan or 10002 <= port <= 19999,
                    f"{guest.name}: not in the plan: {line}")
+
+
+def log_ray(room, where):
+    """Ray on w1 runs anew with its log there; returns its log folder and a place in the journal."""
+    w1 = room["w1"]
+    cursor = w1.cursor()
+    w1.conf(f'log: {{ ray = "{where}"; }};\n')
+    w1.run("systemctl reload ray-worker")
+    w1.wait_prop("RestartDue", lambda due: due == ["log.ray"], 15)
+    w1.run("raycluster restart-engine", timeout=120)
+    w1.wait_prop("RestartDue", lambda due: due == [], 60)
+    story.node_of(room, "w1")
+    return w1.out("readlink -f /var/lib/ray/tmp/session_latest/logs"), cursor
+
+
+def scenario_log_ray_files(room):
+    """With log.ray = "files" Ray's lines stay in its files; a driver still sees prints."""
+    w1 = room["w1"]
+    folder, cursor = log_ray(room, "files")
+    expect_in(speak(room, "hello from a file"), "hello from a file", "the driver's output")
+    w1.run(f"grep -q 'hello from a file' {folder}/worker-*.out")
+    expect("hello from a file" not in w1.journal(cursor), "the print is in the journal")
+
+
+def scenario_log_ray_stderr(room):
+    """With log.ray = "stderr" Ray writes to its unit's stderr, which is the journal, and no files."""
+    w1 = room["w1"]
+    logs = "ls /var/lib/ray/tmp/session_latest/logs/raylet*"
+    before = w1.out(logs)
+    _, cursor = log_ray(room, "stderr")
+    said = speak(room, "hello from stderr")
+    expect("hello from stderr" not in said, "the manual says that the driver does not see it")
+    entry = w1.wait_journal("hello from stderr", cursor, 15)
+    expect(entry.get("_SYSTEMD_UNIT") == "ray-engine@worker.service",
+           f"the line belongs to {entry.get('_SYSTEMD_UNIT')}")
+    w1.wait_journal("Initializing NodeManager", cursor, 15)
+    expect(w1.out(logs) == before, f"files of the raylet: {w1.out(logs)}, before: {before}")
