@@ -88,10 +88,13 @@ static int listen_notify(const World *w)
 
 static void wait_for_status(int fd, const char *want)
 {
+        usec_t deadline = usec_add(now_mono(), DEADLINE);
         char text[4096];
+
         for (;;) {
                 ssize_t n = recv(fd, text, sizeof(text) - 1, 0);
-                if (n < 0)
+                /* WATCHDOG=1 comes all the time */
+                if (n < 0 || now_mono() >= deadline)
                         fail_msg("no STATUS= of: %s", want);
                 text[n] = 0;
                 if (strstr(text, want))
