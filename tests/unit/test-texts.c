@@ -174,6 +174,8 @@ static void test_undecided(void **state)
         for (AliveOutcome a = 0; a < _ALIVE_OUTCOME_MAX; a++)
                 for (int outcome = 0; outcome < 3; outcome++)
                         for (int cut = 0; cut < 2; cut++) {
+                                if (a == ALIVE_OK && !cut)
+                                        continue; /* of what serves only time leaves a doubt */
                                 e.cut = cut;
                                 e.alive.outcome = a;
                                 e.tcp.outcome = (ConnectOutcome)outcome;

@@ -113,6 +113,8 @@ static void test_same_words(void **state)
 
         write_conf(w, "auth: { mode = \"auto\"; };\n"); /* off, it has words of its own */
         start_daemon(w);
+        /* no other daemon is to talk to an ear that may have gone deaf by then */
+        (void)unsetenv("NOTIFY_SOCKET");
         wait_for(w, "Verdict", "PORT_CLOSED");
         check_same_words(w);
         _cleanup_free_ char *reason = get(w, "Reason"), *remedy = get(w, "Remedy");
@@ -136,7 +138,6 @@ static void test_same_words(void **state)
         wait_for_status(fd, "STATUS=joined head 127.0.0.1");
         /* each was told once, however often it was looked at */
         assert_int_equal(count_in_log(w, "waiting: "), 2);
-        (void)unsetenv("NOTIFY_SOCKET");
         (void)close(fd);
         world_free(w);
 }
