@@ -1,31 +1,23 @@
 /*     idle ── seek ──> knocking at address 1, 2, … of the best candidate, in turn
- *                         │ no answer: a probe finds out why, discovery is asked again
+ *                         │ no answer: an inquiry finds out why, discovery is asked again
  *                         └ answer: stays at this address
  */
 #include "worker/scout.h"
 
-#include <errno.h>
-#include <unistd.h>
-
 #include "base/backoff.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "engine/args.h"
-#include "probe/probe.h"
+#include "worker/inquiry.h"
 #include "worker/ladder.h"
 
 /* A head that does not take a connection in this time is tried at its next address. */
 #define KNOCK_TIMEOUT (2 * USEC_PER_SEC)
-#define PROBE_AGAIN   (USEC_PER_SEC / 4)
-#define PROBE_PAUSE   (3 * USEC_PER_SEC)
-#define WHY_FRESH     USEC_PER_SEC
 #define SLOW_AFTER    USEC_PER_MIN
 
 struct Scout {
         sd_event *event;
         Bus *bus; /* weak */
         char *last_known_path, *cluster, *token;
-        bool auth_off; /* by the configuration of this machine */
         ScoutOps ops;
         void *userdata;
         Disco *disco;
@@ -36,22 +28,17 @@ struct Scout {
         Addr avoid;
         bool beside; /* the head in question is the one to avoid */
         usec_t seeking_since;
-        Probe *probe;
-        GcsStatus refused; /* what the last unanswered round was */
-        char *refusal;     /* the last unanswered round's, "" */
-        usec_t why_at;
-        char *why;       /* the last probe's sentence, "" */
-        Verdict verdict; /* why is of this one; invalid: of none */
-        char *remedy;    /* and what to do, "" */
-        char *ladder;    /* NULL: serves */
-        Backoff asking, probing;
-        sd_event_source *ask_timer, *probe_timer;
+        Inquiry *inquiry; /* into the head in question */
+        char *ladder;     /* NULL: serves */
+        Backoff asking;
+        sd_event_source *ask_timer;
 };
 
-static void arm(sd_event_source *s, usec_t in)
+/* Discovery is asked again, after a pause that grows. */
+static void ask_later(Scout *s)
 {
-        (void)sd_event_source_set_time_relative(s, in);
-        (void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+        (void)sd_event_source_set_time_relative(s->ask_timer, backoff_next(&s->asking));
+        (void)sd_event_source_set_enabled(s->ask_timer, SD_EVENT_ONESHOT);
 }
 
 static bool serves(const Scout *s)
@@ -70,14 +57,13 @@ static bool has_addr(const Candidate *c, const Addr *a)
 static void climb(Scout *s)
 {
         DiscoReport reports[_DISCO_SOURCE_MAX];
+        const char *why = inquiry_why(s->inquiry);
         LadderFacts f = {
                 .cluster = s->cluster,
                 .ambiguous = s->disco ? disco_ambiguous(s->disco) : NULL,
                 .candidate = s->candidate,
                 .serving = serves(s),
-                .why = !isempty(s->why) ? s->why
-                       : s->watch       ? watch_facts(s->watch)->text
-                                        : "",
+                .why = isempty(why) && s->watch ? watch_facts(s->watch)->text : why,
                 .reports = reports,
                 .n_reports = s->disco ? disco_reports(s->disco, reports) : 0,
         };
@@ -98,95 +84,28 @@ static void update(Scout *s)
 /* --- why not ------------------------------------------------------------------------------------
  */
 
-static void set_why(Scout *s, Verdict verdict, const char *why, const char *remedy)
-{
-        int a = free_and_strdup(&s->why, strempty(why));
-        int b = free_and_strdup(&s->remedy, strempty(remedy));
-        s->verdict = a < 0 || b < 0 || isempty(why) ? _VERDICT_INVALID : verdict;
-}
-
-/* There is a token, and user raycluster may not read it. */
-static bool token_is_hidden(const ProbeReport *report)
-{
-        return report->verdict == VERDICT_TOKEN_REQUIRED && access(ENGINE_TOKEN_FILE, R_OK) < 0 &&
-               errno == EACCES;
-}
-
-static void explain(Scout *s, const ProbeReport *report)
-{
-        if (report->verdict == VERDICT_OK) {
-                /* what the probe finds in order, the last round's own words explain */
-                set_why(s, _VERDICT_INVALID, s->refusal, NULL);
-        } else if (report->verdict == VERDICT_TOKEN_REQUIRED && s->auth_off) {
-                /* a token, which may well be there, is not used */
-                _cleanup_free_ char *text =
-                        str_printf("%s: auth.mode is \"off\" here", report->sentence);
-                set_why(s, report->verdict, text,
-                        "here, as root: set auth.mode = \"auto\" (raycluster config says in which "
-                        "file it is off), then systemctl reload ray-worker");
-        } else if (token_is_hidden(report)) {
-                _cleanup_free_ char *text =
-                        str_printf("%s that user raycluster can read", report->sentence);
-                set_why(s, report->verdict, text,
-                        "here, as root: chown root:ray " ENGINE_TOKEN_FILE
-                        " && chmod 640 " ENGINE_TOKEN_FILE);
-        } else
-                set_why(s, report->verdict, report->sentence, report->hint);
-        s->why_at = now_mono();
-}
-
-static void on_probe(Probe *p, const ProbeReport *report, void *userdata)
-{
-        Scout *s = userdata;
-
-        explain(s, report);
-        s->probe = probe_free(s->probe);
-        arm(s->probe_timer, backoff_next(&s->probing));
-        update(s);
-}
-
 /* The address that is knocked at, or the one that Ray runs for and that others watch; NULL: none,
  * or it answers. */
 static const Addr *in_question(const Scout *s)
 {
         if (s->watch)
-                return !serves(s) && !isempty(s->refusal) ? watch_addr(s->watch) : NULL;
+                return !serves(s) && !isempty(inquiry_refusal(s->inquiry)) ? watch_addr(s->watch)
+                                                                           : NULL;
         return s->seek && addr_is_set(&s->avoid) ? &s->avoid : NULL;
 }
 
-static void start_probe(Scout *s)
-{
-        const Addr *addr = in_question(s);
-
-        if (s->probe || !addr)
-                return;
-        ProbeRequest request = {
-                .host = has_addr(s->candidate, addr) ? s->candidate->name : "",
-                .port = addr->port,
-                .addr = addr,
-                .token = s->token,
-        };
-        int r = probe_new(s->event, &request, on_probe, s, &s->probe);
-        if (r < 0) {
-                log_debug_errno(r, "Probing the head: %m");
-                set_why(s, _VERDICT_INVALID, s->refusal, NULL);
-        }
-}
-
-static int on_probe_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_inquiry_due(Inquiry *i, void *userdata)
 {
         Scout *s = userdata;
-        start_probe(s);
-        return 0;
+        const Addr *addr = in_question(s);
+
+        if (addr)
+                inquiry_examine(i, has_addr(s->candidate, addr) ? s->candidate->name : "", addr);
 }
 
-static void drop_probe(Scout *s)
+static void on_inquiry_change(Inquiry *i, void *userdata)
 {
-        s->probe = probe_free(s->probe);
-        set_why(s, _VERDICT_INVALID, NULL, NULL);
-        (void)free_and_strdup(&s->refusal, "");
-        (void)sd_event_source_set_enabled(s->probe_timer, SD_EVENT_OFF);
-        backoff_reset(&s->probing);
+        update(userdata);
 }
 
 /* --- knocking -----------------------------------------------------------------------------------
@@ -213,28 +132,15 @@ static void on_round(Watch *w, void *userdata)
         Scout *s = userdata;
 
         if (serves(s)) {
-                drop_probe(s);
+                inquiry_drop(s->inquiry);
                 backoff_reset(&s->asking);
                 update(s);
                 return;
         }
-        bool reworded = free_and_strdup(&s->refusal, watch_facts(w)->text) > 0;
-        if (watch_facts(w)->status != s->refused) { /* another trouble than was explained */
-                s->refused = watch_facts(w)->status;
-                /* a probe sees it as soon as a round does: what it just said is about this */
-                if (usec_sub(now_mono(), s->why_at) >= WHY_FRESH)
-                        set_why(s, _VERDICT_INVALID, NULL, NULL);
-                backoff_reset(&s->probing);
-                if (!s->probe)
-                        arm(s->probe_timer, PROBE_AGAIN);
-        } else if (reworded && s->candidate && s->candidate->n_addrs == 1 && !s->probe)
-                /* refused in another way than before: a firewall was opened, a server started */
-                arm(s->probe_timer,
-                    MAX(PROBE_AGAIN, usec_sub(PROBE_PAUSE, usec_sub(now_mono(), s->why_at))));
-        if (!s->probe && sd_event_source_get_enabled(s->probe_timer, NULL) <= 0)
-                arm(s->probe_timer, 0);
+        inquiry_refused(s->inquiry, watch_facts(w)->status, watch_facts(w)->text,
+                        s->candidate && s->candidate->n_addrs == 1);
         if (sd_event_source_get_enabled(s->ask_timer, NULL) <= 0)
-                arm(s->ask_timer, backoff_next(&s->asking));
+                ask_later(s);
         bool slow = usec_sub(now_mono(), s->seeking_since) >= SLOW_AFTER;
         next_address(s, slow ? SCOUT_ROUND_SLOW : SCOUT_ROUND);
         update(s);
@@ -245,10 +151,10 @@ static void leave(Scout *s)
 {
         s->watch = watch_free(s->watch);
         if (!s->beside || !in_question(s))
-                drop_probe(s);
+                inquiry_drop(s->inquiry);
         s->beside = in_question(s);
-        if (s->beside && !s->probe && sd_event_source_get_enabled(s->probe_timer, NULL) <= 0)
-                arm(s->probe_timer, 0);
+        if (s->beside)
+                inquiry_begin(s->inquiry);
 }
 
 static void knock(Scout *s, usec_t first)
@@ -264,7 +170,7 @@ static void knock(Scout *s, usec_t first)
                 return;
         s->watch = watch_free(s->watch);
         if (s->beside)
-                drop_probe(s); /* it was about the other one */
+                inquiry_drop(s->inquiry); /* it was about the other one */
         s->beside = false;
         if (s->at >= s->candidate->n_addrs)
                 s->at = 0;
@@ -290,7 +196,7 @@ static void take_best(Scout *s)
         if (best)
                 s->candidate = candidate_copy(best);
         s->at = 0;
-        drop_probe(s);
+        inquiry_drop(s->inquiry);
 }
 
 static void on_disco(Disco *d, void *userdata)
@@ -308,7 +214,7 @@ static int on_ask_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
         if (!s->seek || serves(s))
                 return 0;
-        arm(s->ask_timer, backoff_next(&s->asking));
+        ask_later(s);
         if (s->disco)
                 disco_refresh(s->disco);
         return 0;
@@ -320,11 +226,10 @@ int scout_configure(Scout *s, const DiscoSettings *settings, const char *token, 
 
         int a = free_and_strdup(&s->token, token);
         int b = free_and_strdup(&s->cluster, settings->cluster);
-        if (a < 0 || b < 0)
+        int c = inquiry_configure(s->inquiry, token, auth_off);
+        if (a < 0 || b < 0 || c < 0)
                 return -ENOMEM;
-        s->auth_off = auth_off;
         s->watch = watch_free(s->watch);
-        drop_probe(s);
         s->candidate = candidate_free(s->candidate);
         s->disco = disco_free(s->disco);
         int r = disco_new(s->event, s->bus, settings, s->last_known_path, &ops, s, &s->disco);
@@ -333,7 +238,7 @@ int scout_configure(Scout *s, const DiscoSettings *settings, const char *token, 
         if (r < 0)
                 return r;
         backoff_reset(&s->asking);
-        arm(s->ask_timer, backoff_next(&s->asking));
+        ask_later(s);
         take_best(s);
         knock(s, 0);
         climb(s);
@@ -349,10 +254,10 @@ void scout_seek(Scout *s, bool seek, const Addr *avoid)
         if (seek && !s->seek) {
                 s->seeking_since = now_mono();
                 backoff_reset(&s->asking);
-                arm(s->ask_timer, backoff_next(&s->asking));
+                ask_later(s);
         }
         if (!addr_equal(&s->avoid, &to_avoid))
-                drop_probe(s); /* it was about another one */
+                inquiry_drop(s->inquiry); /* it was about another one */
         s->seek = seek;
         s->avoid = to_avoid;
         knock(s, 0);
@@ -362,7 +267,7 @@ void scout_seek(Scout *s, bool seek, const Addr *avoid)
 void scout_kick(Scout *s)
 {
         backoff_reset(&s->asking);
-        backoff_reset(&s->probing);
+        inquiry_kick(s->inquiry);
         if (s->disco)
                 disco_refresh(s->disco);
 }
@@ -380,6 +285,8 @@ void scout_remember(Scout *s)
 int scout_new(sd_event *event, Bus *bus, const char *last_known_path, const ScoutOps *ops,
               void *userdata, Scout **ret)
 {
+        static const InquiryOps inquiry_ops = {.on_due = on_inquiry_due,
+                                               .on_change = on_inquiry_change};
         _cleanup_(scout_freep) Scout *s = new0(Scout, 1);
         if (!s)
                 return -ENOMEM;
@@ -388,26 +295,18 @@ int scout_new(sd_event *event, Bus *bus, const char *last_known_path, const Scou
                 .bus = bus,
                 .last_known_path = strdup(last_known_path),
                 .cluster = strdup(""),
-                .refusal = strdup(""),
-                .why = strdup(""),
-                .remedy = strdup(""),
-                .verdict = _VERDICT_INVALID,
                 .ops = *ops,
                 .userdata = userdata,
                 .asking = {.base = 2 * USEC_PER_SEC, .max = 15 * USEC_PER_SEC},
-                .probing = {.base = 3 * USEC_PER_SEC, .max = 30 * USEC_PER_SEC},
         };
-        if (!s->last_known_path || !s->cluster || !s->refusal || !s->why || !s->remedy)
+        if (!s->last_known_path || !s->cluster)
                 return -ENOMEM;
         int r = sd_event_add_time(event, &s->ask_timer, CLOCK_MONOTONIC, USEC_INFINITY, 0,
                                   on_ask_timer, s);
         if (r >= 0)
                 r = sd_event_source_set_enabled(s->ask_timer, SD_EVENT_OFF);
         if (r >= 0)
-                r = sd_event_add_time(event, &s->probe_timer, CLOCK_MONOTONIC, USEC_INFINITY, 1,
-                                      on_probe_timer, s);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(s->probe_timer, SD_EVENT_OFF);
+                r = inquiry_new(event, &inquiry_ops, s, &s->inquiry);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(s);
@@ -418,19 +317,15 @@ Scout *scout_free(Scout *s)
 {
         if (!s)
                 return NULL;
-        probe_free(s->probe);
+        inquiry_free(s->inquiry);
         watch_free(s->watch);
         disco_free(s->disco);
         candidate_free(s->candidate);
         sd_event_source_disable_unref(s->ask_timer);
-        sd_event_source_disable_unref(s->probe_timer);
         sd_event_unref(s->event);
         free(s->last_known_path);
         free(s->cluster);
         free(s->token);
-        free(s->refusal);
-        free(s->why);
-        free(s->remedy);
         free(s->ladder);
         free(s);
         return NULL;
@@ -453,17 +348,17 @@ const char *scout_ladder(const Scout *s)
 
 const char *scout_why(const Scout *s)
 {
-        return s->why;
+        return inquiry_why(s->inquiry);
 }
 
 Verdict scout_verdict(const Scout *s)
 {
-        return scout_is_ambiguous(s) ? _VERDICT_INVALID : s->verdict;
+        return scout_is_ambiguous(s) ? _VERDICT_INVALID : inquiry_verdict(s->inquiry);
 }
 
 const char *scout_remedy(const Scout *s)
 {
-        return scout_is_ambiguous(s) ? "" : s->remedy;
+        return scout_is_ambiguous(s) ? "" : inquiry_remedy(s->inquiry);
 }
 
 bool scout_is_busy(const Scout *s)
@@ -474,14 +369,13 @@ bool scout_is_busy(const Scout *s)
         for (size_t i = 0; !s->candidate && i < n; i++)
                 if (reports[i].state == SOURCE_ASKING)
                         return true;
-        return s->watch && !serves(s) && isempty(s->why) &&
-               (s->probe || sd_event_source_get_enabled(s->probe_timer, NULL) > 0);
+        return s->watch && !serves(s) && inquiry_is_busy(s->inquiry);
 }
 
 bool scout_is_asking(const Scout *s)
 {
-        return s->watch && !serves(s) && !scout_is_ambiguous(s) && isempty(s->refusal) &&
-               isempty(s->why);
+        return s->watch && !serves(s) && !scout_is_ambiguous(s) &&
+               isempty(inquiry_refusal(s->inquiry)) && isempty(inquiry_why(s->inquiry));
 }
 
 const WatchFacts *scout_facts(const Scout *s)
