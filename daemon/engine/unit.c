@@ -24,6 +24,11 @@ static const char *const engine_state_table[_ENGINE_STATE_MAX] = {
 };
 DEFINE_STRTAB(engine_state, EngineState);
 
+bool engine_state_is_up(EngineState s)
+{
+        return s == ENGINE_STARTING || s == ENGINE_RUNNING;
+}
+
 typedef struct Properties {
         char *active, *load, *result, *status;
         uint32_t main_pid;

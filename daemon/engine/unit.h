@@ -22,6 +22,9 @@ typedef enum EngineState {
 
 DECLARE_STRTAB(engine_state, EngineState);
 
+/* Ray runs or comes up. */
+bool engine_state_is_up(EngineState s);
+
 typedef struct EngineUnitOps {
         /* The state changed, or (before == now) only its status text or main PID. May call
          * engine_unit_free(). */

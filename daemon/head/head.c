@@ -51,8 +51,7 @@ static void schedule(Head *h)
 
 static bool is_up(const Head *h)
 {
-        EngineState s = keeper_unit_state(h->keeper);
-        return s == ENGINE_STARTING || s == ENGINE_RUNNING;
+        return engine_state_is_up(keeper_unit_state(h->keeper));
 }
 
 /* --- the own address ----------------------------------------------------------------------------

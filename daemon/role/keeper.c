@@ -120,15 +120,14 @@ static void on_unit_state(EngineUnit *u, EngineState before, EngineState now, vo
 {
         Keeper *k = userdata;
         bool down = now == ENGINE_STOPPED || now == ENGINE_FAILED;
-        bool was_up =
-                before == ENGINE_STARTING || before == ENGINE_RUNNING || before == ENGINE_STOPPING;
+        bool was_up = engine_state_is_up(before) || before == ENGINE_STOPPING;
 
         if (before != now)
                 log_debug("%s: %s -> %s", engine_unit_name(k->unit), engine_state_to_string(before),
                           engine_state_to_string(now));
         if (now != ENGINE_UNKNOWN && !k->seen)
                 note_first(k, now);
-        if (now == ENGINE_STARTING || now == ENGINE_RUNNING)
+        if (engine_state_is_up(now))
                 k->starting_since = 0;
         if (now == ENGINE_RUNNING && k->running_since == 0) {
                 k->running_since = now_mono();
@@ -237,7 +236,7 @@ static KeepFacts facts_of(Keeper *k, usec_t now)
             usec_sub(now, k->stopping_since) >= ASKED_MAX)
                 k->stopping_since = 0;
         EngineState unit = engine_unit_state(k->unit);
-        bool up = unit == ENGINE_STARTING || unit == ENGINE_RUNNING || k->starting_since != 0;
+        bool up = engine_state_is_up(unit) || k->starting_since != 0;
         return (KeepFacts){
                 .unit = unit,
                 .wanted = k->wish == WISH_RUN || (k->wish == WISH_LEAVE && up),
@@ -251,10 +250,9 @@ static KeepFacts facts_of(Keeper *k, usec_t now)
 
 static void update_due(Keeper *k)
 {
-        EngineState s = engine_unit_state(k->unit);
         char **due = NULL;
 
-        if (k->settings && (s == ENGINE_RUNNING || s == ENGINE_STARTING)) {
+        if (k->settings && engine_state_is_up(engine_unit_state(k->unit))) {
                 EnginePlan now = plan_of(k);
                 int r = running_due(&k->running, &now, &due);
                 if (r < 0) {

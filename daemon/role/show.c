@@ -30,7 +30,7 @@ static void show_due(Status *s, char *const *due, const char *more)
 void show_engine(Status *s, const Keeper *k, const char *more)
 {
         EngineState state = keeper_unit_state(k);
-        bool runs = state == ENGINE_STARTING || state == ENGINE_RUNNING || state == ENGINE_STOPPING;
+        bool runs = engine_state_is_up(state) || state == ENGINE_STOPPING;
         const EngineArgs *args = keeper_running(k);
 
         set(s, STATUS_ENGINE_PATH, runs && args ? args->venv : "");

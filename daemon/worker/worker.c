@@ -50,8 +50,7 @@ static void schedule(Worker *w)
 
 static bool is_up(const Worker *w)
 {
-        EngineState s = keeper_unit_state(w->keeper);
-        return s == ENGINE_STARTING || s == ENGINE_RUNNING;
+        return engine_state_is_up(keeper_unit_state(w->keeper));
 }
 
 static bool has_addr(const Candidate *c, const Addr *a)
