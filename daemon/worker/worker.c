@@ -11,6 +11,7 @@
 #include "role/keeper.h"
 #include "role/show.h"
 #include "role/token.h"
+#include "worker/picture.h"
 #include "worker/presence.h"
 #include "worker/scout.h"
 #include "worker/teller.h"
@@ -18,11 +19,9 @@
 
 /* A node table younger than this is shown to a client as it is. */
 #define NODES_FRESH (2 * USEC_PER_SEC)
-/* Ray's head is lost for this long: look whether it serves elsewhere; this long: join another
- * cluster of the name if there is one. */
-#define LOST_SEEK  (3 * USEC_PER_SEC)
-#define LOST_OTHER (60 * USEC_PER_SEC)
-#define STATE_DIR  "/var/lib/raycluster"
+/* Ray's head is lost for this long: look whether it serves elsewhere. */
+#define LOST_SEEK (3 * USEC_PER_SEC)
+#define STATE_DIR "/var/lib/raycluster"
 
 struct Worker {
         Daemon *daemon;
@@ -51,36 +50,6 @@ static void schedule(Worker *w)
 static bool is_up(const Worker *w)
 {
         return engine_state_is_up(keeper_unit_state(w->keeper));
-}
-
-static bool has_addr(const Candidate *c, const Addr *a)
-{
-        for (size_t i = 0; c && i < c->n_addrs; i++)
-                if (addr_equal(&c->addrs[i], a))
-                        return true;
-        return false;
-}
-
-/* The configuration names another head than the one that Ray runs for. */
-static bool head_is_due(const Worker *w)
-{
-        const EngineArgs *args = keeper_running(w->keeper);
-        const Candidate *c = scout_candidate(w->scout);
-
-        return is_up(w) && args && c && c->source == DISCO_STATIC &&
-               !has_addr(c, &args->head_address);
-}
-
-/* "compute04 (10.0.0.1:6379)", or the address alone while nobody said the name. */
-static char *name_head(const Worker *w, const Addr *addr)
-{
-        const Candidate *c = scout_candidate(w->scout);
-        char text[ADDR_PORT_MAX];
-
-        addr_format_port(text, addr);
-        if (has_addr(c, addr) && !startswith(text, c->name))
-                return str_printf("%s (%s)", c->name, text);
-        return strdup(text);
 }
 
 /* --- the GCS that Ray runs for ------------------------------------------------------------------
@@ -142,21 +111,6 @@ static void seek(Worker *w)
         bool known = watched || keeper_running(w->keeper);
 
         scout_seek(w->scout, !daemon_is_stopping(w->daemon) && (down || lost || !known), watched);
-}
-
-/* The head serves elsewhere: at once if it is the cluster that Ray runs for, after a while if it is
- * another one of the name. */
-static bool has_moved(const Worker *w)
-{
-        const EngineArgs *args = keeper_running(w->keeper);
-        const WatchFacts *f = scout_facts(w->scout);
-        usec_t since = presence_lost_since(w->presence);
-        char id[RAY_ID_STR_MAX];
-
-        if (since == 0 || scout_ladder(w->scout) || !f || !watch_is_known(f) || !args)
-                return false;
-        return streq(args->cluster_id, ray_id_format(id, &f->cluster_id)) ||
-               usec_sub(now_mono(), since) >= LOST_OTHER;
 }
 
 /* The own address towards the head that is to be joined. */
@@ -241,55 +195,14 @@ static void worker_set_state(Worker *w, WorkerState state, const char *reason)
         presence_set_pace(w->presence, state == WORKER_JOINED);
 }
 
-static WorkerFacts facts_of(Worker *w, const char *head, const char *moved)
-{
-        const WatchFacts *f = presence_facts(w->presence);
-        const WatchFacts *s = scout_facts(w->scout);
-        const EngineArgs *args = keeper_running(w->keeper);
-        usec_t now = now_mono(), since = keeper_running_since(w->keeper);
-        usec_t missing = presence_missing_since(w->presence);
-        char id[RAY_ID_STR_MAX] = "", ray[32];
-
-        if (f && watch_is_known(f))
-                ray_id_format(id, &f->cluster_id);
-        engine_status_ray(keeper_unit_status(w->keeper), ray);
-        return (WorkerFacts){
-                .stopping = daemon_is_stopping(w->daemon),
-                .phase = keeper_phase(w->keeper),
-                .keep_text = keeper_text(w->keeper),
-                .ladder = scout_ladder(w->scout),
-                .failure = keeper_failure(w->keeper),
-                .asking = scout_is_asking(w->scout),
-                .checked = s && watch_is_known(s),
-                .no_address = w->no_address,
-                .head = head,
-                .ray = f   ? f->versions.ray
-                       : s ? s->versions.ray
-                           : "",
-                .serving = f && f->serving_since != 0,
-                .failures = f ? f->failures : 0,
-                .gcs_text = !f                             ? ""
-                            : isempty(scout_why(w->scout)) ? f->text
-                                                           : scout_why(w->scout),
-                .other_cluster =
-                        *id && args && !isempty(args->cluster_id) && !streq(args->cluster_id, id),
-                .other_ray = *id && *ray && !streq(f->versions.ray, ray),
-                .moved = moved,
-                .node_alive = presence_is_alive(w->presence),
-                .node_dead = presence_is_dead(w->presence),
-                .node_missing = missing != 0 ? usec_sub(now, missing) : 0,
-                .running_for = since != 0 ? usec_sub(now, since) : 0,
-        };
-}
-
-static void show(Worker *w)
+static void show(Worker *w, bool head_due)
 {
         Status *s = daemon_status(w->daemon);
         char own[ADDR_MAX];
 
         (void)status_set(s, STATUS_ADDRESS,
                          addr_is_set(&w->address) ? addr_format(own, &w->address) : "");
-        show_engine(s, w->keeper, head_is_due(w) ? "cluster.head" : NULL);
+        show_engine(s, w->keeper, head_due ? "cluster.head" : NULL);
         if (presence_addr(w->presence))
                 show_gcs(s, presence_addr(w->presence), presence_facts(w->presence));
         else
@@ -332,19 +245,19 @@ static void carry_out(Worker *w, const WorkerPlan *plan)
 static int on_work(sd_event_source *source, void *userdata)
 {
         Worker *w = userdata;
-        _cleanup_free_ char *head = NULL, *moved = NULL;
 
         find_address(w);
         watch_gcs(w);
         seek(w);
-        const Addr *watched = presence_addr(w->presence);
-        const Addr *addr = watched ? watched : scout_addr(w->scout);
-        head = addr ? name_head(w, addr) : strdup("");
-        if (watched && has_moved(w))
-                moved = name_head(w, scout_addr(w->scout));
-        show(w);
-        WorkerFacts f = facts_of(w, strempty(head), moved);
-        WorkerPlan plan = worker_decide(&f, w->state);
+        _cleanup_(picture_done) Picture now = picture_take(&(PictureSources){
+                .keeper = w->keeper,
+                .scout = w->scout,
+                .presence = w->presence,
+                .stopping = daemon_is_stopping(w->daemon),
+                .no_address = w->no_address,
+        });
+        show(w, now.head_due);
+        WorkerPlan plan = worker_decide(&now.facts, w->state);
         _cleanup_free_ char *reason = plan.reason;
         if (reason)
                 worker_set_state(w, plan.state, reason);

@@ -1,0 +1,26 @@
+/* What the features know at one moment, put together for worker_decide() (worker-state.h). It asks,
+ * and changes nothing. */
+#pragma once
+
+#include "role/keeper.h"
+#include "worker/presence.h"
+#include "worker/scout.h"
+#include "worker/worker-state.h"
+
+typedef struct PictureSources {
+        const Keeper *keeper;
+        const Scout *scout;
+        const Presence *presence;
+        bool stopping;          /* the daemon was told to */
+        const char *no_address; /* why the own address is not known, or NULL */
+} PictureSources;
+
+typedef struct Picture {
+        WorkerFacts facts; /* strings of the sources' and of the picture's */
+        bool head_due;     /* the configuration names another head than the one that Ray runs for */
+        char *head, *moved; /* what facts names */
+} Picture;
+
+/* Valid until the sources change. Out of memory leaves names empty. */
+Picture picture_take(const PictureSources *s);
+void picture_done(Picture *p);
