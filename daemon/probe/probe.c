@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
+#include "probe/addresses.h"
 #include "probe/alive.h"
 #include "probe/facts.h"
 #include "probe/hello.h"
@@ -16,7 +17,7 @@
 #include "probe/report.h"
 #include "probe/state.h"
 #include "probe/tcp.h"
-#include "probe/text.h"
+#include "probe/verdict.h"
 #include "sys/resolve.h"
 
 #define DEADLINE_DEFAULT (6 * USEC_PER_SEC)
@@ -26,8 +27,6 @@
 #define ALIVE_TIMEOUT (2 * USEC_PER_SEC)
 /* of it the words at the end */
 #define SCAN_SPARE (50 * USEC_PER_MSEC)
-/* A multi-homed head has a few addresses; more could not be tried before the deadline anyway. */
-#define ADDRS_MAX 4
 
 struct Probe {
         sd_event *event; /* weak */
@@ -48,9 +47,7 @@ struct Probe {
         ProbeState state;
         usec_t began, state_since;
         Evidence e;
-        Evidence *first; /* of the first address, while another one is tried */
-        Addr others[ADDRS_MAX - 1];
-        size_t n_others, next_other;
+        Addresses addresses;
         ProbeReport report;
 
         Resolver *resolver;
@@ -88,7 +85,7 @@ Probe *probe_free(Probe *p)
         sd_event_source_disable_unref(p->deadline_timer);
         resolver_free(p->resolver);
         report_done(&p->report);
-        free(p->first);
+        addresses_done(&p->addresses);
         strv_free(p->rays);
         free(p->token);
         free(p);
@@ -119,59 +116,16 @@ static int probe_set_state(Probe *p, ProbeState state)
         return 0;
 }
 
-/* The way to this address is the trouble: another address may have a better one. */
-static bool wants_other(const Probe *p)
-{
-        Judgement j;
-        if ((p->state != PROBE_CONNECTING && p->state != PROBE_LOOKING) || p->e.cut ||
-            p->next_other >= p->n_others)
-                return false;
-        judge(&p->e, &j);
-        return j.verdict >= VERDICT_LINK_DOWN && j.verdict <= VERDICT_PORT_CLOSED &&
-               j.verdict != VERDICT_LOCAL_RESOURCES && j.verdict != VERDICT_WRONG_INTERFACE;
-}
-
 static void start_way(Probe *p);
 
 static bool try_other(Probe *p)
 {
-        Evidence *e = &p->e;
-        uint16_t port = e->addr.port;
-
-        if (!wants_other(p))
+        if ((p->state != PROBE_CONNECTING && p->state != PROBE_LOOKING) || p->e.cut ||
+            !addresses_may_help(&p->addresses, &p->e) || addresses_next(&p->addresses, &p->e) < 0)
                 return false;
-        if (!p->first) {
-                p->first = new0(Evidence, 1);
-                if (!p->first)
-                        return false;
-                *p->first = *e;
-        }
         stop_work(p);
-        e->connected = e->icmp_own = e->repeated = false;
-        e->local = (LocalFacts){0};
-        e->tcp = (ConnectFacts){0};
-        e->life = (LifeFacts){0};
-        e->ladder = (LadderFacts){0};
-        e->addr = p->others[p->next_other++];
-        e->addr.port = port;
         start_way(p);
         return true;
-}
-
-/* The verdict on the connection alone, without the other side and the other ports. */
-static Verdict from_here(const Probe *p)
-{
-        Judgement j = {.verdict = VERDICT_INCONCLUSIVE};
-        Evidence *e = new0(Evidence, 1);
-        if (!e)
-                return j.verdict;
-        *e = p->e;
-        e->other = (Reflection){0};
-        e->ports = NULL;
-        e->all = false;
-        judge(e, &j);
-        free(e);
-        return j.verdict;
 }
 
 static bool serves(Verdict v)
@@ -190,7 +144,7 @@ static bool try_look(Probe *p)
 static bool try_back(Probe *p)
 {
         if (!probe_state_may(p->state, PROBE_RETURNING) || p->e.cut || !p->other ||
-            !serves(from_here(p)) || other_side_back(p->other) < 0)
+            !serves(judge_from_here(&p->e)) || other_side_back(p->other) < 0)
                 return false;
         return probe_set_state(p, PROBE_RETURNING) >= 0;
 }
@@ -211,9 +165,9 @@ static bool wants_ports(const Probe *p)
         if (!p->e.all || p->e.ports || p->e.cut || !probe_state_may(p->state, PROBE_SCANNING))
                 return false;
         /* of several addresses that failed the first is told of, not the last */
-        if (p->first && p->e.tcp.outcome != CONNECT_ESTABLISHED)
+        if (addresses_failed(&p->addresses, &p->e))
                 return false;
-        Verdict v = from_here(p);
+        Verdict v = judge_from_here(&p->e);
         return serves(v) || (v >= VERDICT_REJECTED_AT_HEAD && v <= VERDICT_VERSION_MISMATCH);
 }
 
@@ -234,25 +188,6 @@ static bool try_ports(Probe *p)
         return probe_set_state(p, PROBE_SCANNING) >= 0;
 }
 
-/* Several addresses were tried: the one that was reached counts, else the first. */
-static void choose_evidence(Probe *p)
-{
-        Judgement j;
-        char addr[ADDR_MAX];
-
-        if (!p->first)
-                return;
-        if (p->e.tcp.outcome != CONNECT_ESTABLISHED) {
-                p->first->cut = false;
-                p->e = *p->first;
-                return;
-        }
-        judge(p->first, &j);
-        (void)snprintf(p->e.name_text, sizeof(p->e.name_text), "%s has %u addresses, and %s is %s",
-                       p->e.host, p->e.n_addrs, addr_format(addr, &p->first->addr),
-                       verdict_to_string(j.verdict));
-}
-
 /* The one end: judge, put into words, tell. Out of memory leaves the words empty. */
 static void finish(Probe *p)
 {
@@ -263,7 +198,7 @@ static void finish(Probe *p)
                 measure_snapshot(p->measure);
         stop_work(p);
         p->other = other_side_free(p->other);
-        choose_evidence(p);
+        addresses_choose(&p->addresses, &p->e);
         if (p->nss && p->e.name == NAME_RESOLVED)
                 p->nss(&p->e.host_facts.nss, p->nss_userdata);
         p->deadline_timer = sd_event_source_disable_unref(p->deadline_timer);
@@ -389,8 +324,8 @@ static void start_way(Probe *p)
 {
         const OtherSideRequest q = {
                 .transport = p->reflect,
-                .others = p->others,
-                .n_others = p->n_others,
+                .others = p->addresses.others,
+                .n_others = p->addresses.n_others,
                 .plan = &p->plan,
                 .thorough = p->thorough,
         };
@@ -407,7 +342,8 @@ static void on_name_answer(const ResolveAnswer *a, void *userdata)
         Probe *p = userdata;
 
         p->query = NULL;
-        p->n_others = name_answer(&p->e, a, p->family, p->others, ELEMENTSOF(p->others));
+        p->addresses.n_others = name_answer(&p->e, a, p->family, p->addresses.others,
+                                            ELEMENTSOF(p->addresses.others));
         if (p->e.name == NAME_RESOLVED)
                 start_way(p);
         else

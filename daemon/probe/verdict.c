@@ -1,6 +1,9 @@
 #include "probe/judge.h"
 
 #include <errno.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
 
 static bool neigh_owes(NeighState s)
 {
@@ -315,4 +318,19 @@ void judge(const Evidence *e, Judgement *ret)
         else
                 judge_attempt(e, ret);
         mend_loopback(e, ret);
+}
+
+Verdict judge_from_here(const Evidence *e)
+{
+        Judgement j = {.verdict = VERDICT_INCONCLUSIVE};
+        Evidence *here = new0(Evidence, 1);
+        if (!here)
+                return j.verdict;
+        *here = *e;
+        here->other = (Reflection){0};
+        here->ports = NULL;
+        here->all = false;
+        judge(here, &j);
+        free(here);
+        return j.verdict;
 }

@@ -31,6 +31,9 @@ typedef struct Judgement {
 #define JUDGE_FROZEN (1900 * USEC_PER_MSEC)
 
 void judge(const Evidence *e, Judgement *ret);
+/* The verdict on the connection alone, without the other side and the other ports. Inconclusive
+ * when out of memory. */
+Verdict judge_from_here(const Evidence *e);
 
 /* Which other causes the same facts allow, the nearest first; none when it is proven, but for what
  * looks the same by nature, and none when nothing is known. Returns how many. */
