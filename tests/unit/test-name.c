@@ -3,14 +3,9 @@
 
 #include <string.h>
 
-#include "probe/name.h"
+#include "addr.h"
 
-static Addr A(const char *s)
-{
-        Addr a;
-        assert_int_equal(addr_parse(s, &a), 0);
-        return a;
-}
+#include "probe/name.h"
 
 static Evidence asked(const char *host)
 {

@@ -3,18 +3,13 @@
 
 #include <errno.h>
 
+#include "addr.h"
+
 #include "base/alloc.h"
 #include "base/time.h"
 #include "model/port-rounds.h"
 
 static const PortSpan plan[] = {{6380, 6388}, {8265, 8265}, {10001, 19999}};
-
-static Addr A(const char *s)
-{
-        Addr a;
-        assert_int_equal(addr_parse(s, &a), 0);
-        return a;
-}
 
 /* A head and the way to it. */
 typedef struct World {

@@ -1,32 +1,10 @@
 /* Ports folded into ranges, and which of them are tried. */
 #include "test.h"
 
+#include "addr.h"
+#include "port-plan.h"
+
 #include "base/alloc.h"
-#include "model/port-plan.h"
-
-static const PortPlan plan = {
-        .gcs = 6379,
-        .node_manager = 6380,
-        .object_manager = 6381,
-        .runtime_env_agent = 6382,
-        .dashboard_agent_grpc = 6383,
-        .metrics_export = 6384,
-        .dashboard_agent = 6385,
-        .dashboard_metrics = 6386,
-        .autoscaler_metrics = 6387,
-        .control = 6388,
-        .dashboard = 8265,
-        .client = 10001,
-        .worker_first = 10002,
-        .worker_last = 19999,
-};
-
-static Addr A(const char *s)
-{
-        Addr a;
-        assert_int_equal(addr_parse(s, &a), 0);
-        return a;
-}
 
 static PortResult result(uint16_t port, PortState state)
 {

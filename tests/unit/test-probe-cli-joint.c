@@ -4,15 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "addr.h"
+
 #include "base/str.h"
 #include "probe-cli/joint.h"
-
-static Addr A(const char *s)
-{
-        Addr a;
-        assert_int_equal(addr_parse(s, &a), 0);
-        return a;
-}
 
 static ProbeJson out(Verdict v, ProbeConfidence c, ProbePlace p)
 {

@@ -6,22 +6,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "addr.h"
+
 #include "base/fd.h"
 #include "sys/probe-fd.h"
-
-static Addr A(const char *s, uint16_t port)
-{
-        Addr a;
-        assert_int_equal(addr_parse(s, &a), 0);
-        a.port = port;
-        return a;
-}
 
 /* A port of a protocol that nobody has. */
 static Addr nobody(const char *s, int type)
 {
         SockAddr sa;
-        Addr a = A(s, 0);
+        Addr a = AP(s, 0);
         socklen_t len = addr_to_sockaddr(&a, &sa);
         int fd = socket(a.family, type | SOCK_CLOEXEC, 0);
         assert_true(fd >= 0);
@@ -75,7 +69,7 @@ static void test_order(void **state)
         for (size_t i = 0; i < ELEMENTSOF(loopbacks); i++) {
                 _cleanup_close_ int fd = refused(loopbacks[i]);
                 IcmpNote note = {0};
-                Addr self = A(loopbacks[i], 0);
+                Addr self = AP(loopbacks[i], 0);
                 int error = 0;
                 assert_int_equal(probe_fd_look(fd, &error, &note), CONNECT_FAILED);
                 assert_int_equal(error, ECONNREFUSED);
@@ -108,9 +102,9 @@ static void test_established_only(void **state)
 /* The SYN of a ladder's rung lives so many hops. */
 static void test_ttl(void **state)
 {
-        ConnectPolicy policy = {.addr = A("127.0.0.1", 1), .ttl = 3};
+        ConnectPolicy policy = {.addr = AP("127.0.0.1", 1), .ttl = 3};
         _cleanup_close_ int v4 = probe_fd_open(&policy, SOCK_STREAM);
-        policy.addr = A("::1", 1);
+        policy.addr = AP("::1", 1);
         _cleanup_close_ int v6 = probe_fd_open(&policy, SOCK_STREAM);
         int ttl = 0, hops = 0;
         socklen_t len = sizeof(ttl);

@@ -5,16 +5,10 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "addr.h"
+
 #include "base/alloc.h"
 #include "probe/text.h"
-
-static Addr A(const char *s, uint16_t port)
-{
-        Addr a;
-        assert_int_equal(addr_parse(s, &a), 0);
-        a.port = port;
-        return a;
-}
 
 /* Enough of everything that a sentence may want to name. */
 static Evidence full(int family)
@@ -24,12 +18,12 @@ static Evidence full(int family)
         Evidence e = {.host = "compute04", .name = NAME_RESOLVED, .n_addrs = 1, .connected = true};
         strcpy(e.name_text, "NXDOMAIN from 10.77.2.53");
         strcpy(e.from, "ib0");
-        e.addr = A(head, 6379);
-        e.local.route = (NetRoute){.source = A(own, 0), .ifindex = 2};
+        e.addr = AP(head, 6379);
+        e.local.route = (NetRoute){.source = AP(own, 0), .ifindex = 2};
         strcpy(e.local.route.ifname, "w0");
         strcpy(e.local.link.name, "w0");
         strcpy(e.local.down.name, "w0");
-        e.tcp.local = A(own, 40000);
+        e.tcp.local = AP(own, 40000);
         e.tcp.error = ECONNREFUSED;
         e.hello.kind = SERVICE_REDIS;
         strcpy(e.head.ray, "2.60.0");
@@ -44,19 +38,19 @@ static Evidence answered(int family)
         bool six = family == AF_INET6;
         Reflection *o = &e.other;
         o->asked = o->answered = true;
-        o->here = A(six ? "fd77:1::2" : "10.77.1.2", 41000);
-        o->observed = A(six ? "fd77:9::9" : "10.77.9.9", 41000);
-        o->local = A(six ? "fd77:2::3" : "10.77.2.3", 6388);
-        o->dialled = A(six ? "fd77:2::2" : "10.77.2.2", 6388);
+        o->here = AP(six ? "fd77:1::2" : "10.77.1.2", 41000);
+        o->observed = AP(six ? "fd77:9::9" : "10.77.9.9", 41000);
+        o->local = AP(six ? "fd77:2::3" : "10.77.2.3", 6388);
+        o->dialled = AP(six ? "fd77:2::2" : "10.77.2.2", 6388);
         o->head_node = o->local;
         strcpy(o->hostname, "compute04");
         strcpy(o->route_dev, "eth0");
         o->clock_known = true;
         o->clock_offset_usec = -3600 * (int64_t)USEC_PER_SEC;
         o->back[o->n_back++] =
-                (BackTry){.addr = A(six ? "fd77:1::2" : "10.77.1.2", 6380), .result = BACK_SILENT};
+                (BackTry){.addr = AP(six ? "fd77:1::2" : "10.77.1.2", 6380), .result = BACK_SILENT};
         o->back[o->n_back++] =
-                (BackTry){.addr = A(six ? "fd77:1::2" : "10.77.1.2", 6381), .result = BACK_OPEN};
+                (BackTry){.addr = AP(six ? "fd77:1::2" : "10.77.1.2", 6381), .result = BACK_OPEN};
         return e;
 }
 
@@ -100,7 +94,7 @@ static void check_words(Verdict v, const Evidence *e, ProbePlace place, const ch
                        .confidence = v == VERDICT_INCONCLUSIVE ? PROBE_INCONCLUSIVE : PROBE_PROVEN,
                        .place = place};
         if (where)
-                j.where = A(where, 0);
+                j.where = AP(where, 0);
         _cleanup_free_ char *s = text_sentence(e, &j), *h = text_hint(e, &j),
                             *b = text_because(e, &j);
         if (isempty(s) || !h || !b || (v != VERDICT_OK && isempty(h)))

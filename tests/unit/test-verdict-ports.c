@@ -4,50 +4,18 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "evidence.h"
+#include "port-plan.h"
+
 #include "base/alloc.h"
 #include "probe/judge.h"
-#include "probe/text.h"
-
-static Addr A(const char *s)
-{
-        Addr a;
-        assert_int_equal(addr_parse(s, &a), 0);
-        return a;
-}
-
-static const PortPlan plan = {
-        .gcs = 6379,
-        .node_manager = 6380,
-        .object_manager = 6381,
-        .runtime_env_agent = 6382,
-        .dashboard_agent_grpc = 6383,
-        .metrics_export = 6384,
-        .dashboard_agent = 6385,
-        .dashboard_metrics = 6386,
-        .autoscaler_metrics = 6387,
-        .control = 6388,
-        .dashboard = 8265,
-        .client = 10001,
-        .worker_first = 10002,
-        .worker_last = 19999,
-};
 
 /* A head whose GCS serves a worker behind a router. */
 static Evidence serving(const PortsFacts *f)
 {
-        Evidence e = {
-                .host = "compute04",
-                .name = NAME_RESOLVED,
-                .n_addrs = 1,
-                .connected = true,
-                .all = true,
-                .ports = f,
-        };
-        e.addr = A("10.77.2.2");
-        e.addr.port = 6379;
-        e.local.route =
-                (NetRoute){.source = A("10.77.1.2"), .gateway = A("10.77.1.1"), .ifindex = 2};
-        strcpy(e.local.route.ifname, "w0");
+        Evidence e = far();
+        e.all = true;
+        e.ports = f;
         e.tcp.outcome = CONNECT_ESTABLISHED;
         e.tcp.local = A("10.77.1.2");
         e.hello = (HelloFacts){.asked = true, .kind = SERVICE_GRPC, .stream_known = true};
@@ -88,7 +56,7 @@ static void expect(const Evidence *e, Verdict v, ProbeConfidence c, ProbePlace p
         assert_int_equal(j.place, p);
 }
 
-static void says(const Evidence *e, const char *sentence, const char *because, const char *hint)
+static void said(const Evidence *e, const char *sentence, const char *because, const char *hint)
 {
         Judgement j;
         judge(e, &j);
@@ -112,7 +80,7 @@ static void test_good(void **state)
 
         f.table = true;
         expect(&e, VERDICT_OK, PROBE_PROVEN, PROBE_PLACE_HEAD);
-        says(&e,
+        said(&e,
              "head compute04 (10.77.2.2) serves Ray 2.60.0 on port 6379, and the way to all 10010 "
              "ports that it uses is open",
              "of 10010 ports 8 are open; 10002 refuse (nobody listens, the way is open)", "");
@@ -126,7 +94,7 @@ static void test_silent(void **state)
         Evidence e = serving(&f);
 
         expect(&e, VERDICT_FILTERED_SILENTLY, PROBE_LIKELY, PROBE_PLACE_HEAD);
-        says(&e,
+        said(&e,
              "head compute04 (10.77.2.2) serves, but its ports 10001-19999 stay silent: a firewall "
              "there or on the way drops what is sent to them",
              "10001-19999: silence",
@@ -136,7 +104,7 @@ static void test_silent(void **state)
         f.plan.object_manager = 7001;
         r[0] = range(7001, 7001, PORT_SILENT);
         r[2] = range(10001, 19999, PORT_REFUSED);
-        says(&e,
+        said(&e,
              "head compute04 (10.77.2.2) serves, but its port 7001 (object manager) stays silent: "
              "a firewall there or on the way drops what is sent to them",
              "7001: silence", "--add-port=7001/tcp");
@@ -183,7 +151,7 @@ static void test_rejected_words(void **state)
         PortsFacts f = facts(r, ELEMENTSOF(r));
         Evidence e = serving(&f);
 
-        says(&e,
+        said(&e,
              "head compute04 (10.77.2.2) serves, but its firewall rejects ports 6380-6388, 8265, "
              "10001-19999",
              "6380-6388, 8265, 10001-19999: ICMP admin-prohibited from 10.77.2.2, told for 15 of "
@@ -191,7 +159,7 @@ static void test_rejected_words(void **state)
              "ufw allow 'Ray head'");
         e.other.answered = true;
         e.other.firewall = FIREWALL_NFTABLES;
-        says(&e,
+        said(&e,
              "head compute04 (10.77.2.2) serves, but its firewall rejects ports 6380-6388, 8265, "
              "10001-19999",
              "", "tcp dport '{ 6380-6388,8265,10001-19999 }' accept");
@@ -199,7 +167,7 @@ static void test_rejected_words(void **state)
         e.other.answered = false;
         for (size_t i = 1; i < ELEMENTSOF(r); i++)
                 r[i].icmp.from = A("10.77.1.1");
-        says(&e,
+        said(&e,
              "head compute04 (10.77.2.2) serves, but router 10.77.1.1 forbids the way to its ports "
              "6380-6388, 8265, 10001-19999",
              "from 10.77.1.1",
@@ -221,7 +189,7 @@ static void test_own_firewall(void **state)
         f.udp_forbidden = true;
         expect(&e, VERDICT_LOCAL_FIREWALL, PROBE_PROVEN, PROBE_PLACE_HERE);
         e.keepers.firewall = FIREWALL_UFW;
-        says(&e,
+        said(&e,
              "this machine's own firewall blocks the way to ports 10002-19999 of head compute04 "
              "(10.77.2.2)",
              "all 8 repeated SYNs failed inside this machine",
@@ -244,7 +212,7 @@ static void test_one_cause(void **state)
         Evidence e = serving(&f);
 
         expect(&e, VERDICT_REFUSED_BY_FIREWALL, PROBE_PROVEN, PROBE_PLACE_HEAD);
-        says(&e,
+        said(&e,
              "head compute04 (10.77.2.2) serves, but a firewall at the head itself refuses its "
              "ports 10001-19999: blocked, not closed",
              "6380-6388: ICMP admin-prohibited from 10.77.1.1, told for 7 of 9 (ICMP is rationed); "
@@ -293,12 +261,12 @@ static void test_announced_and_refused(void **state)
         expect(&e, VERDICT_OK, PROBE_PROVEN, PROBE_PLACE_HEAD);
         f.table = true;
         expect(&e, VERDICT_PORT_CLOSED, PROBE_LIKELY, PROBE_PLACE_HEAD);
-        says(&e,
+        said(&e,
              "head compute04 (10.77.2.2) announces port 6381 (object manager) and refuses it: its "
              "raylet is gone, or a firewall there answers with resets",
              "8 refuse", "on compute04: systemctl status ray-head");
         r[0].state = PORT_REFUSED;
-        says(&e,
+        said(&e,
              "head compute04 (10.77.2.2) announces port 6380 (node manager) and refuses it: its "
              "raylet is gone, or a firewall there answers with resets",
              "", "");
@@ -314,7 +282,7 @@ static void test_incomplete(void **state)
 
         f.complete = false;
         expect(&e, VERDICT_INCONCLUSIVE, PROBE_INCONCLUSIVE, PROBE_PLACE_UNKNOWN);
-        says(&e,
+        said(&e,
              "head compute04 (10.77.2.2) serves on port 6379; not all of its other ports could be "
              "tried in the time allowed",
              "", "--deadline");
@@ -323,7 +291,7 @@ static void test_incomplete(void **state)
         assert_true(strv_contains(
                 missing, "whether the way to ports 10002-19999 is open: a longer deadline"));
         f.trouble = EADDRNOTAVAIL;
-        says(&e,
+        said(&e,
              "head compute04 (10.77.2.2) serves on port 6379; not all of its other ports could be "
              "tried",
              "sockets ran out here", "ulimit -n");
@@ -353,7 +321,7 @@ static void test_with_the_gcs(void **state)
         e.hello = (HelloFacts){0};
         e.alive = (AliveFacts){0};
         expect(&e, VERDICT_REJECTED_AT_HEAD, PROBE_PROVEN, PROBE_PLACE_HEAD);
-        says(&e, "the firewall of head compute04 (10.77.2.2) rejects port 6379",
+        said(&e, "the firewall of head compute04 (10.77.2.2) rejects port 6379",
              "6379-6388, 30000-39999: ICMP admin-prohibited",
              "--add-port=6379-6388/tcp --add-port=30000-39999/tcp");
 }

@@ -4,32 +4,12 @@
 
 #include <errno.h>
 
-#include "probe/text.h"
-
-#define MS USEC_PER_MSEC
-
-static Addr A(const char *s)
-{
-        Addr a;
-        assert_int_equal(addr_parse(s, &a), 0);
-        return a;
-}
+#include "evidence.h"
 
 /* A worker 10.77.1.2 behind router 10.77.1.1, and a head 10.77.2.2 whose GCS serves. */
 static Evidence serving(void)
 {
-        Evidence e = {.host = "compute04", .name = NAME_RESOLVED, .n_addrs = 1, .connected = true};
-        e.addr = A("10.77.2.2");
-        e.addr.port = 6379;
-        e.local.route =
-                (NetRoute){.source = A("10.77.1.2"), .gateway = A("10.77.1.1"), .ifindex = 2};
-        strcpy(e.local.route.ifname, "w0");
-        e.local.nexthop = A("10.77.1.1");
-        e.local.has_neigh = true;
-        e.local.neigh = NEIGH_REACHABLE;
-        e.local.link_known = true;
-        e.local.link = (NetLink){.ifindex = 2, .up = true, .carrier = true, .mtu = 1500};
-        e.local.retrans_fail_known = true;
+        Evidence e = far();
         e.tcp = (ConnectFacts){
                 .outcome = CONNECT_ESTABLISHED, .took = MS, .rtt = 200, .n_sockets = 1};
         e.hello =
@@ -44,55 +24,14 @@ static Evidence serving(void)
         return e;
 }
 
-/* Four SYNs, their retransmissions, and nothing. */
-static Evidence silent(usec_t took)
+static Evidence silence(usec_t took)
 {
-        Evidence e = serving();
-        e.tcp = (ConnectFacts){.outcome = CONNECT_PENDING,
-                               .took = took,
-                               .n_sockets = 4,
-                               .retransmits = 5,
-                               .total_retrans = 5};
-        e.hello = (HelloFacts){0};
-        e.alive = (AliveFacts){0};
-        e.large = (LargeFacts){0};
-        e.life.asked = true;
+        Evidence e = far();
+        silent(&e, took);
         return e;
 }
 
-#define CHECK(e, v, c) check(&(e), (v), (c), __LINE__)
-static Judgement check(const Evidence *e, Verdict v, ProbeConfidence c, int line)
-{
-        Judgement j;
-        judge(e, &j);
-        if (j.verdict != v || j.confidence != c)
-                fail_msg("line %d: %s %s, expected %s %s", line, verdict_to_string(j.verdict),
-                         probe_confidence_to_string(j.confidence), verdict_to_string(v),
-                         probe_confidence_to_string(c));
-        _cleanup_free_ char *s = text_sentence(e, &j);
-        _cleanup_free_ char *b = text_because(e, &j);
-        _cleanup_free_ char *h = text_hint(e, &j);
-        _cleanup_strv_free_ char **f = NULL, **m = NULL;
-        if (isempty(s) || strstr(s, "(null)") || isempty(b) || !h ||
-            (isempty(h) && v != VERDICT_OK))
-                fail_msg("line %d: words are missing: %s / %s / %s", line, strna(s), strna(b),
-                         strna(h));
-        assert_int_equal(text_facts(e, &f), 0);
-        assert_int_equal(text_missing(e, &j, &m), 0);
-        return j;
-}
-
-enum { SENTENCE, BECAUSE, HINT };
-static void says(const Evidence *e, int which, const char *want)
-{
-        Judgement j;
-        judge(e, &j);
-        _cleanup_free_ char *s = which == SENTENCE  ? text_sentence(e, &j)
-                                 : which == BECAUSE ? text_because(e, &j)
-                                                    : text_hint(e, &j);
-        if (!s || !strstr(s, want))
-                fail_msg("\"%s\" is not in \"%s\"", want, strna(s));
-}
+#define CHECK(e, v, c) judged(&(e), (v), (c), __LINE__)
 
 static void has_fact(const Evidence *e, const char *want)
 {
@@ -174,7 +113,7 @@ static void test_clock(void **state)
                 e.other.clock_known = true;
                 e.other.clock_offset_usec = rows[i].offset;
                 e.other.clock_error = rows[i].error;
-                check(&e, rows[i].verdict, rows[i].confidence, (int)i);
+                judged(&e, rows[i].verdict, rows[i].confidence, (int)i);
         }
         says(&e, SENTENCE, "the clock of this machine is 1h ahead of that of head compute04");
         e.clock = (ClockFacts){.known = true, .synced = true};
@@ -218,7 +157,7 @@ static void test_samples(void **state)
                                           .sent = rows[i].sent,
                                           .lost = rows[i].lost,
                                           .rtt = rows[i].rtt};
-                check(&e, rows[i].verdict, rows[i].confidence, (int)i);
+                judged(&e, rows[i].verdict, rows[i].confidence, (int)i);
         }
 }
 
@@ -287,7 +226,7 @@ static void test_order(void **state)
 
 static void test_ladder(void **state)
 {
-        Evidence e = silent(2500 * MS);
+        Evidence e = silence(2500 * MS);
         CHECK(e, VERDICT_INCONCLUSIVE, PROBE_INCONCLUSIVE); /* the router may still speak */
         e.ladder = (LadderFacts){.asked = true, .ended = true, .n_hops = 2};
         e.ladder.hops[1] = A("10.9.0.1");
@@ -305,13 +244,13 @@ static void test_ladder(void **state)
 
         /* B10: no router speaks at all, so none will say after three seconds that the host is dead
          */
-        e = silent(2500 * MS);
+        e = silence(2500 * MS);
         e.ladder = (LadderFacts){.asked = true, .ended = true};
         CHECK(e, VERDICT_HOST_SILENT, PROBE_LIKELY);
         says(&e, BECAUSE, "not even gateway 10.77.1.1");
 
         /* A18: on one link with a neighbour that is known */
-        e = silent(2500 * MS);
+        e = silence(2500 * MS);
         e.addr = e.local.nexthop = A("10.77.1.9");
         e.local.route.gateway = (Addr){0};
         CHECK(e, VERDICT_HOST_SILENT, PROBE_LIKELY);
@@ -319,7 +258,7 @@ static void test_ladder(void **state)
 
 static void test_source(void **state)
 {
-        Evidence e = silent(1000 * MS); /* B7 */
+        Evidence e = silence(1000 * MS); /* B7 */
         e.local.source_strange = true;
         e.local.route.source = A("10.99.0.1");
         e.local.source_usual = A("10.77.1.2");
@@ -340,7 +279,7 @@ static void test_source(void **state)
 
 static void test_own_filter(void **state)
 {
-        Evidence e = silent(2500 * MS);
+        Evidence e = silence(2500 * MS);
         e.local.rp_filter_known = true;
         e.local.rp_filter = 3;
         CHECK(e, VERDICT_INCONCLUSIVE, PROBE_INCONCLUSIVE); /* somebody else's */

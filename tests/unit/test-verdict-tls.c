@@ -3,26 +3,21 @@
 #include "test.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
-#include "probe/text.h"
+#include "evidence.h"
+
 #include "wire/tls-record.h"
 
-#define MS   USEC_PER_MSEC
 #define HOUR (60 * USEC_PER_MIN)
 #define NOW  (1795600000 * USEC_PER_SEC) /* 2026-11-25 09:46:40 UTC */
 
 /* What a GCS of Ray 2.60 with TLS on shows to who knows its authority and has a certificate. */
 static Evidence good(void)
 {
-        Evidence e = {.host = "compute04",
-                      .name = NAME_RESOLVED,
-                      .connected = true,
-                      .tls_wanted = true,
-                      .tls_ca_file = "/etc/ray/ca.pem",
-                      .tls_cert_file = "/etc/ray/node.pem"};
-        assert_int_equal(addr_parse("10.77.2.2", &e.addr), 0);
-        e.addr.port = 6379;
+        Evidence e = far();
+        e.tls_wanted = true;
+        strcpy(e.tls_ca_file, "/etc/ray/ca.pem");
+        strcpy(e.tls_cert_file, "/etc/ray/node.pem");
         e.tcp = (ConnectFacts){.outcome = CONNECT_ESTABLISHED, .took = MS, .n_sockets = 1};
         e.hello = (HelloFacts){
                 .asked = true, .kind = SERVICE_GRPC, .took = 5 * MS, .stream_known = true};
@@ -90,43 +85,20 @@ static bool has(char *const *l, const char *begin)
         return false;
 }
 
-/* says and because: words that must be there, or NULL. */
-#define CHECK(e, v, c, says, why) check(&(e), (v), (c), (says), (why), __LINE__)
-static Judgement check(const Evidence *e, Verdict v, ProbeConfidence c, const char *says,
-                       const char *why, int line)
+/* sentence and because: words that must be there, or NULL. */
+#define CHECK(e, v, c, sentence, because) check(&(e), (v), (c), (sentence), (because), __LINE__)
+static Judgement check(const Evidence *e, Verdict v, ProbeConfidence c, const char *sentence,
+                       const char *because, int line)
 {
-        Judgement j;
-        judge(e, &j);
-        if (j.verdict != v || j.confidence != c)
-                fail_msg("line %d: %s %s, expected %s %s", line, verdict_to_string(j.verdict),
-                         probe_confidence_to_string(j.confidence), verdict_to_string(v),
-                         probe_confidence_to_string(c));
-        _cleanup_free_ char *s = text_sentence(e, &j);
-        _cleanup_free_ char *b = text_because(e, &j);
-        _cleanup_free_ char *h = text_hint(e, &j);
-        _cleanup_strv_free_ char **f = NULL, **m = NULL;
-        if (isempty(s) || strstr(s, "(null)") || isempty(b) || strstr(b, "(null)") || !h ||
-            (isempty(h) && v != VERDICT_OK))
-                fail_msg("line %d: words are missing: %s / %s / %s", line, strna(s), strna(b),
-                         strna(h));
-        if ((says && !strstr(s, says)) || (why && !strstr(b, why)))
-                fail_msg("line %d: \"%s\" and \"%s\" are not in: %s / %s", line, strna(says),
-                         strna(why), s, b);
+        Judgement j = judged(e, v, c, line);
+        _cleanup_strv_free_ char **f = NULL;
+        if (sentence)
+                says_at(e, SENTENCE, sentence, line);
+        if (because)
+                says_at(e, BECAUSE, because, line);
         assert_int_equal(text_facts(e, &f), 0);
-        assert_int_equal(text_missing(e, &j, &m), 0);
         assert_int_equal(has(f, "tls_sha256="), e->tls.peer.known);
-        if (getenv("V"))
-                print_message("%s  %s\nBecause: %s\nTry: %s\n\n", verdict_to_string(v), s, b, h);
         return j;
-}
-
-static void check_hint(const Evidence *e, const char *words)
-{
-        Judgement j;
-        judge(e, &j);
-        _cleanup_free_ char *h = text_hint(e, &j);
-        if (!strstr(strempty(h), words))
-                fail_msg("\"%s\" is not in: %s", words, strna(h));
 }
 
 static void test_good(void **state)
@@ -151,8 +123,8 @@ static void test_required(void **state)
         CHECK(e, VERDICT_TLS_REQUIRED, PROBE_PROVEN, "speaks only TLS on port 6379",
               "its certificate is CN=compute04 for DNS:compute04, IP:10.77.2.2 by CN=lab CA, valid "
               "until 2026-11-26 09:46:40 UTC; it asks for a certificate by CN=lab CA");
-        check_hint(&e, "RAY_TLS_SERVER_CERT");
-        check_hint(&e, "--tls-ca");
+        says(&e, HINT, "RAY_TLS_SERVER_CERT");
+        says(&e, HINT, "--tls-ca");
         Judgement j;
         judge(&e, &j);
         _cleanup_free_ char *b = text_because(&e, &j);
@@ -164,7 +136,7 @@ static void test_not_spoken(void **state)
         Evidence e = without_tls(SERVICE_GRPC);
         CHECK(e, VERDICT_TLS_NOT_SPOKEN, PROBE_PROVEN, "speaks no TLS on port 6379",
               "what answers to a TLS greeting is no TLS");
-        check_hint(&e, "unset RAY_USE_TLS");
+        says(&e, HINT, "unset RAY_USE_TLS");
         e.tls.outcome = TLS_OUTCOME_CLOSED;
         CHECK(e, VERDICT_TLS_NOT_SPOKEN, PROBE_PROVEN, NULL, "it hangs up on a TLS greeting");
         e = without_tls(SERVICE_HTTP2);
@@ -216,7 +188,7 @@ static void test_client_cert(void **state)
         e.tls.own_fits = false;
         CHECK(e, VERDICT_CLIENT_CERT_REQUIRED, PROBE_PROVEN, "and none is given",
               "right behind the TLS handshake it hangs up");
-        check_hint(&e, "set RAY_TLS_SERVER_CERT and RAY_TLS_SERVER_KEY");
+        says(&e, HINT, "set RAY_TLS_SERVER_CERT and RAY_TLS_SERVER_KEY");
         /* TLS 1.2: in the handshake */
         e.tls.negotiated = false;
         CHECK(e, VERDICT_CLIENT_CERT_REQUIRED, PROBE_PROVEN, NULL,
@@ -234,10 +206,10 @@ static void test_client_cert(void **state)
         CHECK(e, VERDICT_CLIENT_CERT_REQUIRED, PROBE_PROVEN,
               "it is by CN=other CA, and wanted is one by CN=lab CA",
               "ours in /etc/ray/node.pem is CN=w7 by CN=other CA");
-        check_hint(&e, "openssl verify -CAfile /etc/ray/ca.pem /etc/ray/node.pem");
+        says(&e, HINT, "openssl verify -CAfile /etc/ray/ca.pem /etc/ray/node.pem");
         /* a path that a shell would read as more than a word is not pasted */
         strcpy(e.tls_cert_file, "/tmp/a b;c");
-        check_hint(&e, "/etc/ray/ca.pem \"$RAY_TLS_SERVER_CERT\"");
+        says(&e, HINT, "/etc/ray/ca.pem \"$RAY_TLS_SERVER_CERT\"");
 
         e = hung_up();
         e.tls.own.not_after = NOW - 3 * HOUR;
@@ -274,7 +246,7 @@ static void test_untrusted(void **state)
         CHECK(e, VERDICT_CERT_UNTRUSTED, PROBE_PROVEN, "of the same name as ours", "SHA-256 AA:AA");
         CHECK(e, VERDICT_CERT_UNTRUSTED, PROBE_PROVEN, NULL,
               "our CA file /etc/ray/ca.pem has CN=lab CA, SHA-256 CC:CC");
-        check_hint(&e, "openssl x509 -noout -fingerprint -sha256 -in /etc/ray/ca.pem");
+        says(&e, HINT, "openssl x509 -noout -fingerprint -sha256 -in /etc/ray/ca.pem");
         e.tls.ca_same_name = false;
         CHECK(e, VERDICT_CERT_UNTRUSTED, PROBE_PROVEN, "an authority that is not in our CA file",
               NULL);
@@ -290,7 +262,7 @@ static void test_untrusted(void **state)
         e.tls.ca = (TlsCert){0};
         e.tls_ca_file[0] = 0;
         CHECK(e, VERDICT_CERT_UNTRUSTED, PROBE_PROVEN, "no CA file is given", NULL);
-        check_hint(&e, "set RAY_TLS_CA_CERT");
+        says(&e, HINT, "set RAY_TLS_CA_CERT");
 }
 
 static void test_name(void **state)
@@ -301,7 +273,7 @@ static void test_name(void **state)
         strcpy(e.tls.peer.names, "DNS:compute04");
         /* the GCS could be reached by the name; the nodes could not */
         CHECK(e, VERDICT_CERT_NAME, PROBE_LIKELY, "Ray's nodes know each other by address", NULL);
-        check_hint(&e, "subjectAltName IP:10.77.2.2");
+        says(&e, HINT, "subjectAltName IP:10.77.2.2");
         e.tls.name_fits = false;
         strcpy(e.tls.peer.names, "IP:10.9.9.9");
         CHECK(e, VERDICT_CERT_NAME, PROBE_PROVEN, "is not for 10.77.2.2 but for IP:10.9.9.9", NULL);
@@ -325,7 +297,7 @@ static void test_time(void **state)
         e.clock = (ClockFacts){.known = true, .synced = true};
         j = CHECK(e, VERDICT_CERT_TIME, PROBE_PROVEN, NULL, "UTC and is synchronised");
         assert_int_equal(j.place, PROBE_PLACE_HEAD);
-        check_hint(&e, "subjectAltName");
+        says(&e, HINT, "subjectAltName");
 
         /* a clock that nobody keeps is the likelier cause */
         e.clock.synced = false;
@@ -333,7 +305,7 @@ static void test_time(void **state)
                   "is not synchronised");
         assert_int_equal(j.place, PROBE_PLACE_HERE);
         e.keepers.clock = CLOCK_KEEPER_CHRONY;
-        check_hint(&e, "here, as root: systemctl enable --now chronyd && chronyc makestep");
+        says(&e, HINT, "here, as root: systemctl enable --now chronyd && chronyc makestep");
 
         /* and the other side has looked at the clock */
         e.other = (Reflection){
@@ -390,7 +362,7 @@ static void test_member(void **state)
         strcpy(e.token_from, "--token-file /tmp/t");
         CHECK(e, VERDICT_TOKEN_WRONG, PROBE_PROVEN, "does not accept this machine's token",
               "ours is from --token-file /tmp/t");
-        check_hint(&e, "/etc/raycluster/ray-token");
+        says(&e, HINT, "/etc/raycluster/ray-token");
 
         e = good();
         e.alive.outcome = ALIVE_WRONG_CLUSTER;
@@ -403,7 +375,7 @@ static void test_member(void **state)
         strcpy(e.here.ray, "2.59.0");
         CHECK(e, VERDICT_VERSION_MISMATCH, PROBE_PROVEN,
               "the head runs Ray 2.60.0, this machine has Ray 2.59.0", NULL);
-        check_hint(&e, "raycluster-engine-2.60");
+        says(&e, HINT, "raycluster-engine-2.60");
         strcpy(e.here.ray, "2.60.0");
         strcpy(e.head.python, "3.11.2");
         strcpy(e.here.python, "3.11.7");

@@ -3,35 +3,7 @@
 
 #include <errno.h>
 
-#include "probe/text.h"
-
-#define MS USEC_PER_MSEC
-
-static Addr A(const char *s)
-{
-        Addr a;
-        assert_int_equal(addr_parse(s, &a), 0);
-        return a;
-}
-
-/* A worker 10.77.1.2 behind router 10.77.1.1, a head 10.77.2.2. */
-static Evidence far(void)
-{
-        Evidence e = {.host = "compute04", .name = NAME_RESOLVED, .n_addrs = 1, .connected = true};
-        e.addr = A("10.77.2.2");
-        e.addr.port = 6379;
-        e.local.route =
-                (NetRoute){.source = A("10.77.1.2"), .gateway = A("10.77.1.1"), .ifindex = 2};
-        strcpy(e.local.route.ifname, "w0");
-        e.local.nexthop = A("10.77.1.1");
-        e.local.has_neigh = true;
-        e.local.neigh = NEIGH_REACHABLE;
-        e.local.link_known = true;
-        e.local.link = (NetLink){.ifindex = 2, .up = true, .carrier = true, .mtu = 1500};
-        strcpy(e.local.link.name, "w0");
-        e.local.retrans_fail_known = true;
-        return e;
-}
+#include "evidence.h"
 
 /* The same on one link. */
 static Evidence near(void)
@@ -73,43 +45,13 @@ static void icmp(Evidence *e, int error, usec_t took, int type, int code, const 
         e->icmp_own = addr_equal(&e->tcp.icmp.from, &e->local.route.source);
 }
 
-static void silent(Evidence *e, usec_t took)
-{
-        e->tcp = (ConnectFacts){
-                .outcome = CONNECT_PENDING,
-                .took = took,
-                .n_sockets = 4,
-                .retransmits = 5,
-                .total_retrans = 5,
-        };
-        e->life.asked = took > 400 * MS;
-}
-
 static void open_port(Evidence *e, ServiceKind kind)
 {
         e->tcp = (ConnectFacts){.outcome = CONNECT_ESTABLISHED, .took = 1 * MS, .n_sockets = 1};
         e->hello = (HelloFacts){.asked = true, .kind = kind, .took = 2 * MS, .stream_known = true};
 }
 
-#define CHECK(e, v, c) check(&(e), (v), (c), __LINE__)
-static void check(const Evidence *e, Verdict v, ProbeConfidence c, int line)
-{
-        Judgement j;
-        judge(e, &j);
-        if (j.verdict != v || j.confidence != c)
-                fail_msg("line %d: %s %s, expected %s %s", line, verdict_to_string(j.verdict),
-                         probe_confidence_to_string(j.confidence), verdict_to_string(v),
-                         probe_confidence_to_string(c));
-        _cleanup_free_ char *s = text_sentence(e, &j);
-        _cleanup_free_ char *b = text_because(e, &j);
-        _cleanup_free_ char *h = text_hint(e, &j);
-        _cleanup_strv_free_ char **f = NULL, **m = NULL;
-        if (isempty(s) || strstr(s, "(null)") || !b || !h || (isempty(h) && v != VERDICT_OK))
-                fail_msg("line %d: words are missing: %s / %s / %s", line, strna(s), strna(b),
-                         strna(h));
-        assert_int_equal(text_facts(e, &f), 0);
-        assert_int_equal(text_missing(e, &j, &m), 0);
-}
+#define CHECK(e, v, c) judged(&(e), (v), (c), __LINE__)
 
 static void test_names(void **state)
 {
@@ -226,7 +168,7 @@ static void test_refusals(void **state)
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
                 e = far();
                 icmp(&e, rows[i].error, rows[i].took, rows[i].type, rows[i].code, rows[i].from);
-                check(&e, rows[i].verdict, rows[i].confidence, (int)i);
+                judged(&e, rows[i].verdict, rows[i].confidence, (int)i);
         }
         /* A12: an unreachable route says so at once, each time; a dead host only while somebody
          * else's ARP ends */
@@ -274,7 +216,7 @@ static void test_refusals_v6(void **state)
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
                 Evidence e = far6();
                 icmp(&e, rows[i].error, 200, 1, rows[i].code, rows[i].from);
-                check(&e, rows[i].verdict, PROBE_PROVEN, (int)i);
+                judged(&e, rows[i].verdict, PROBE_PROVEN, (int)i);
         }
         Evidence e = far6();
         icmp(&e, EHOSTUNREACH, 3060 * MS, 1, 3, "fd77:1::1");
