@@ -11,6 +11,7 @@ NET = {4: {"worker": "10.77.1.2", "router": "10.77.1.1", "router2": "10.77.2.1",
            "near": "10.77.1.9", "far": "10.77.2.9", "elsewhere": "10.88.0.1"},
        6: {"worker": "fd77:1::2", "router": "fd77:1::1", "router2": "fd77:2::1", "head": "fd77:2::2",
            "near": "fd77:1::9", "far": "fd77:2::9", "elsewhere": "fd88::1"}}
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"]
 SLACK = float(os.environ.get("SLACK", "2"))  # seconds beyond a case's budget, for busy machines; 0 to measure
 SYNS_MAX = 40  # that one examination may send, without --all
 SCHEMA = json.loads((HERE.parent.parent / "daemon/probe-cli/ray-probe.schema.json").read_text())
@@ -197,15 +198,13 @@ class Lab:
 
     def tool(self, *argv, who="worker", root=False, timeout=30, env=None, before=""):
         """A program as nobody: exit status, standard output, standard error, seconds."""
-        drop = [] if root else ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all",
-                                "--bounding-set=-all", "--no-new-privs"]
         binds = "".join(f"mount --bind {a} {b}; " for a, b in self.binds)
         for layer, over in self.layers:
             binds = f"mount -t overlay -o lowerdir={layer}:{over} overlay {over}; {binds}"
         if self.etc:
             binds = f"mount -t overlay -o lowerdir={self.etc}:/etc overlay /etc; {binds}"
         binds += "".join(l + "; " for l in self.limits) + before
-        argv = ["ip", "netns", "exec", self.ns[who], "sh", "-c", binds + 'exec "$@"', "sh", *drop, *argv]
+        argv = ["ip", "netns", "exec", self.ns[who], "sh", "-c", binds + 'exec "$@"', "sh", *([] if root else NOBODY), *argv]
         if self.cgroup:
             argv = ["sh", "-c", f'echo $$ >{self.cgroup}/cgroup.procs && exec "$@"', "sh", *argv]
         t = time.monotonic()
@@ -369,3 +368,27 @@ def main(cases, jobs=6, loss=0):
         print(f"# with {loss} % loss {len(todo) - unsure} of {len(todo)} as without")
     print(f"{'ok' if ok else 'not ok'} {len(todo) + 1} - no wrong proven verdict ({proven_wrong} of {len(todo)})")
     return 1 if failed else 0
+
+
+def same(got, expected, what=""):
+    assert got == expected, f"{what}: got {got!r}, expected {expected!r}"
+
+
+def each(cases):
+    """Runs every (name, function of a Lab) in a Lab of its own; prints TAP."""
+    if os.geteuid() != 0:
+        print("1..0 # SKIP network namespaces need root")
+        return 0
+    cases = [(name, case) for name, case in cases if os.environ.get("ONLY", "") in name]
+    bad = 0
+    print(f"1..{len(cases)}")
+    for i, (name, case) in enumerate(cases, 1):
+        try:
+            with Lab() as lab:
+                case(lab)
+            print(f"ok {i} - {name}")
+        except Exception as e:
+            bad += 1
+            print(f"not ok {i} - {name}\n# {type(e).__name__}: {e} {getattr(e, 'stderr', '') or ''}")
+        sys.stdout.flush()
+    return bad > 0

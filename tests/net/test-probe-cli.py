@@ -2,11 +2,10 @@
 """What ray-probe shows, and when: --verbose, --watch, what is waited for on a terminal, colours, exit statuses."""
 import fcntl, json, os, pty, re, select, signal, struct, subprocess, sys, termios, time
 
-from lab import BUILD, NET, Lab, program, schema_error
+from lab import BUILD, NET, NOBODY, each, program, same, schema_error
 
 GCS = str(BUILD / "tests" / "fake" / "fake-gcs")
 HEAD = NET[4]["head"]
-NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"]
 REJECT = "tcp dport 6379 reject with icmp type admin-prohibited"
 TIMED = r"^\d\d:\d\d:\d\d "
 ERASE = "\r\x1b[K"
@@ -74,10 +73,6 @@ def at_terminal(lab, *args, columns=120, out=False, env={}):
     os.close(ours)
     p.communicate(timeout=20)
     return text, p.returncode
-
-
-def same(got, expected, what=""):
-    assert got == expected, f"{what}: got {got!r}, expected {expected!r}"
 
 
 # --- the text
@@ -300,24 +295,5 @@ CASES = [verbose, verbose_silence, verbose_alternatives, undecided, watch_opens,
          watch_reader_gone, progress, progress_narrow, progress_none, progress_watch, colours, statuses]
 
 
-def main():
-    if os.geteuid() != 0:
-        print("1..0 # SKIP network namespaces need root")
-        return 0
-    cases = [c for c in CASES if os.environ.get("ONLY", "") in c.__name__]
-    bad = 0
-    print(f"1..{len(cases)}")
-    for i, case in enumerate(cases, 1):
-        try:
-            with Lab() as lab:
-                case(lab)
-            print(f"ok {i} - {case.__name__}")
-        except Exception as e:
-            bad += 1
-            print(f"not ok {i} - {case.__name__}\n# {type(e).__name__}: {e} {getattr(e, 'stderr', '') or ''}")
-        sys.stdout.flush()
-    return bad > 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(each((c.__name__, c) for c in CASES))
