@@ -40,18 +40,6 @@ size_t gcs_method_reply_max(GcsMethod m)
 /* --- requests -----------------------------------------------------------------------------------
  */
 
-static int pack(Buf *out, const ProtobufCMessage *m)
-{
-        size_t size = protobuf_c_message_get_packed_size(m);
-        uint8_t *p;
-
-        int r = buf_reserve(out, size, &p);
-        if (r < 0)
-                return r;
-        buf_commit(out, protobuf_c_message_pack(m, p));
-        return 0;
-}
-
 static ProtobufCBinaryData bytes(const void *data, size_t size)
 {
         return (ProtobufCBinaryData){.data = (uint8_t *)data, .len = size};
@@ -86,7 +74,7 @@ int gcs_encode_node_query(Buf *out, const GcsNodeQuery *query)
         }
         m.has_limit_case = GCSPB__GET_ALL_NODE_INFO_REQUEST__HAS_LIMIT_LIMIT;
         m.limit = query->limit ? (int64_t)query->limit : NODE_SET_MAX;
-        return pack(out, &m.base);
+        return pb_pack(out, &m.base);
 }
 
 int gcs_encode_kv_get(Buf *out, const char *ns, const char *key)
@@ -97,7 +85,7 @@ int gcs_encode_kv_get(Buf *out, const char *ns, const char *key)
                 return -EINVAL;
         m.key = bytes(key, strlen(key));
         m.namespace_name = bytes(ns, strlen(ns));
-        return pack(out, &m.base);
+        return pb_pack(out, &m.base);
 }
 
 int gcs_encode_drain(Buf *out, const RayId *id, int reason, const char *text, uint64_t deadline_ms)
@@ -111,7 +99,7 @@ int gcs_encode_drain(Buf *out, const RayId *id, int reason, const char *text, ui
         m.reason = reason;
         m.reason_message = (char *)text;
         m.deadline_timestamp_ms = (int64_t)deadline_ms;
-        return pack(out, &m.base);
+        return pb_pack(out, &m.base);
 }
 
 /* --- replies ------------------------------------------------------------------------------------

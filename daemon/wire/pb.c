@@ -111,3 +111,15 @@ int pb_next(const uint8_t **p, const uint8_t *end, PbField *ret)
         *ret = f;
         return 1;
 }
+
+int pb_pack(Buf *out, const ProtobufCMessage *m)
+{
+        size_t size = protobuf_c_message_get_packed_size(m);
+        uint8_t *p;
+
+        int r = buf_reserve(out, size, &p);
+        if (r < 0)
+                return r;
+        buf_commit(out, protobuf_c_message_pack(m, p));
+        return 0;
+}

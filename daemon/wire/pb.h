@@ -1,10 +1,10 @@
-/* protobuf-c with bounds: a reader of one message's fields, and an unpack whose memory is limited,
- * because two bytes on the wire become fifty in memory. For wire/ only. */
+/* protobuf-c with bounds: a reader of one message's fields, an unpack whose memory is limited,
+ * because two bytes on the wire become fifty in memory, and a pack into a Buf. For wire/ only. */
 #pragma once
 
 #include <protobuf-c/protobuf-c.h>
 
-#include "base/macro.h"
+#include "base/buf.h"
 
 typedef struct PbField {
         uint32_t number;
@@ -31,3 +31,5 @@ static inline void pb_freep(void *p)
 /* *ret: a pointer to the generated type. -EBADMSG: not such a message; -EMSGSIZE: over PB_BUDGET;
  * -ENOMEM. */
 int pb_unpack(const ProtobufCMessageDescriptor *type, const void *data, size_t size, void *ret);
+/* Adds the message to *out. -ENOMEM. */
+int pb_pack(Buf *out, const ProtobufCMessage *m);

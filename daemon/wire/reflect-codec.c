@@ -26,18 +26,6 @@ static_assert((int)REFLECT_BAD == REFLECTPB__REPLY__REFUSAL__BAD, "refusals");
 /* --- bytes --------------------------------------------------------------------------------------
  */
 
-static int pack(Buf *out, const ProtobufCMessage *m)
-{
-        size_t size = protobuf_c_message_get_packed_size(m);
-        uint8_t *p;
-
-        int r = buf_reserve(out, size, &p);
-        if (r < 0)
-                return r;
-        buf_commit(out, protobuf_c_message_pack(m, p));
-        return 0;
-}
-
 /* Bytes that do not shrink: a tunnel that compresses would else hide that large packets vanish. */
 static int fill(size_t n, uint8_t **ret)
 {
@@ -155,7 +143,7 @@ int reflect_encode_request(Buf *out, const ReflectRequest *q)
         if (q->filler > 0 && fill(q->filler, &filler) < 0)
                 return -ENOMEM;
         m.filler = (ProtobufCBinaryData){.len = q->filler, .data = filler};
-        return pack(out, &m.base);
+        return pb_pack(out, &m.base);
 }
 
 /* The lists and the nonce; what has no more than one value is taken by the caller. */
@@ -354,7 +342,7 @@ int reflect_encode_reply(Buf *out, const ReflectReply *p)
                 return -ENOMEM;
         m.filler = (ProtobufCBinaryData){.len = p->filler, .data = filler};
         m.received = p->received;
-        return pack(out, &m.base);
+        return pb_pack(out, &m.base);
 }
 
 static int take_views(const Reflectpb__Reply *m, ReflectReply *p)
