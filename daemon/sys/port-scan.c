@@ -322,7 +322,7 @@ static void start_witnesses(PortScan *s)
                 return;
         for (size_t i = 0; i < want; i++) {
                 uint32_t port = s->tries[s->n_tries * i / want].port;
-                int fd;
+                int fd = -EBADF;
                 if (begin_try(s, port, s->witnesses.n | WITNESS_FLAG, &fd) > 0)
                         port_witnesses_add(&s->witnesses, port, fd);
         }
