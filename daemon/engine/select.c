@@ -24,7 +24,7 @@ static int by_version(const void *a, const void *b)
         return strverscmp(*(char *const *)b, *(char *const *)a);
 }
 
-int engine_list(const char *dir, char ***ret)
+static int list_rays(const char *dir, char ***ret)
 {
         _cleanup_strv_free_ char **l = NULL;
 
@@ -48,6 +48,45 @@ int engine_list(const char *dir, char ***ret)
         if (l)
                 qsort(l, strv_length(l), sizeof(char *), by_version);
         *ret = TAKE_PTR(l);
+        return 0;
+}
+
+/* "3.11" of lib/python3.11, which every virtual environment has; "" without one. */
+static void find_python(const char *venv, char ret[static 32])
+{
+        _cleanup_free_ char *lib = path_join(venv, "lib");
+        DIR *d = lib ? opendir(lib) : NULL;
+        struct dirent *e;
+
+        *ret = '\0';
+        while (d && (e = readdir(d)))
+                if (startswith(e->d_name, "python3."))
+                        str_copy(ret, 32, startswith(e->d_name, "python"));
+        if (d)
+                closedir(d);
+}
+
+int engine_list(const char *dir, Versions **ret, size_t *ret_n)
+{
+        _cleanup_strv_free_ char **rays = NULL;
+
+        *ret = NULL;
+        *ret_n = 0;
+        int r = list_rays(dir, &rays);
+        if (r < 0 || !rays)
+                return r;
+        size_t n = strv_length(rays);
+        Versions *l = new0(Versions, n);
+        if (!l)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_free_ char *venv = path_join(dir ? dir : ENGINE_DIR, rays[i]);
+                str_copy(l[i].ray, sizeof(l[i].ray), rays[i]);
+                if (venv)
+                        find_python(venv, l[i].python);
+        }
+        *ret = l;
+        *ret_n = n;
         return 0;
 }
 
@@ -100,7 +139,7 @@ int engine_select(const EngineSettings *settings, const char *dir, const char *h
                 return select_venv(settings->venv, ret, ret_why);
         if (!dir)
                 dir = ENGINE_DIR;
-        int r = engine_list(dir, &installed);
+        int r = list_rays(dir, &installed);
         if (r < 0)
                 return r;
 

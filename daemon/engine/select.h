@@ -19,9 +19,9 @@ typedef struct Engine {
 
 void engine_done(Engine *e);
 
-/* The full versions installed, the newest first; none = NULL. dir: NULL = ENGINE_DIR; a missing
- * folder is an empty one. */
-int engine_list(const char *dir, char ***ret);
+/* The engines installed, the newest Ray first; none = NULL; caller frees. Of Python the patch level
+ * is not known. dir: NULL = ENGINE_DIR; a missing folder is an empty one. */
+int engine_list(const char *dir, Versions **ret, size_t *ret_n);
 
 /* head_ray: what the head runs (worker), or NULL / "" = the newest. Returns 1 and *ret; or 0 and
  * *ret_why: one sentence with the remedy, caller frees; or a negative errno. dir: NULL =

@@ -17,7 +17,8 @@
 static int run(const Args *args)
 {
         _cleanup_(credentials_done) Credentials who = {0};
-        _cleanup_strv_free_ char **rays = NULL;
+        _cleanup_free_ Versions *engines = NULL;
+        size_t n_engines;
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(look_freep) Look *look = NULL;
         _cleanup_(conf_freep) Conf *site = NULL;
@@ -38,7 +39,7 @@ static int run(const Args *args)
                         fprintf(stderr, "ray-probe: %s\n", note);
         }
         /* a machine that is no member has none: then versions are not compared */
-        if (engine_list(NULL, &rays) == -ENOMEM)
+        if (engine_list(NULL, &engines, &n_engines) == -ENOMEM)
                 return -ENOMEM;
         ProbeRequest request = {
                 .host = args->host,
@@ -48,7 +49,8 @@ static int run(const Args *args)
                 .token_from = who.token_from,
                 .tls = who.tls,
                 .cluster = args->has_cluster ? &args->cluster : NULL,
-                .rays = rays,
+                .engines = engines,
+                .n_engines = n_engines,
                 .deadline = args->deadline,
                 .family = args->family,
                 .discover = args->discover,

@@ -34,7 +34,8 @@ struct Probe {
         void *userdata;
         char *token;
         const TlsContext *tls; /* weak */
-        char **rays;
+        Versions *engines;
+        size_t n_engines;
         usec_t deadline;
         const Transport *reflect; /* weak */
         PortPlan plan;
@@ -86,7 +87,7 @@ Probe *probe_free(Probe *p)
         resolver_free(p->resolver);
         report_done(&p->report);
         addresses_done(&p->addresses);
-        strv_free(p->rays);
+        free(p->engines);
         free(p->token);
         free(p);
         return NULL;
@@ -207,15 +208,22 @@ static void finish(Probe *p)
         p->cb(p, &p->report, p->userdata);
 }
 
+/* Of several the head's own would be taken; without it the newest shows what is here. */
+static const Versions *engine_for(const Probe *p, const char *ray)
+{
+        for (size_t i = 0; i < p->n_engines; i++)
+                if (streq(p->engines[i].ray, ray))
+                        return &p->engines[i];
+        return p->engines;
+}
+
 static void on_alive_answer(Alive *a, const AliveFacts *facts, const Versions *head, void *userdata)
 {
         Probe *p = userdata;
         p->e.alive = *facts;
         p->e.head = *head;
-        /* of several the head's own would be taken; without it the newest shows what is here */
-        if (p->rays && isempty(p->e.here.ray))
-                (void)snprintf(p->e.here.ray, sizeof(p->e.here.ray), "%s",
-                               strv_contains(p->rays, head->ray) ? head->ray : p->rays[0]);
+        if (p->n_engines > 0 && isempty(p->e.here.ray))
+                p->e.here = *engine_for(p, head->ray);
         if (p->measure && facts->outcome == ALIVE_OK && probe_set_state(p, PROBE_MEASURING) >= 0)
                 measure_finish(p->measure);
         else
@@ -429,8 +437,13 @@ static int copy_request(Probe *p, const ProbeRequest *q)
         p->thorough = q->thorough;
         if (q->node)
                 e->back.node = *q->node;
-        if (q->rays && !(p->rays = strv_copy(q->rays)))
-                return -ENOMEM;
+        if (q->n_engines > 0) {
+                p->engines = new0(Versions, q->n_engines);
+                if (!p->engines)
+                        return -ENOMEM;
+                memcpy(p->engines, q->engines, q->n_engines * sizeof(Versions));
+                p->n_engines = q->n_engines;
+        }
         return e->has_token ? free_and_strdup(&p->token, q->token) : 0;
 }
 

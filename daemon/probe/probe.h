@@ -31,13 +31,14 @@ typedef struct ProbeRequest {
         const char *token_from; /* in words, for `because`: where it comes from; or NULL */
         const TlsContext
                 *tls; /* speak TLS, with these files; must live as long; NULL = in the clear */
-        const RayId *cluster; /* that the head must belong to, or NULL */
-        char *const *rays;    /* Ray versions installed side by side here, newest first: one of them
-                                 must be the head's; NULL = not compared; copied */
-        Versions here;        /* compared with what the head runs; "" = not compared */
-        usec_t deadline;      /* for the whole examination; 0 = 6 s */
-        int family;           /* of the name's addresses; AF_UNSPEC = both */
-        bool discover;        /* of a head that serves: is it heard by mDNS, too? Up to 2 s */
+        const RayId *cluster;    /* that the head must belong to, or NULL */
+        const Versions *engines; /* installed side by side here, newest first: one of them must be
+                                    the head's; copied; none = not compared */
+        size_t n_engines;
+        Versions here;   /* compared with what the head runs; "" = not compared */
+        usec_t deadline; /* for the whole examination; 0 = 6 s */
+        int family;      /* of the name's addresses; AF_UNSPEC = both */
+        bool discover;   /* of a head that serves: is it heard by mDNS, too? Up to 2 s */
         /* What the system's own resolver says of the name, beside DNS; asked once, at the end, and
          * may wait a little. NULL = not asked. */
         void (*nss)(NssFacts *ret, void *userdata);

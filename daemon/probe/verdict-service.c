@@ -47,17 +47,12 @@ bool judge_hello(const Evidence *e, Judgement *j)
         }
 }
 
-static bool versions_differ(const char *a, const char *b)
-{
-        return !isempty(a) && !isempty(b) && !streq(a, b);
-}
-
 bool judge_alive(const Evidence *e, Judgement *j)
 {
         switch (e->alive.outcome) {
         case ALIVE_OK:
-                if (versions_differ(e->head.ray, e->here.ray) ||
-                    versions_differ(e->head.python, e->here.python))
+                if (!version_matches(e->head.ray, e->here.ray) ||
+                    !version_matches(e->head.python, e->here.python))
                         say_head(e, j, VERDICT_VERSION_MISMATCH, PROBE_PROVEN);
                 else
                         return false; /* it serves, and takes us */

@@ -128,13 +128,14 @@ def environment(**names):
     return go
 
 
-def engine(*versions):
+def engine(*versions, python="3.11"):
     """Engines installed on the worker, by name alone."""
     def go(lab, f):
         root = pathlib.Path(lab.file("engines.d", "") + ".d")
         for v in versions:
             (root / "raycluster-engine" / v / "bin").mkdir(parents=True)
             (root / "raycluster-engine" / v / "bin/ray").touch()
+            (root / "raycluster-engine" / v / "lib" / f"python{python}").mkdir(parents=True)
         lab.overlay(root, "/usr/lib")
     return go
 
@@ -230,6 +231,7 @@ CASES = [
     Case("a token goes before a cluster", "TOKEN_REQUIRED", setup=plain(cluster=OTHER, token=TOKEN), args=("--cluster-id", OWN), **QUICK),
     Case("69 the same Ray is installed here", "OK", setup=both(plain(), engine("2.60.0", "2.59.0")), **QUICK),
     Case("69 another Ray", "VERSION_MISMATCH", setup=both(plain(), engine("2.59.0")), says="the head runs Ray 2.60.0, this machine has Ray 2.59.0", **QUICK),
+    Case("69 another Python", "VERSION_MISMATCH", setup=both(plain(), engine("2.60.0", python="3.13")), says="the head runs Python 3.11.2, this machine has Python 3.13", **QUICK),
     Case("69 another Ray, in TLS", "VERSION_MISMATCH", setup=both(front(gcs=dict(version="2.61.0"), **GRPC), engine("2.60.0")), args=ME, **QUICK),
     # --- TLS, and something else in it
     Case("HTTP/1 in TLS", "NOT_RAY", setup=peer("front", says="http", alpn="http/1.1"), args=CA, says="HTTP/1", **QUICK),

@@ -97,6 +97,31 @@ static void test_select(void **state)
                "install raycluster-engine-3.0");
 }
 
+static void test_list(void **state)
+{
+        Fixture *f = *state;
+        _cleanup_free_ Versions *l = NULL;
+        size_t n;
+
+        assert_int_equal(engine_list("/nonexistent", &l, &n), 0);
+        assert_int_equal(n, 0);
+        make_file(f->dir, "2.9.3/bin/ray", "");
+        make_file(f->dir, "2.60.0/bin/ray", "");
+        make_file(f->dir, "2.60.0/lib/python3.11/site-packages/ray/__init__.py", "");
+        assert_int_equal(engine_list(f->dir, &l, &n), 0);
+        assert_int_equal(n, 2);
+        assert_string_equal(l[0].ray, "2.60.0");
+        assert_string_equal(l[0].python, "3.11");
+        assert_string_equal(l[1].ray, "2.9.3");
+        assert_string_equal(l[1].python, "");
+
+        assert_true(version_matches("3.11.2", "3.11"));
+        assert_true(version_matches("", "3.11"));
+        assert_false(version_matches("3.11.2", "3.1"));
+        assert_false(version_matches("3.1", "3.11"));
+        assert_false(version_matches("2.60.0", "2.60.1"));
+}
+
 static void test_select_venv(void **state)
 {
         Fixture *f = *state;
@@ -230,6 +255,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_status_node),
                 cmocka_unit_test_setup_teardown(test_select, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_list, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_select_venv, setup, teardown),
                 cmocka_unit_test(test_repair),
                 cmocka_unit_test_setup_teardown(test_ports, setup, teardown),

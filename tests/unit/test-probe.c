@@ -390,13 +390,16 @@ static void test_gcs(void **state)
         assert_int_equal(t.verdict, VERDICT_VERSION_MISMATCH);
         assert_non_null(strstr(t.sentence, "2.59.0"));
         /* engines side by side: the head's must be among them */
-        char *both[] = {(char *)"2.61.0", (char *)"2.60.0", NULL};
-        probe_fake("healthy", NULL, (ProbeRequest){.rays = both}, &t);
+        Versions engines[] = {{.ray = "2.61.0"}, {.ray = "2.60.0", .python = "3.11"}};
+        probe_fake("healthy", NULL, (ProbeRequest){.engines = engines, .n_engines = 2}, &t);
         assert_int_equal(t.verdict, VERDICT_OK);
-        char *other[] = {(char *)"2.61.0", NULL};
-        probe_fake("healthy", NULL, (ProbeRequest){.rays = other}, &t);
+        probe_fake("healthy", NULL, (ProbeRequest){.engines = engines, .n_engines = 1}, &t);
         assert_int_equal(t.verdict, VERDICT_VERSION_MISMATCH);
         assert_non_null(strstr(t.sentence, "2.61.0"));
+        strcpy(engines[1].python, "3.1"); /* no part of 3.11 */
+        probe_fake("healthy", NULL, (ProbeRequest){.engines = engines, .n_engines = 2}, &t);
+        assert_int_equal(t.verdict, VERDICT_VERSION_MISMATCH);
+        assert_non_null(strstr(t.sentence, "this machine has Python 3.1:"));
 
         probe_fake("healthy", NULL, (ProbeRequest){.here = {.python = "3.11.7"}}, &t);
         assert_int_equal(t.verdict, VERDICT_VERSION_MISMATCH);
