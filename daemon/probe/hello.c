@@ -21,6 +21,8 @@
 #define SECOND_AFTER (500 * USEC_PER_MSEC)
 #define SECOND_MSS   536
 #define SECOND_TICK  (100 * USEC_PER_MSEC)
+/* its silence counts from here */
+#define SECOND_ENOUGH USEC_PER_SEC
 /* retransmissions in vain on each of the two connections: five packets are not lost by bad luck */
 #define LOST_AFTER    2
 #define RETRY_TIMEOUT USEC_PER_SEC
@@ -128,8 +130,24 @@ static int hello_set_state(HelloStage *h, HelloState state)
         return 0;
 }
 
+static void note_second(HelloFacts *f, const TalkAnswer *a)
+{
+        bool silent = a->connected && a->kind == SERVICE_UNKNOWN && a->size == 0;
+        f->second_silent = silent && a->stream_known && a->stream.unsent == 0;
+        f->second_lost = silent && a->stream_known && a->stream.unsent > 0;
+        f->second_spoke = a->size > 0;
+}
+
 static void finish(HelloStage *h, bool serves)
 {
+        TalkAnswer a;
+
+        /* begun late on a busy machine, and silent for long enough */
+        if (h->second && h->e->hello.kind == SERVICE_UNKNOWN) {
+                talk_snapshot(h->second, &a);
+                if (a.took >= SECOND_ENOUGH)
+                        note_second(&h->e->hello, &a);
+        }
         if (hello_set_state(h, HELLO_DONE) < 0)
                 return;
         stop_work(h);
@@ -171,11 +189,7 @@ static void note_hello(Evidence *e, const TalkAnswer *a)
 static void on_second_answer(Talk *t, const TalkAnswer *a, void *userdata)
 {
         HelloStage *h = userdata;
-        HelloFacts *f = &h->e->hello;
-        bool silent = a->connected && a->kind == SERVICE_UNKNOWN && a->size == 0;
-        f->second_silent = silent && a->stream_known && a->stream.unsent == 0;
-        f->second_lost = silent && a->stream_known && a->stream.unsent > 0;
-        f->second_spoke = a->size > 0;
+        note_second(&h->e->hello, a);
         h->second = talk_free(h->second);
 }
 
