@@ -6,6 +6,8 @@
  *                                          |  ^
  *             "no server" from c-ares      v  |   asked once more, raw: c-ares loses SERVFAIL and
  *                                        asked raw   REFUSED behind "could not contact a server"
+ *
+ * c-ares gives up by TCP after one try, when most of the time is left: then all is asked again.
  */
 #include "sys/resolve-query.h"
 
@@ -22,6 +24,9 @@
 /* For asking once more, raw. A closed port is not heard of each time: the kernel there sends six
  * ICMP errors at once, then one a second. */
 #define RAW_WAIT (500 * USEC_PER_MSEC)
+
+/* Asking again takes this long at least. */
+#define AGAIN_MIN (100 * USEC_PER_MSEC)
 
 /* sd-event would be up to 250 ms late. */
 #define TIMER_ACCURACY (1 * USEC_PER_MSEC)
@@ -44,7 +49,7 @@ struct ResolveQuery {
         QueryKind kind;
         char *name;
         char *servers; /* copy of the resolver's */
-        usec_t timeout;
+        usec_t timeout, until;
         resolve_cb cb;
         void *userdata;
 
@@ -55,7 +60,7 @@ struct ResolveQuery {
         bool raw;          /* asked once more for the rcode */
         bool from_hosts;
         Deadline *deadline;
-        sd_event_source *done;
+        sd_event_source *again, *done;
         bool finished;
         ResolveResult result;
 
@@ -104,6 +109,7 @@ static ResolveQuery *query_free(ResolveQuery *q)
                 return NULL;
         q->finished = true; /* callbacks of a dying channel change nothing any more */
         deadline_free(q->deadline);
+        sd_event_source_disable_unref(q->again);
         sd_event_source_disable_unref(q->done);
         dns_channel_free(q->channel);
         dns_channel_free(q->spent);
@@ -224,6 +230,25 @@ static void ask_raw(ResolveQuery *q)
                 query_finish(q, RESOLVE_INTERNAL);
 }
 
+static int on_again(sd_event_source *s, void *userdata)
+{
+        ResolveQuery *q = userdata;
+
+        if (q->finished)
+                return 0;
+        q->channel = dns_channel_free(q->channel);
+        if (query_ask(q) < 0)
+                query_finish(q, RESOLVE_INTERNAL);
+        return 0;
+}
+
+/* From the loop: we are inside the callback of the channel that goes. */
+static bool ask_again(ResolveQuery *q)
+{
+        return !q->raw && usec_sub(q->until, now_mono()) >= AGAIN_MIN &&
+               sd_event_source_set_enabled(q->again, SD_EVENT_ONESHOT) >= 0;
+}
+
 static void part_done(Part *p, int status)
 {
         ResolveQuery *q = p->query;
@@ -244,7 +269,7 @@ static void part_done(Part *p, int status)
         ResolveResult result = query_worst(q);
         if (q->n_addrs > 0 || q->n_srv > 0 || q->txt)
                 query_finish(q, RESOLVE_OK);
-        else
+        else if (result != RESOLVE_TIMEOUT || !ask_again(q))
                 query_finish(q, result == RESOLVE_OK ? RESOLVE_NODATA : result);
 }
 
@@ -448,6 +473,7 @@ int resolve_query_new(sd_event *event, const char *servers, QueryKind kind, cons
                 .name = strdup(name),
                 .servers = servers ? strdup(servers) : NULL,
                 .timeout = timeout,
+                .until = usec_add(now_mono(), timeout),
                 .cb = cb,
                 .userdata = userdata,
         };
@@ -456,6 +482,10 @@ int resolve_query_new(sd_event *event, const char *servers, QueryKind kind, cons
         int r = sd_event_add_defer(event, &q->done, on_done, q);
         if (r >= 0)
                 r = sd_event_source_set_enabled(q->done, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_defer(event, &q->again, on_again, q);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(q->again, SD_EVENT_OFF);
         if (r >= 0)
                 r = deadline_new(event, timeout, TIMER_ACCURACY, on_deadline, q, &q->deadline);
         if (r >= 0)

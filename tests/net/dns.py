@@ -39,7 +39,7 @@ def hostile(q, what):
         return [struct.pack("!H", n) + message(q, 0x8580, 0, b"")[2:] for n in range(3000)]
     if what == "othername":  # an answer to what was not asked
         return [message(q, 0x8580, 1, record(28 if v6 else 1, OWN.packed), b"\5other\0\0\1\0\1")]
-    if what in ("drip", "huge"):
+    if what in ("drip", "huge", "stuck"):
         return [message(q, TRUNCATED, 0, b"")]
     return None
 
@@ -49,7 +49,7 @@ def addresses(what, qtype):
         return []
     if what == "second":  # the first address is nobody's
         return [OWN + 7, OWN]
-    if what in ("compute04", "many", "huge"):
+    if what in ("compute04", "many", "huge", "stuck"):
         return [OWN] + [OWN + 100 + k for k in range({"many": 12, "huge": 2000}.get(what, 0))]
     return []
 
@@ -59,6 +59,9 @@ def answer(q, what, qtype):
     return message(q, 0x8580 | RCODE.get(what, 0), len(found), b"".join(record(qtype, a.packed) for a in found))
 
 
+stuck = []
+
+
 def by_tcp(c):
     """Both questions, for A and AAAA, come on one connection."""
     try:
@@ -66,6 +69,10 @@ def by_tcp(c):
         while head := f.read(2):
             q = f.read(struct.unpack("!H", head)[0])
             labels, qtype, _ = read(q)
+            if labels[0] == "stuck":  # connections hang at first, as when segments are lost
+                stuck.append(time.monotonic())
+                if stuck[-1] < stuck[0] + 0.3:
+                    continue
             if labels[0] == "drip":  # 65535 bytes are to come, one a second
                 c.sendall(b"\xff\xff")
                 while True:

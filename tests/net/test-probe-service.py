@@ -137,6 +137,7 @@ CASES = [
     named("silent.lab.test", "DNS_UNAVAILABLE", within=3),
     named("garbage.lab.test", "DNS_UNAVAILABLE", within=3),
     *(named(f"{kind}.lab.test", {"DNS_UNAVAILABLE", "NAME_NOT_FOUND"}, within=3) for kind in ("loop", "pointer", "lies", "flood", "othername", "drip")),
+    named("stuck.lab.test", "OK", setup=gcs(), within=1.5, where="head"),
     named("huge.lab.test", "OK", setup=gcs(), within=1.5, where="head"),
     named("compute04.lab.test", "HOST_DOWN_REMOTE", setup=nss_differs, within=4, tells=("this system (nsswitch.conf) says {head} instead", "nss={head}")),
     named("many.lab.test", "OK", setup=gcs(), within=1),
