@@ -21,11 +21,11 @@ def make_pki():
     ca.issue("misnamed", "IP:10.9.9.9")
     ca.issue("named", "DNS:compute04.lab.test")
     ca.issue("early", HEAD, hours=(75.9, 120))
-    ca.issue("late", HEAD, hours=(-48, -2.1))
+    ca.issue("late", HEAD, hours=(-120, -72.1))
     again.issue("reborn", HEAD)
     other.issue("foreign", HEAD)
     other.issue("foreign_late", "IP:10.9.9.9", hours=(-48, -1))
-    for who, hours in (("mine", (-1, 48)), ("mine_late", (-48, -1))):
+    for who, hours in (("mine", (-1, 48)), ("mine_late", (-72, -24.1))):
         ca.issue(who, "IP:10.77.1.2", hours=hours)
     other.issue("stranger", "IP:10.77.1.2")
     return {f.stem + {"pem": "", "key": "_key", "both": "_both"}[f.suffix[1:]]: str(f) for f in d.glob("*.*") if f.is_file()}
@@ -200,8 +200,8 @@ CASES = [
           # unlike gRPC, Python does not say whose certificates it takes
           ("a stranger's, an alert", {}, STRANGER, "proven", "it is by CN=other CA, which our own CA file does not have"),
           ("a stranger's, hung up", dict(grpc="1"), STRANGER, "likely", "it is by CN=other CA, which our own CA file does not have"),
-          ("expired, an alert", {}, LATE, "proven", "it expired 1h"),
-          ("expired, hung up", dict(grpc="1"), LATE, "proven", "it expired 1h"))),
+          ("expired, an alert", {}, LATE, "proven", "it expired 1d"),
+          ("expired, hung up", dict(grpc="1"), LATE, "proven", "it expired 1d"))),
     Case("C11 Ray's environment has no certificate", "CLIENT_CERT_REQUIRED", setup=both(front(**GRPC), environment(RAY_USE_TLS="true", RAY_TLS_CA_CERT="ca")), **QUICK),
     Case("C11 the head trusts another CA than the one it was signed by", "CLIENT_CERT_REQUIRED", "likely", setup=front(ca="other", grpc="1"),
          args=ME, says="does not accept this machine's certificate", **QUICK),
@@ -212,7 +212,7 @@ CASES = [
     Case("C12 no CA given", "CERT_UNTRUSTED", setup=front(), args=("--tls",), says="no CA file is given", **QUICK),
     Case("C12 signed by itself", "CERT_UNTRUSTED", setup=lambda lab, f: self_signed(lab), args=CA, says="has signed itself", **QUICK),
     Case("C12 not yet valid", "CERT_TIME", setup=front("early"), args=CA, says="is 3d", within=1, role="head" if is_synced() else "local"),
-    Case("C12 expired", "CERT_TIME", setup=front("late"), args=CA, says="expired 2h", role="head", **QUICK),
+    Case("C12 expired", "CERT_TIME", setup=front("late"), args=CA, says="expired 3d", role="head", **QUICK),
     Case("C12 expired, and it wants ours", "CERT_TIME", setup=front("late", **GRPC), args=CA, tells=("it asks for a certificate",), **QUICK),
     Case("C12 for another address", "CERT_NAME", setup=front("misnamed"), args=CA, says="is not for {head} but for IP:10.9.9.9", **QUICK),
     Case("C12 for the name alone", "CERT_NAME", "likely", setup=both(dns, front("named")), target="compute04.lab.test", args=CA,
