@@ -140,6 +140,7 @@ typedef struct BackPlan {
 typedef struct PortsFacts {
         PortPlan plan;        /* the head's, as far as its node table told */
         bool table;           /* it did */
+        bool table_silent;    /* it was asked for, and nothing came */
         PortPlan own_plan;    /* of this machine, the same */
         bool own_table;       /* it did */
         bool dashboard_local; /* the dashboard is nobody's business but the head's */

@@ -7,7 +7,8 @@
 #include "probe/facts.h"
 #include "sys/port-scan.h"
 
-#define TABLE_TIMEOUT USEC_PER_SEC
+/* a SYN that is lost is sent again after one second, and then after two more */
+#define TABLE_TIMEOUT (3500 * USEC_PER_MSEC)
 /* Rows of one address: a node that came back often has many, the living ones come first. */
 #define ROWS_MAX 8
 
@@ -185,6 +186,7 @@ static void on_head_row(GcsClient *c, const GcsResult *result, NodeSet **nodes, 
 {
         PortsStage *s = userdata;
         const Node *n = result->status == GCS_OK ? living(*nodes) : NULL;
+        s->f->table_silent = result->status == GCS_TIMEOUT;
         if (n && is_at(n, &s->e->addr)) {
                 s->f->table = true;
                 take_ports(&s->f->plan, n);

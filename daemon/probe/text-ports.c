@@ -123,6 +123,11 @@ char *sentence_ports(const Evidence *e, const Judgement *j, const char *head)
         case VERDICT_PORT_CLOSED:
                 return sentence_refused(e, head);
         case VERDICT_INCONCLUSIVE:
+                if (e->ports && e->ports->complete && e->ports->table_silent)
+                        return str_printf("head %s serves on port %u, and no port of the "
+                                          "configuration is blocked; its node table, which may "
+                                          "say others, did not come in time",
+                                          head, e->addr.port);
                 if (e->ports && e->ports->complete)
                         return NULL;
                 return str_printf("head %s serves on port %u; not all of its other ports could be "
@@ -304,6 +309,8 @@ int ports_missing(const Evidence *e, char ***l)
 {
         const PortsFacts *f = e->ports;
 
+        if (e->all && f && f->complete && f->table_silent)
+                return strv_extend(l, "which ports Ray has there: its node table, in another run");
         if (!e->all || !f || f->complete)
                 return 0;
         _cleanup_free_ char *ports = port_ranges_format(f->ranges, f->n, PORT_MASK(PORT_UNKNOWN));

@@ -136,7 +136,7 @@ bool judge_ports(const Evidence *e, Judgement *j)
 
 bool judge_untried(const Evidence *e, Judgement *j)
 {
-        if (!e->all || (e->ports && e->ports->complete))
+        if (!e->all || (e->ports && e->ports->complete && !e->ports->table_silent))
                 return false;
         say_open(j);
         return true;

@@ -210,7 +210,7 @@ SCANS = [
          check=lambda r: finds(open=OPEN + ", 6388", refused="6382-6387, 8265, 10001", rejected="10002-19999")(r) or finds("back", None, silent="6380-6385, 10002-19999")(r)),
     # one that the sample of the configuration hardly ever holds, and that is open only there
     Both("the ports of this machine's own row", "OK", setup=own_row,
-         check=lambda r: "" if "12001" in words(r["ports"]["back"], "open").split(", ") else r["ports"]["back"]),
+         check=lambda r: "" if r["ports"]["back"] and "12001" in words(r["ports"]["back"], "open").split(", ") else str(r["ports"]["back"])),
 ]
 
 if __name__ == "__main__":
