@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 
 #define SMALL_MSS 536
-#define TICK      (50 * USEC_PER_MSEC)
+#define TICK      (25 * USEC_PER_MSEC)
 
 typedef enum BulkState {
         BULK_FIRST,

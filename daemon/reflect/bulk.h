@@ -20,7 +20,7 @@ typedef void (*bulk_cb)(Bulk *b, const BulkResult *result, void *userdata);
 
 /* A transfer that does not move for so long has stalled: TCP repeats what is lost after 200 ms and
  * again 400 ms later. */
-#define BULK_STALL (750 * USEC_PER_MSEC)
+#define BULK_STALL (700 * USEC_PER_MSEC)
 
 /* kind: REFLECT_DOWN (from the head) or REFLECT_UP. policy->mss is not looked at. */
 int bulk_new(sd_event *event, const Transport *transport, const LinePolicy *policy,
