@@ -38,6 +38,12 @@ static bool as_many(const Evidence *e, uint64_t n)
         return sent > 0 && n >= sent - sent / 3;
 }
 
+/* No more than strangers' packets that were thrown away meanwhile. */
+static bool few(const Evidence *e, uint64_t n)
+{
+        return n <= syns_sent(e) / 5;
+}
+
 SynsFate syns_fate(const Evidence *e)
 {
         const Reflection *o = &e->other;
@@ -46,8 +52,8 @@ SynsFate syns_fate(const Evidence *e)
                 return SYNS_UNKNOWN;
         if (as_many(e, o->rise.undelivered))
                 return SYNS_AT_HEAD;
-        return o->rise.undelivered == 0 && !as_many(e, o->rise.undelivered_most) ? SYNS_ON_WAY
-                                                                                 : SYNS_UNKNOWN;
+        return few(e, o->rise.undelivered) && !as_many(e, o->rise.undelivered_most) ? SYNS_ON_WAY
+                                                                                    : SYNS_UNKNOWN;
 }
 
 static void say_head_back(const Evidence *e, Judgement *j, Verdict v, ProbeConfidence c)
