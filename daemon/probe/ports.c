@@ -186,7 +186,7 @@ static void on_head_row(GcsClient *c, const GcsResult *result, NodeSet **nodes, 
 {
         PortsStage *s = userdata;
         const Node *n = result->status == GCS_OK ? living(*nodes) : NULL;
-        s->f->table_silent = result->status == GCS_TIMEOUT;
+        s->f->table_silent = result->status == GCS_TIMEOUT || result->status == GCS_UNREACHABLE;
         if (n && is_at(n, &s->e->addr)) {
                 s->f->table = true;
                 take_ports(&s->f->plan, n);
