@@ -58,8 +58,9 @@ static void find_place(const Evidence *e, const WayBack *w, ProbePlace *ret_plac
         } else if (w->no_way > 0) {
                 *ret_place = PROBE_PLACE_HEAD;
                 *ret_where = e->addr;
-        } else if (e->back.undelivered_known && e->back.undelivered * 2 >= w->silent + w->refused)
-                /* most of them: multicast that arrives meanwhile is taken off (sys/netstat.h) */
+        } else if (e->back.undelivered_known &&
+                   e->back.undelivered * 3 >= 2 * (w->silent + w->refused))
+                /* two of three: multicast that comes meanwhile is taken off (sys/netstat.h) */
                 *ret_place = PROBE_PLACE_HERE;
 }
 

@@ -212,6 +212,8 @@ static void test_filtered(void **state)
         CHECK(e, VERDICT_FILTERED_SILENTLY, LIKELY, OUT, HEAD);
         e.other.rise.undelivered = 0; /* B2 */
         CHECK(e, VERDICT_FILTERED_SILENTLY, LIKELY, OUT, PATH);
+        e.other.rise.undelivered = 1; /* of somebody else */
+        CHECK(e, VERDICT_FILTERED_SILENTLY, LIKELY, OUT, PATH);
         e.other.rise.undelivered = 2; /* B1 or B2, and some noise */
         CHECK(e, VERDICT_FILTERED_SILENTLY, LIKELY, OUT, HEAD);
         e.other.rise.undelivered_known = false;
@@ -282,6 +284,11 @@ static void test_no_nat(void **state)
         e.back.undelivered_known = true;
         e.back.undelivered = 16;
         CHECK(e, VERDICT_REVERSE_BLOCKED, PROVEN, BACK, HERE);
+        e.back.undelivered = e.other.n_back - 1; /* multicast came meanwhile */
+        CHECK(e, VERDICT_REVERSE_BLOCKED, PROVEN, BACK, HERE);
+        e.back.undelivered = e.other.n_back / 2; /* of something else as well */
+        CHECK(e, VERDICT_REVERSE_BLOCKED, PROVEN, BACK, PATH);
+        e.back.undelivered = 16;
         e.other.n_back = 2; /* two ports may be bad luck */
         CHECK(e, VERDICT_REVERSE_BLOCKED, LIKELY, BACK, HERE);
 
