@@ -121,7 +121,8 @@ typedef struct Reflection {
         usec_t clock_error;        /* at most half a round trip */
         ClockSync clock_sync;      /* of the head */
 
-        bool bulk_known;           /* large transfers were tried, in one direction at least: */
+        bool bulk_asked;           /* large transfers were begun */
+        bool bulk_known;           /* and tried to the end, in one direction at least: */
         bool down_known, up_known; /* in which */
         bool down_stalled;         /* twice 64 KiB from the head did not arrive whole */
         bool down_small;           /* and with segments of 536 bytes they did */

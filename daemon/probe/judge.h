@@ -42,6 +42,8 @@ bool judge_half(const Evidence *e, Judgement *j);
 bool judge_unmeasured(const Evidence *e, Judgement *j);
 /* The end came while large packets were on the way to or from the reflector. */
 bool large_is_open(const Evidence *e);
+/* They were begun, and in one direction came to no end: too much is lost to tell. */
+bool large_is_unknown(const Evidence *e);
 /* The head sees another address than the one we send from. */
 bool is_translated(const Evidence *e);
 /* Of BACK_NO_WAY: the head's own firewall did it, not a missing route. */

@@ -14,6 +14,9 @@ static int missing_other(const Evidence *e, const Judgement *j, char ***l)
         if (o->asked && j->verdict == VERDICT_INCONCLUSIVE && e->alive.outcome == ALIVE_OK)
                 return strv_extendf(l, "whether the head reaches this machine: %s",
                                     isempty(o->text) ? "a longer deadline" : o->text);
+        if (j->verdict == VERDICT_OK && large_is_unknown(e))
+                return strv_extend(
+                        l, "whether large packets pass: no transfer came to its end, try again");
         if (j->verdict == VERDICT_OK && !o->asked)
                 return strv_extend(l, "whether the head reaches this machine: ray-probe --serve "
                                       "there and --code here");

@@ -204,6 +204,13 @@ bool large_is_open(const Evidence *e)
         return e->cut && e->other.bulk_waits && !e->other.back_waits;
 }
 
+bool large_is_unknown(const Evidence *e)
+{
+        const Reflection *o = &e->other;
+        return o->bulk_asked &&
+               (!o->down_known || !o->up_known || o->down_stalled || o->up_stalled);
+}
+
 static bool back_is_open(const Evidence *e)
 {
         return !e->other.answered || !was_tried(&e->other) || (e->cut && e->other.back_waits);

@@ -296,7 +296,7 @@ static void judge_connection(const Evidence *e, Judgement *j)
 {
         if (!judge_tls(e, j) && !judge_hello(e, j) && !judge_alive(e, j) && !judge_ways(e, j) &&
             !judge_untried(e, j) && !judge_half(e, j) && !judge_unmeasured(e, j))
-                say_head(e, j, VERDICT_OK, PROBE_PROVEN);
+                say_head(e, j, VERDICT_OK, large_is_unknown(e) ? PROBE_LIKELY : PROBE_PROVEN);
 }
 
 /* There is none: what this machine knows, what the other side saw, what came back, what did not. */

@@ -373,6 +373,7 @@ static void bulks_start(Ask *a)
         LinePolicy policy;
 
         policy_of(a, &a->chosen->addr, &policy);
+        a->r->bulk_asked = true;
         (void)bulk_new(a->event, a->q.transport, &policy, REFLECT_DOWN, on_bulk_result, a,
                        &a->down);
         (void)bulk_new(a->event, a->q.transport, &policy, REFLECT_UP, on_bulk_result, a, &a->up);

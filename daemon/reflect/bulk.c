@@ -8,6 +8,8 @@
 
 #define SMALL_MSS 536
 #define TICK      (25 * USEC_PER_MSEC)
+/* The kernel repeats a lost SYN after a second: a new line has another one sooner. */
+#define LINES_MAX 3
 
 typedef enum BulkState {
         BULK_FIRST,
@@ -28,6 +30,8 @@ typedef struct Transfer {
         Bulk *bulk; /* weak */
         TransferEnd end;
         Line *line;
+        int mss;
+        size_t n_lines; /* opened, one after the other, until one is up */
         bool up;
         LineProgress progress;
         usec_t moved; /* when it last did */
@@ -148,19 +152,28 @@ static const LineOps line_ops = {
         .on_down = on_line_down,
 };
 
-static int transfer_start(Bulk *b, Transfer *t, int mss)
+static int transfer_open(Transfer *t)
 {
+        Bulk *b = t->bulk;
         LinePolicy policy = b->policy;
 
-        policy.mss = mss;
-        *t = (Transfer){.bulk = b, .moved = now_mono()};
+        policy.mss = t->mss;
+        t->n_lines++;
+        t->moved = now_mono();
         int r = line_open(b->transport, b->event, &policy, &line_ops, t, &t->line);
         if (r < 0)
                 t->end = TRANSFER_FAILED;
         return r;
 }
 
-/* Ends what has stood still for too long. A line that did not even come up is another matter. */
+static int transfer_start(Bulk *b, Transfer *t, int mss)
+{
+        *t = (Transfer){.bulk = b, .mss = mss};
+        return transfer_open(t);
+}
+
+/* Ends what has stood still for too long. A line that did not even come up is another matter, and
+ * tells nothing of large packets: there is a second one, and a third. */
 static void look_at(Transfer *t)
 {
         LineProgress now;
@@ -174,8 +187,13 @@ static void look_at(Transfer *t)
         }
         if (usec_sub(now_mono(), t->moved) < BULK_STALL)
                 return;
-        t->end = t->up ? TRANSFER_STALLED : TRANSFER_FAILED;
         t->line = line_free(t->line);
+        if (t->up)
+                t->end = TRANSFER_STALLED;
+        else if (t->n_lines >= LINES_MAX)
+                t->end = TRANSFER_FAILED;
+        else
+                (void)transfer_open(t);
 }
 
 static int on_tick_timer(sd_event_source *s, uint64_t usec, void *userdata)

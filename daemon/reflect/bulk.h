@@ -15,7 +15,8 @@ typedef struct BulkResult {
         bool small;   /* and in small segments they did */
 } BulkResult;
 
-/* Once, from the loop, within about three times BULK_STALL. May be freed inside. */
+/* Once, from the loop, within about three times BULK_STALL; twice that where no line comes up. May
+ * be freed inside. */
 typedef void (*bulk_cb)(Bulk *b, const BulkResult *result, void *userdata);
 
 /* A transfer that does not move for so long has stalled: TCP repeats what is lost after 200 ms and

@@ -499,6 +499,10 @@ static void test_half(void **state)
         e.other.answered = true;
         back(&e, "10.77.1.2", BACK_NONCE_OK);
         CHECK(e, VERDICT_OK, PROVEN, OUT, HEAD);
+        e.other.bulk_asked = e.other.bulk_known = e.other.down_known = true;
+        CHECK(e, VERDICT_OK, PROBE_LIKELY, OUT, HEAD); /* no line for the other direction came up */
+        e.other.up_known = true;
+        CHECK(e, VERDICT_OK, PROVEN, OUT, HEAD);
         e.other.bulk_waits = true; /* and the end came first */
         e.cut = true;
         CHECK(e, VERDICT_INCONCLUSIVE, PROBE_INCONCLUSIVE, OUT, PROBE_PLACE_UNKNOWN);
