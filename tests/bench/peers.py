@@ -114,7 +114,8 @@ class Ncat:
 
 class RayHealthCheck:
     """`ray health-check` out of the package of the engine, as tests/engine/run unpacks it."""
-    name, jobs, timeout = "ray health-check", 8, 120
+    # Where it hears nothing it says so after 42 s; what has no answer after 20 is taken for that.
+    name, jobs, timeout = "ray health-check", 8, 20
 
     def __init__(self):
         self.engine = os.environ.get("ENGINE")
