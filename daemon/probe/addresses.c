@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "probe/facts.h"
 #include "probe/verdict.h"
 
 void addresses_done(Addresses *a)
@@ -32,11 +33,8 @@ int addresses_next(Addresses *a, Evidence *e)
                         return -ENOMEM;
                 *a->first = *e;
         }
-        e->connected = e->icmp_own = e->repeated = false;
-        e->local = (LocalFacts){0};
-        e->tcp = (ConnectFacts){0};
+        facts_forget(e);
         e->life = (LifeFacts){0};
-        e->ladder = (LadderFacts){0};
         e->addr = a->others[a->next++];
         e->addr.port = port;
         return 0;

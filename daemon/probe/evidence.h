@@ -195,6 +195,7 @@ typedef struct Evidence {
         SampleFacts samples;
         HearFacts hear;
         Reflection other;        /* what the other side saw */
+        unsigned syns_before;    /* of ours, sent before it began to look */
         BackPlan back;           /* what the head was to reach here */
         bool all;                /* every port of the head is asked for: */
         const PortsFacts *ports; /* weak; NULL = not asked for, or not come to */

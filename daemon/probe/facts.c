@@ -272,6 +272,14 @@ void facts_source(const Evidence *e, ConnectPolicy *policy)
         }
 }
 
+void facts_forget(Evidence *e)
+{
+        e->connected = e->icmp_own = e->repeated = false;
+        e->local = (LocalFacts){0};
+        e->tcp = (ConnectFacts){0};
+        e->ladder = (LadderFacts){0};
+}
+
 void facts_clock(Evidence *e)
 {
         int r = clock_is_synced();

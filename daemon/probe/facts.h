@@ -20,6 +20,9 @@ int facts_gather(Evidence *e, FactsBase *ret);
 /* Reads again what changes while a SYN waits: neighbour, link, counters. */
 void facts_refresh(Evidence *e, const FactsBase *base);
 
+/* As if nothing had been sent to e->addr yet, before it is tried again. */
+void facts_forget(Evidence *e);
+
 /* Whether somebody keeps this machine's clock. */
 void facts_clock(Evidence *e);
 

@@ -6,11 +6,16 @@
 #include "probe/facts.h"
 #include "sys/netstat.h"
 
+/* A reflector near by answers sooner: its counters are then known from before our first SYN. */
+#define NEAR (30 * USEC_PER_MSEC)
+
 struct OtherSide {
         Evidence *e; /* weak */
         other_side_cb cb;
         void *userdata;
         Ask *ask;
+        sd_event_source *late_timer;
+        bool meets;
         NetCounters base; /* of this machine, before the head connects back */
         bool base_known;
 };
@@ -19,6 +24,7 @@ OtherSide *other_side_free(OtherSide *o)
 {
         if (!o)
                 return NULL;
+        sd_event_source_disable_unref(o->late_timer);
         ask_free(o->ask);
         free(o);
         return NULL;
@@ -57,11 +63,25 @@ static void on_ask_step(Ask *a, AskStep ended, void *userdata)
 
         if (ended == ASK_MET)
                 return; /* the reflector went away, and nothing waits for it just now */
-        if (ended == ASK_MEETING)
+        if (ended == ASK_MEETING) {
                 note_alive(o->e);
-        else if (ended == ASK_RETURNING)
+                o->meets = false;
+                o->late_timer = sd_event_source_disable_unref(o->late_timer);
+        } else if (ended == ASK_RETURNING)
                 note_undelivered(o);
-        o->cb(o, o->userdata);
+        o->cb(o, ended == ASK_MEETING ? OTHER_SIDE_MET : OTHER_SIDE_DONE, o->userdata);
+}
+
+static int on_late_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        OtherSide *o = userdata;
+        o->cb(o, OTHER_SIDE_LATE, o->userdata);
+        return 0;
+}
+
+bool other_side_meets(const OtherSide *o)
+{
+        return o->meets;
 }
 
 void other_side_set_plan(OtherSide *o, const PortPlan *plan)
@@ -87,7 +107,7 @@ int other_side_new(sd_event *event, const OtherSideRequest *q, Evidence *e, othe
         _cleanup_(other_side_freep) OtherSide *o = new0(OtherSide, 1);
         if (!o)
                 return -ENOMEM;
-        *o = (OtherSide){.e = e, .cb = cb, .userdata = userdata};
+        *o = (OtherSide){.e = e, .cb = cb, .userdata = userdata, .meets = true};
         AskRequest ask = {
                 .transport = q->transport,
                 .addrs = {e->addr},
@@ -108,6 +128,9 @@ int other_side_new(sd_event *event, const OtherSideRequest *q, Evidence *e, othe
         if (!q->thorough)
                 e->back.sampled = port_plan_workers(q->plan);
         int r = ask_new(event, &ask, &e->other, on_ask_step, o, &o->ask);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &o->late_timer, CLOCK_MONOTONIC, NEAR,
+                                               USEC_PER_MSEC, on_late_timer, o);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(o);

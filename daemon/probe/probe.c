@@ -2,7 +2,7 @@
  * judgement is made from it once, at the end. */
 #include "probe/probe.h"
 
-#include <stdio.h>
+#include <errno.h>
 
 #include "base/alloc.h"
 #include "base/fd.h"
@@ -10,11 +10,13 @@
 #include "probe/alive.h"
 #include "probe/facts.h"
 #include "probe/hello.h"
+#include "probe/judge.h"
 #include "probe/measure.h"
 #include "probe/name.h"
 #include "probe/other-side.h"
 #include "probe/ports.h"
 #include "probe/report.h"
+#include "probe/request.h"
 #include "probe/state.h"
 #include "probe/tcp.h"
 #include "probe/verdict.h"
@@ -47,6 +49,7 @@ struct Probe {
 
         ProbeState state;
         usec_t began, state_since;
+        bool held; /* the state is at its end, and waits for the reflector to be met */
         Evidence e;
         Addresses addresses;
         ProbeReport report;
@@ -98,23 +101,42 @@ const char *probe_doing(const Probe *p, usec_t *ret_since)
         if (p->hello)
                 return hello_stage_doing(p->hello, ret_since);
         *ret_since = p->state_since;
-        return probe_state_doing(p->state);
+        return probe_state_doing(p->held ? PROBE_MEETING : p->state);
 }
 
-static int probe_set_state(Probe *p, ProbeState state)
+/* Once a state. */
+static void tell_step(Probe *p)
 {
         const char *step = probe_state_step(p->state);
         usec_t now = now_mono();
 
-        if (!probe_state_may(p->state, state))
-                return -EPROTO;
         if (step)
                 report_add_step(&p->report, step, usec_sub(p->state_since, p->began),
                                 usec_sub(now, p->state_since),
                                 probe_state_result(p->state, &p->e, &p->ports));
+}
+
+static int probe_set_state(Probe *p, ProbeState state)
+{
+        if (!probe_state_may(p->state, state))
+                return -EPROTO;
+        if (!p->held)
+                tell_step(p);
+        p->held = false;
         p->state = state;
-        p->state_since = now;
+        p->state_since = now_mono();
         return 0;
+}
+
+/* The reflector may still tell more of this than is known from here. */
+static bool hold(Probe *p)
+{
+        if (!p->other || !other_side_meets(p->other) || p->e.cut)
+                return false;
+        if (!p->held)
+                tell_step(p);
+        p->held = true;
+        return true;
 }
 
 static void start_way(Probe *p);
@@ -192,7 +214,7 @@ static bool try_ports(Probe *p)
 /* The one end: judge, put into words, tell. Out of memory leaves the words empty. */
 static void finish(Probe *p)
 {
-        if (try_look(p) || try_other(p) || try_ports(p) || try_back(p) ||
+        if (hold(p) || try_look(p) || try_other(p) || try_ports(p) || try_back(p) ||
             probe_set_state(p, PROBE_DONE) < 0)
                 return;
         if (p->measure)
@@ -314,20 +336,40 @@ static void start_connect(Probe *p)
                 finish(p);
 }
 
-static void on_other_side(OtherSide *o, void *userdata)
+/* A reset that came before the reflector began to count: was it the head's? The next one will tell.
+ */
+static bool try_again(Probe *p)
+{
+        if (!p->held || p->state != PROBE_CONNECTING || !p->e.other.answered ||
+            p->e.tcp.outcome != CONNECT_FAILED || p->e.tcp.error != ECONNREFUSED ||
+            p->e.tcp.icmp.seen)
+                return false;
+        p->tcp = tcp_stage_free(p->tcp);
+        facts_forget(&p->e);
+        start_connect(p);
+        return true;
+}
+
+static void on_other_side(OtherSide *o, OtherSideEvent event, void *userdata)
 {
         Probe *p = userdata;
-        if (p->state == PROBE_MEETING) {
-                start_connect(p);
-                return;
-        }
+
         /* an answer that came meanwhile changes the picture */
         if (p->tcp)
                 tcp_stage_snapshot(p->tcp);
-        finish(p);
+        if (p->state == PROBE_MEETING)
+                start_connect(p);
+        else if (event == OTHER_SIDE_MET && try_again(p))
+                return;
+        else if (event == OTHER_SIDE_MET && !p->held)
+                /* what the reflector counts, it counts from now on */
+                p->e.syns_before = syns_sent(&p->e);
+        else
+                finish(p);
 }
 
-/* With a reflector it is met first: its counters must be known from before our first SYN. */
+/* With a reflector it is met first, where it is near: its counters are best known from before our
+ * first SYN. One that has no answer by then is met beside the connect. */
 static void start_way(Probe *p)
 {
         const OtherSideRequest q = {
@@ -338,10 +380,13 @@ static void start_way(Probe *p)
                 .thorough = p->thorough,
         };
         p->other = other_side_free(p->other);
-        if (!p->reflect)
+        p->e.syns_before = 0;
+        if (!p->reflect) {
                 start_connect(p);
-        else if (other_side_new(p->event, &q, &p->e, on_other_side, p, &p->other) < 0 ||
-                 probe_set_state(p, PROBE_MEETING) < 0)
+                return;
+        }
+        if (other_side_new(p->event, &q, &p->e, on_other_side, p, &p->other) < 0 ||
+            probe_set_state(p, PROBE_MEETING) < 0)
                 finish(p);
 }
 
@@ -407,36 +452,20 @@ static int on_deadline_timer(sd_event_source *s, uint64_t usec, void *userdata)
 
 static int copy_request(Probe *p, const ProbeRequest *q)
 {
-        Evidence *e = &p->e;
-
-        if (strlen(strempty(q->host)) >= sizeof(e->host) ||
-            strlen(strempty(q->from)) >= sizeof(e->from))
-                return -ENAMETOOLONG;
-        str_copy(e->host, sizeof(e->host), strempty(q->host));
-        str_copy(e->from, sizeof(e->from), strempty(q->from));
-        e->name = NAME_UNKNOWN;
-        e->here = q->here;
-        e->has_token = !isempty(q->token);
-        str_copy(e->token_from, sizeof(e->token_from), strempty(q->token_from));
+        int r = request_evidence(q, &p->e);
+        if (r < 0)
+                return r;
+        p->family = q->family;
+        p->discover = q->discover;
+        p->nss = q->addr ? NULL : q->nss;
+        p->nss_userdata = q->nss_userdata;
+        p->deadline = q->deadline ? q->deadline : q->all ? DEADLINE_ALL : DEADLINE_DEFAULT;
         p->tls = q->tls;
-        if (q->cluster)
-                ray_id_format(e->cluster, q->cluster);
-        if (q->addr) {
-                Addr literal;
-                (void)snprintf(e->name_text, sizeof(e->name_text), "%s", strempty(q->note));
-                e->addr = *q->addr;
-                e->name = isempty(e->host) || addr_parse(e->host, &literal) >= 0 ? NAME_LITERAL
-                                                                                 : NAME_RESOLVED;
-        }
-        e->addr.port = q->port;
         p->reflect = q->reflect;
         if (q->plan)
                 p->plan = *q->plan;
-        e->all = q->all && q->plan;
         p->dashboard_local = q->dashboard_local;
         p->thorough = q->thorough;
-        if (q->node)
-                e->back.node = *q->node;
         if (q->n_engines > 0) {
                 p->engines = new0(Versions, q->n_engines);
                 if (!p->engines)
@@ -444,7 +473,7 @@ static int copy_request(Probe *p, const ProbeRequest *q)
                 memcpy(p->engines, q->engines, q->n_engines * sizeof(Versions));
                 p->n_engines = q->n_engines;
         }
-        return e->has_token ? free_and_strdup(&p->token, q->token) : 0;
+        return p->e.has_token ? free_and_strdup(&p->token, q->token) : 0;
 }
 
 int probe_new(sd_event *event, const ProbeRequest *request, probe_cb cb, void *userdata,
@@ -456,16 +485,7 @@ int probe_new(sd_event *event, const ProbeRequest *request, probe_cb cb, void *u
         p->event = event;
         p->cb = cb;
         p->userdata = userdata;
-        p->family = request->family;
-        p->discover = request->discover;
-        p->nss = request->addr ? NULL : request->nss;
-        p->nss_userdata = request->nss_userdata;
-        p->deadline = request->deadline ? request->deadline
-                      : request->all    ? DEADLINE_ALL
-                                        : DEADLINE_DEFAULT;
         p->began = p->state_since = now_mono();
-        if (request->port == 0 || (isempty(request->host) && !request->addr))
-                return -EINVAL;
         int r = copy_request(p, request);
         if (r >= 0)
                 r = sd_event_add_time_relative(event, &p->deadline_timer, CLOCK_MONOTONIC,

@@ -102,6 +102,9 @@ char *probe_state_result(ProbeState state, const Evidence *e, const PortsFacts *
                 return str_printf("%zu ports in %zu ranges",
                                   port_ranges_count(ports->ranges, ports->n, ~0U), ports->n);
         case PROBE_MEETING:
+                if (!e->other.answered && isempty(e->other.text))
+                        return strdup("no answer yet");
+                _fallthrough_;
         case PROBE_LOOKING:
         case PROBE_RETURNING:
                 return strdup(!isempty(text_other_side(e)) ? text_other_side(e) : "answered");

@@ -31,24 +31,32 @@ unsigned syns_sent(const Evidence *e)
         return n > e->tcp.n_unsent ? n - e->tcp.n_unsent : 0;
 }
 
+/* Those that the other side's counters may tell of. */
+static unsigned syns_counted(const Evidence *e)
+{
+        unsigned sent = syns_sent(e);
+        return sent > e->syns_before ? sent - e->syns_before : 0;
+}
+
 /* As many as our SYNs, less what the way may have lost of them. */
 static bool as_many(const Evidence *e, uint64_t n)
 {
-        unsigned sent = syns_sent(e);
+        unsigned sent = syns_counted(e);
         return sent > 0 && n >= sent - sent / 3;
 }
 
 /* No more than strangers' packets that were thrown away meanwhile. */
 static bool few(const Evidence *e, uint64_t n)
 {
-        return n <= syns_sent(e) / 5;
+        return n <= syns_counted(e) / 5;
 }
 
 SynsFate syns_fate(const Evidence *e)
 {
         const Reflection *o = &e->other;
 
-        if (!o->answered || !o->rise.known || !o->rise.undelivered_known)
+        if (!o->answered || !o->rise.known || !o->rise.undelivered_known ||
+            syns_counted(e) == 0)
                 return SYNS_UNKNOWN;
         if (as_many(e, o->rise.undelivered))
                 return SYNS_AT_HEAD;
@@ -137,7 +145,7 @@ static bool judge_reset_before(const Evidence *e, Judgement *j)
 static bool judge_reset(const Evidence *e, Judgement *j)
 {
         const Reflection *o = &e->other;
-        bool foreign = o->rise.known && o->rise.resets == 0;
+        bool foreign = o->rise.known && o->rise.resets == 0 && syns_counted(e) > 0;
 
         if (e->local.tx_known && e->local.tx_silent)
                 return false;

@@ -136,6 +136,14 @@ def blocked_reflector(lab, f):
     return lab.reflector()
 
 
+def late(setup):
+    """The first SYN to the reflector is lost: it is met when some of those to the GCS are out already."""
+    def go(lab, f):
+        setup(lab, f)
+        lab.nft("router", "forward", "tcp dport 6388 quota 100 bytes drop", name="late")
+    return go
+
+
 BACK = dict(direction="back")
 HALF = dict(verdict="INCONCLUSIVE", confidence="inconclusive", within=3)
 
@@ -178,6 +186,17 @@ CASES = [
     TwoWay("B8 rp_filter at the head", "HEAD_RPFILTER", "likely", setup=rp_filter, families=(4,), where="head", role="head", direction="out", within=4),
     TwoWay("B9 accept queue full", "BACKLOG_FULL", setup=lambda lab, f: lab.serve("head", "full", "6379"), where="head", role="head", direction="out", within=4),
     TwoWay("Ray listens on loopback only", "HEAD_LOOPBACK_ONLY", setup=loopback_only, where="head", role="head", direction="out", within=1.5),
+    # --- the same, where the reflector answers late
+    TwoWay("no translation, and a late reflector", "OK", setup=late(gcs()), where="head", within=2, says="can connect to this machine"),
+    TwoWay("A1 port closed, and a late reflector", "PORT_CLOSED", setup=late(lambda lab, f: None), where="head", within=1, says="nothing listens on port 6379"),
+    TwoWay("A2 head rejects with tcp reset, and a late reflector", "REFUSED_BY_FIREWALL", "likely", setup=late(both(server, nft("head", "input", f"{PORT} reject with tcp reset"))), role="head", where="head", direction="out", within=1.5),
+    TwoWay("A3 router rejects with tcp reset, and a late reflector", "REFUSED_BY_FIREWALL", "likely", setup=late(both(server, nft("router", "forward", f"{PORT} reject with tcp reset"))), role="path", direction="out", within=1.5),
+    TwoWay("A4 head rejects, and a late reflector", "REFUSED_BY_FIREWALL", setup=late(nft("head", "input", f"{PORT} reject")), where="head", within=1.5),
+    TwoWay("Ray listens on loopback only, and a late reflector", "HEAD_LOOPBACK_ONLY", setup=late(loopback_only), where="head", role="head", direction="out", within=1.5),
+    TwoWay("B1 head drops the port, and a late reflector", "FILTERED_SILENTLY", "likely", setup=late(both(server, nft("head", "input", f"{PORT} drop"))), role="head", where="head", direction="out", within=4),
+    TwoWay("B2 router drops the port, and a late reflector", "FILTERED_SILENTLY", "likely", setup=late(both(server, nft("router", "forward", f"{PORT} drop"))), role="path", direction="out", within=4),
+    TwoWay("B5 router drops the answers, and a late reflector", "REPLIES_LOST", setup=late(both(server, nft("router", "forward", "tcp sport 6379 drop"))), role="path", within=4, **BACK),
+    TwoWay("B6 head has no route for the answers, and a late reflector", "HEAD_NO_RETURN_ROUTE", "likely", setup=late(no_return_route), where="head", role="head", within=4, **BACK),
     # --- two one-sided reports
     Merged("both ways are rejected", "REJECTED_AT_HEAD", setup=both(nft("head", "input", "meta l4proto tcp reject with icmpx admin-prohibited"), nft("worker", "input", "meta l4proto tcp reject with icmpx admin-prohibited")), where="head", direction="both", says="neither does"),
     Merged("both ways are dropped by the router", "FILTERED_SILENTLY", "likely", setup=nft("router", "forward", "tcp dport { 6379, 6380, 6388 } drop"), direction="both", says="neither does", within=9),

@@ -7,6 +7,7 @@
 #include "evidence.h"
 
 #include "model/way-back.h"
+#include "probe/judge.h"
 
 /* A worker 10.77.1.2 behind a router, a head 10.77.2.2 with a reflector, no port tried yet. */
 static Evidence asked(void)
@@ -210,6 +211,14 @@ static void test_filtered(void **state)
         Evidence e = silence(); /* B1 */
         e.other.rise.undelivered = 9;
         CHECK(e, VERDICT_FILTERED_SILENTLY, LIKELY, OUT, HEAD);
+        unsigned sent = syns_sent(&e); /* it was late, and counts the rest */
+        e.syns_before = sent - 3;
+        e.other.rise.undelivered = 3;
+        assert_int_equal(syns_fate(&e), SYNS_AT_HEAD);
+        e.syns_before = sent; /* too late */
+        e.other.rise.undelivered = 0;
+        assert_int_equal(syns_fate(&e), SYNS_UNKNOWN);
+        e.syns_before = 0;
         e.other.rise.undelivered = 0; /* B2 */
         CHECK(e, VERDICT_FILTERED_SILENTLY, LIKELY, OUT, PATH);
         e.other.rise.undelivered = 1; /* of somebody else */
@@ -252,6 +261,9 @@ static void test_reset(void **state)
         e.other.rise.resets = 0;
         e.other.rise.undelivered = 1;
         CHECK(e, VERDICT_REFUSED_BY_FIREWALL, LIKELY, OUT, HEAD);
+        e.syns_before = syns_sent(&e); /* it came before the counters were read */
+        CHECK(e, VERDICT_PORT_CLOSED, LIKELY, OUT, HEAD);
+        e.syns_before = 0;
         e.other.rise.undelivered = 0; /* A3 */
         CHECK(e, VERDICT_REFUSED_BY_FIREWALL, LIKELY, OUT, PATH);
         e.other.rise.resets = 3; /* listens, and yet its kernel refuses */
