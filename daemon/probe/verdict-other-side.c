@@ -55,8 +55,7 @@ SynsFate syns_fate(const Evidence *e)
 {
         const Reflection *o = &e->other;
 
-        if (!o->answered || !o->rise.known || !o->rise.undelivered_known ||
-            syns_counted(e) == 0)
+        if (!o->answered || !o->rise.known || !o->rise.undelivered_known || syns_counted(e) == 0)
                 return SYNS_UNKNOWN;
         if (as_many(e, o->rise.undelivered))
                 return SYNS_AT_HEAD;
