@@ -87,7 +87,8 @@ ok "CheckAlive says the version" says "^$version\$" gcs alive
 ok "GetClusterId: 56 hex digits" says '^[0-9a-f]{56}$' gcs id
 ok "versions as Ray's own start compares them" says "^ray $version python $python\$" gcs versions
 ok "the node with its instance id and group" says "alive head $a:6380 .*instance=me group=group1" gcs nodes
-ok "GetClusterStatus: what is available" says 'CPU=2/2' gcs cluster
+# what a node has reaches this table a moment after the node
+ok "GetClusterStatus: what is available" await 10 says 'CPU=2/2' gcs cluster
 ok "no pending demand" says '^pending 0 in 0 shapes$' gcs cluster
 ok "by id: one node" says '^nodes 1 dropped 0 alive 1$' gcs node "$id"
 ok "by another id: none" says '^nodes 0 ' gcs node "$(printf %056d 7)"
@@ -99,13 +100,14 @@ ok "KV: no such key" says '^not-found: ' gcs kv session nothing
 ok "health of the GCS" says '^ok$' gcs health
 ok "health asks for no token" says '^ok$' bare health
 ok "health of the raylet" says '^ok$' raylet health
-read -r dashboard runtime_env < <(raylet agents)
+has_agents() { read -r dashboard runtime_env < <(raylet agents) && [ "${runtime_env:-0}" -gt 0 ]; }
+await 10 has_agents
 ok "the dashboard agent's pid" grep -qaiE 'dashboard_?agent|dashboard/agent' "/proc/${dashboard:-0}/cmdline"
 ok "the runtime environment agent's pid" grep -qaiE 'runtime_?env_?agent|runtime_env/agent' "/proc/${runtime_env:-0}/cmdline"
 ok "no token" says '^token: .*missing' bare alive
 ok "a wrong token" says '^token: .*wrong' "$call" --token wrong $a:6379 alive
 ok "the raylet is no GCS" says '^not-ray: ' raylet alive
-ok "HTTP/1 is no GCS" says '^not-grpc: ' "$call" $a:6385 alive
+ok "HTTP/1 is no GCS" await 10 says '^not-grpc: ' "$call" $a:6385 alive
 ok "draining an unknown node" says '^not-found: ' gcs drain "$(printf %056d 7)" preemption x 60000
 ok "no reason, no drain" says 'Invalid argument' gcs drain "$(printf '%056d' 0)" preemption x 60000
 ok "draining the node" says '^ok$' gcs drain "$id" preemption "a test" 60000
