@@ -1,4 +1,4 @@
-/* base/: strings, time, sizes, addresses, buffers, files. */
+/* base/: strings, time, sizes, addresses, buffers, codings, files. */
 #include "test.h"
 
 #include <sys/stat.h>
@@ -6,7 +6,9 @@
 
 #include "base/addr.h"
 #include "base/backoff.h"
+#include "base/base32.h"
 #include "base/buf.h"
+#include "base/crc32.h"
 #include "base/fd.h"
 #include "base/hex.h"
 #include "base/log.h"
@@ -153,6 +155,52 @@ static void test_hex(void **state)
         assert_int_equal(hex_decode("00abfg", out, 3), -EINVAL);
 }
 
+/* The vectors of RFC 4648, section 10. */
+static void test_base32(void **state)
+{
+        static const char *const text[] = {"",        "my",       "mzxq",      "mzxw6",
+                                           "mzxw6yq", "mzxw6ytb", "mzxw6ytboi"};
+        uint8_t out[8];
+
+        for (size_t n = 0; n < ELEMENTSOF(text); n++) {
+                _cleanup_free_ char *s = base32_encode("foobar", n);
+                assert_string_equal(s, text[n]);
+                assert_int_equal(strlen(s), BASE32_LENGTH(n));
+                assert_int_equal(base32_decode(s, strlen(s), out, n), 0);
+                assert_memory_equal(out, "foobar", n);
+        }
+        assert_int_equal(base32_decode("MZxW6YTBOI", 10, out, 6), 0);
+        assert_memory_equal(out, "foobar", 6);
+        assert_int_equal(base32_decode("my", 2, out, 2), -EINVAL);
+        assert_int_equal(base32_decode("mya", 3, out, 1), -EINVAL);
+        static const char *const foreign[] = {"m1", "m8", "m-", "m=", "m\xe4"};
+        for (size_t i = 0; i < ELEMENTSOF(foreign); i++)
+                assert_int_equal(base32_decode(foreign[i], 2, out, 1), -EINVAL);
+}
+
+/* Of the characters that could stand last, only the one without spare bits is taken. */
+static void test_base32_spare(void **state)
+{
+        uint8_t out[8];
+
+        for (size_t n = 1; n < 8; n++) {
+                _cleanup_free_ char *s = base32_encode("\xff\xfe\xfd\xfc\xfb\xfa\xf9", n);
+                size_t len = strlen(s), taken = 0;
+                for (const char *c = BASE32_ALPHABET; *c; c++) {
+                        s[len - 1] = *c;
+                        taken += base32_decode(s, len, out, n) == 0;
+                }
+                assert_int_equal(taken, 32 >> (len * 5 - n * 8));
+        }
+}
+
+static void test_crc32(void **state)
+{
+        assert_int_equal(crc32_of("123456789", 9), 0xcbf43926);
+        assert_int_equal(crc32_of("", 0), 0);
+        assert_int_equal(crc32_of("\0", 1), 0xd202ef8d);
+}
+
 static void test_backoff(void **state)
 {
         Backoff b = {.base = USEC_PER_SEC, .max = 8 * USEC_PER_SEC};
@@ -213,12 +261,14 @@ static void test_messages(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_distance), cmocka_unit_test(test_escape),
-                cmocka_unit_test(test_strv),     cmocka_unit_test(test_duration),
-                cmocka_unit_test(test_sizes),    cmocka_unit_test(test_addr),
-                cmocka_unit_test(test_buf),      cmocka_unit_test(test_hex),
-                cmocka_unit_test(test_backoff),  cmocka_unit_test(test_ratelimit),
-                cmocka_unit_test(test_files),    cmocka_unit_test(test_messages),
+                cmocka_unit_test(test_distance),  cmocka_unit_test(test_escape),
+                cmocka_unit_test(test_strv),      cmocka_unit_test(test_duration),
+                cmocka_unit_test(test_sizes),     cmocka_unit_test(test_addr),
+                cmocka_unit_test(test_buf),       cmocka_unit_test(test_hex),
+                cmocka_unit_test(test_base32),    cmocka_unit_test(test_base32_spare),
+                cmocka_unit_test(test_crc32),     cmocka_unit_test(test_backoff),
+                cmocka_unit_test(test_ratelimit), cmocka_unit_test(test_files),
+                cmocka_unit_test(test_messages),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
