@@ -1,10 +1,9 @@
 /* What tls-cert.c, tls-context.c and tls-client.c share; the OpenSSL door's own. */
 #pragma once
 
-#include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
+#include "sys/openssl-private.h"
 #include "sys/tls-context.h"
 
 struct TlsContext {
@@ -16,10 +15,6 @@ struct TlsContext {
         bool own_trusted;       /* by whom we trust ourselves, dates aside */
         STACK_OF(X509) * chain; /* of the certificate file, the own one first; NULL = none */
 };
-
-DEFINE_CLEANUP(BIO *, BIO_free);
-DEFINE_CLEANUP(X509 *, X509_free);
-DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free);
 
 void tls_cert_read(TlsCert *c, X509 *x);
 void tls_name_format(char buf[TLS_CERT_NAME_MAX], const X509_NAME *name);
