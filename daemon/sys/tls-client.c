@@ -11,79 +11,12 @@
 struct TlsClient {
         const TlsContext *context; /* weak */
         SSL *ssl;
-        int fd; /* of the call under way; the stream's */
+        TlsSocket socket;
         Addr addr;
         char *host;
         bool strict;
-        uint8_t first[TLS_FIRST_MAX];
-        size_t n_first;
-        size_t idle; /* bytes that came and were no data */
-        int io_error;
-        bool eof, over;
         TlsFacts facts;
 };
-
-/* --- below: the socket --------------------------------------------------------------------------
- * OpenSSL's own socket BIO raises SIGPIPE and shows nothing of what comes. Without read-ahead it is
- * asked for exactly one record's head, then for its body. */
-
-static int bio_read(BIO *b, char *data, int size)
-{
-        TlsClient *t = BIO_get_data(b);
-
-        BIO_clear_retry_flags(b);
-        if (t->idle > (t->facts.negotiated ? TLS_IDLE_MAX : TLS_HANDSHAKE_MAX)) {
-                t->over = true;
-                return -1;
-        }
-        ssize_t n = recv(t->fd, data, (size_t)size, MSG_DONTWAIT);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-                BIO_set_retry_read(b);
-                return -1;
-        }
-        if (n < 0)
-                t->io_error = errno;
-        if (n == 0)
-                t->eof = true;
-        if (n <= 0)
-                return (int)n;
-        t->idle += (size_t)n;
-        if (t->n_first < sizeof(t->first)) {
-                size_t take = MIN((size_t)n, sizeof(t->first) - t->n_first);
-                memcpy(t->first + t->n_first, data, take);
-                t->n_first += take;
-        }
-        return (int)n;
-}
-
-static int bio_write(BIO *b, const char *data, int size)
-{
-        TlsClient *t = BIO_get_data(b);
-
-        BIO_clear_retry_flags(b);
-        ssize_t n = send(t->fd, data, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-                BIO_set_retry_write(b);
-        else if (n < 0)
-                t->io_error = errno;
-        return (int)n;
-}
-
-static long bio_ctrl(BIO *b, int cmd, long num, void *data)
-{
-        return cmd == BIO_CTRL_FLUSH; /* nothing is kept here */
-}
-
-BIO_METHOD *tls_client_bio_method(void)
-{
-        BIO_METHOD *m = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "stream");
-        if (!m)
-                return NULL;
-        (void)BIO_meth_set_read(m, bio_read);
-        (void)BIO_meth_set_write(m, bio_write);
-        (void)BIO_meth_set_ctrl(m, bio_ctrl);
-        return m;
-}
 
 /* --- what OpenSSL tells -------------------------------------------------------------------------
  */
@@ -226,7 +159,7 @@ bool tls_facts_defect(const TlsFacts *f)
 static int conclude(TlsClient *t)
 {
         TlsFacts *f = &t->facts;
-        TlsSniff sniff = tls_sniff(t->first, t->n_first, NULL);
+        TlsSniff sniff = tls_sniff(t->socket.first, t->socket.n_first, NULL);
 
         note_peer(t);
         if (f->alert >= 0) {
@@ -239,15 +172,15 @@ static int conclude(TlsClient *t)
                 ERR_clear_error();
                 return -EPROTONOSUPPORT;
         }
-        if (t->eof || t->io_error > 0) {
+        if (t->socket.eof || t->socket.io_error > 0) {
                 f->outcome = TLS_OUTCOME_CLOSED;
-                f->error = t->io_error;
+                f->error = t->socket.io_error;
                 ERR_clear_error();
-                return t->io_error > 0 ? -t->io_error : -ECONNRESET;
+                return t->socket.io_error > 0 ? -t->socket.io_error : -ECONNRESET;
         }
         f->outcome = TLS_OUTCOME_BROKEN;
         tls_error_text(f->text, sizeof(f->text));
-        if (!t->over)
+        if (!t->socket.over)
                 return -EPROTO;
         str_copy(f->text, sizeof(f->text), "records without end");
         return -EMSGSIZE;
@@ -264,7 +197,7 @@ static int wait_or_conclude(TlsClient *t, int r, uint32_t *ret_events)
                 *ret_events = EPOLLOUT;
                 return -EAGAIN;
         case SSL_ERROR_ZERO_RETURN:
-                t->eof = true;
+                t->socket.eof = true;
                 return conclude(t);
         default:
                 return conclude(t);
@@ -278,7 +211,7 @@ static int layer_handshake(void *layer, int fd, uint32_t *ret_events)
 {
         TlsClient *t = layer;
 
-        t->fd = fd;
+        t->socket.fd = fd;
         t->facts.outcome = TLS_OUTCOME_UNDER_WAY;
         ERR_clear_error();
         int r = SSL_do_handshake(t->ssl);
@@ -286,7 +219,8 @@ static int layer_handshake(void *layer, int fd, uint32_t *ret_events)
                 return wait_or_conclude(t, r, ret_events);
         t->facts.negotiated = true;
         t->facts.outcome = TLS_OUTCOME_OPEN;
-        t->idle = 0;
+        t->socket.idle = 0;
+        t->socket.idle_max = TLS_IDLE_MAX;
         note_session(t);
         note_peer(t);
         return t->strict && tls_facts_defect(&t->facts) ? -EKEYREJECTED : 0;
@@ -296,24 +230,24 @@ static ssize_t layer_read(void *layer, int fd, void *data, size_t size, uint32_t
 {
         TlsClient *t = layer;
 
-        t->fd = fd;
+        t->socket.fd = fd;
         ERR_clear_error();
         int r = SSL_read(t->ssl, data, (int)MIN(size, (size_t)INT_MAX));
         if (r > 0) {
-                t->idle = 0;
+                t->socket.idle = 0;
                 return r;
         }
         r = wait_or_conclude(t, r, ret_events);
         if (r == -EAGAIN)
                 return r;
-        return t->facts.outcome == TLS_OUTCOME_CLOSED && t->io_error == 0 ? 0 : r;
+        return t->facts.outcome == TLS_OUTCOME_CLOSED && t->socket.io_error == 0 ? 0 : r;
 }
 
 static ssize_t layer_write(void *layer, int fd, const void *data, size_t size, uint32_t *ret_events)
 {
         TlsClient *t = layer;
 
-        t->fd = fd;
+        t->socket.fd = fd;
         ERR_clear_error();
         int r = SSL_write(t->ssl, data, (int)MIN(size, (size_t)INT_MAX));
         if (r > 0)
@@ -328,8 +262,8 @@ static ssize_t layer_write(void *layer, int fd, const void *data, size_t size, u
         default:
                 /* the reason is still to be read: an alert may wait there */
                 ERR_clear_error();
-                int error = t->io_error;
-                t->io_error = 0;
+                int error = t->socket.io_error;
+                t->socket.io_error = 0;
                 return error > 0 ? -error : -EPIPE;
         }
 }
@@ -365,19 +299,16 @@ int tls_client_new(const TlsContext *c, const char *host, const Addr *addr, bool
         _cleanup_(tls_client_freep) TlsClient *t = new0(TlsClient, 1);
         if (!t)
                 return -ENOMEM;
-        *t = (TlsClient){.context = c, .fd = -EBADF, .addr = *addr, .strict = strict};
+        *t = (TlsClient){.context = c, .addr = *addr, .strict = strict};
+        tls_socket_init(&t->socket, TLS_HANDSHAKE_MAX);
         t->facts.alert = -1;
         t->facts.own = c->own;
         t->facts.own_trusted = c->own_trusted;
         if (host && free_and_strdup(&t->host, host) < 0)
                 return -ENOMEM;
         t->ssl = SSL_new(c->ssl);
-        BIO *b = t->ssl ? BIO_new(c->bio) : NULL;
-        if (!b)
+        if (!t->ssl || tls_socket_attach(&t->socket, c->bio, t->ssl) < 0)
                 return -ENOMEM;
-        BIO_set_data(b, t);
-        BIO_set_init(b, 1);
-        SSL_set_bio(t->ssl, b, b);
         SSL_set_connect_state(t->ssl);
         (void)SSL_set_app_data(t->ssl, t);
         SSL_set_info_callback(t->ssl, on_info);
@@ -392,7 +323,7 @@ int tls_client_new(const TlsContext *c, const char *host, const Addr *addr, bool
 
 void tls_client_facts(const TlsClient *t, TlsFacts *ret)
 {
-        TlsSniff sniff = tls_sniff(t->first, t->n_first, NULL);
+        TlsSniff sniff = tls_sniff(t->socket.first, t->socket.n_first, NULL);
 
         *ret = t->facts;
         ret->spoken = sniff == TLS_SNIFF_HANDSHAKE || sniff == TLS_SNIFF_ALERT;
@@ -400,6 +331,6 @@ void tls_client_facts(const TlsClient *t, TlsFacts *ret)
 
 size_t tls_client_first_bytes(const TlsClient *t, const uint8_t **ret)
 {
-        *ret = t->first;
-        return t->n_first;
+        *ret = t->socket.first;
+        return t->socket.n_first;
 }

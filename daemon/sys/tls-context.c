@@ -207,7 +207,7 @@ int tls_context_new(const TlsFiles *files, TlsMistake *reterr, TlsContext **ret)
                                files->cert ? "has no key to go with it"
                                            : "has no certificate to go with it");
         ERR_clear_error();
-        c->bio = tls_client_bio_method();
+        c->bio = tls_socket_method();
         c->ssl = SSL_CTX_new(TLS_client_method());
         if (!c->bio || !c->ssl)
                 return -EIO;

@@ -1,10 +1,10 @@
-/* What tls-cert.c, tls-context.c and tls-client.c share; the OpenSSL door's own. */
+/* What the files of TLS share; the OpenSSL door's own. */
 #pragma once
 
 #include <openssl/ssl.h>
 
 #include "sys/openssl-private.h"
-#include "sys/tls-context.h"
+#include "sys/tls-client.h"
 
 struct TlsContext {
         SSL_CTX *ssl;
@@ -18,7 +18,20 @@ struct TlsContext {
 
 void tls_cert_read(TlsCert *c, X509 *x);
 void tls_name_format(char buf[TLS_CERT_NAME_MAX], const X509_NAME *name);
-/* The socket as OpenSSL is to see it; NULL when out of memory. */
-BIO_METHOD *tls_client_bio_method(void);
+/* The socket as OpenSSL is to see it. It stays its owner's, and must not move. */
+typedef struct TlsSocket {
+        int fd;                       /* of the call under way */
+        size_t idle, idle_max;        /* bytes that came and were no data; more is the end */
+        uint8_t first[TLS_FIRST_MAX]; /* that came */
+        size_t n_first;
+        int io_error; /* positive errno */
+        bool eof, over;
+} TlsSocket;
+
+/* NULL when out of memory. */
+BIO_METHOD *tls_socket_method(void);
+void tls_socket_init(TlsSocket *s, size_t idle_max);
+/* The SSL owns the BIO from then on. -ENOMEM. */
+int tls_socket_attach(TlsSocket *s, const BIO_METHOD *method, SSL *ssl);
 /* The reason of the last error on OpenSSL's queue, which is emptied. */
 void tls_error_text(char *buf, size_t size);
