@@ -28,7 +28,7 @@ DIR_raycluster := cli
 DIR_ray-probe := probe-cli
 PROGDIRS := head worker supervisor cli probe-cli
 
-PKGS := libsystemd libconfig libnl-3.0 libnl-route-3.0 openssl libnghttp2 libcares libprotobuf-c jansson smartcols
+PKGS := libsystemd libconfig libnl-3.0 libnl-route-3.0 openssl libnghttp2 libcares libprotobuf-c jansson smartcols sqlite3
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS))
 PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS))
 

@@ -1,0 +1,233 @@
+#include "sys/db.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "base/str.h"
+
+struct Db {
+        sqlite3 *handle;
+};
+
+struct DbQuery {
+        sqlite3_stmt *st;
+        int error; /* negative errno, of a bind */
+};
+
+static int to_errno(int rc)
+{
+        switch (rc & 0xff) {
+        case SQLITE_OK:
+        case SQLITE_ROW:
+        case SQLITE_DONE:
+                return 0;
+        case SQLITE_NOMEM:
+                return -ENOMEM;
+        case SQLITE_FULL:
+                return -ENOSPC;
+        case SQLITE_CORRUPT:
+        case SQLITE_NOTADB:
+                return -EBADMSG;
+        case SQLITE_BUSY:
+        case SQLITE_LOCKED:
+                return -EBUSY;
+        case SQLITE_CONSTRAINT:
+                return -EEXIST;
+        case SQLITE_READONLY:
+        case SQLITE_PERM:
+        case SQLITE_AUTH:
+        case SQLITE_CANTOPEN:
+                return -EACCES;
+        case SQLITE_ERROR:
+        case SQLITE_MISUSE:
+        case SQLITE_RANGE:
+        case SQLITE_MISMATCH:
+                return -EINVAL;
+        default:
+                return -EIO;
+        }
+}
+
+Db *db_free(Db *db)
+{
+        if (!db)
+                return NULL;
+        sqlite3_close(db->handle);
+        free(db);
+        return NULL;
+}
+
+static int run(Db *db, const char *sql)
+{
+        return to_errno(sqlite3_exec(db->handle, sql, NULL, NULL, NULL));
+}
+
+int db_begin(Db *db)
+{
+        return run(db, "BEGIN IMMEDIATE");
+}
+
+int db_commit(Db *db)
+{
+        return run(db, "COMMIT");
+}
+
+void db_rollback(Db *db)
+{
+        (void)run(db, "ROLLBACK");
+}
+
+unsigned db_changes(const Db *db)
+{
+        return (unsigned)sqlite3_changes(db->handle);
+}
+
+static int version(Db *db, size_t *ret)
+{
+        _cleanup_(db_query_freep) DbQuery *q = NULL;
+        int r = db_query_new(db, "PRAGMA user_version", &q);
+        if (r >= 0)
+                r = db_query_step(q);
+        if (r > 0)
+                *ret = (size_t)db_int(q, 0);
+        return r < 0 ? r : 0;
+}
+
+/* All steps that are due, or none of them. */
+static int bring_up(Db *db, const char *const *steps, size_t n_steps)
+{
+        char set[64];
+        size_t at = 0;
+
+        int r = version(db, &at);
+        if (r < 0 || at == n_steps)
+                return r;
+        if (at > n_steps)
+                return -EUCLEAN;
+        r = db_begin(db);
+        if (r < 0)
+                return r;
+        (void)snprintf(set, sizeof(set), "PRAGMA user_version = %zu", n_steps);
+        for (; at < n_steps && r >= 0; at++)
+                r = run(db, steps[at]);
+        if (r >= 0)
+                r = run(db, set);
+        if (r >= 0)
+                r = db_commit(db);
+        if (r < 0)
+                db_rollback(db);
+        return r;
+}
+
+/* SQLite gives a new file the umask's mode, and its companions that of the file. */
+static int make_file(const char *path)
+{
+        if (streq(path, ":memory:"))
+                return 0;
+        _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        return fd < 0 ? -errno : 0;
+}
+
+int db_open(const char *path, const char *const *steps, size_t n_steps, Db **ret)
+{
+        _cleanup_(db_freep) Db *db = new0(Db, 1);
+        if (!db)
+                return -ENOMEM;
+        int r = make_file(path);
+        if (r >= 0)
+                r = to_errno(sqlite3_open_v2(path, &db->handle,
+                                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL));
+        /* FULL: what was said to be done outlives a power cut. */
+        if (r >= 0)
+                r = run(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                            "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF");
+        if (r >= 0)
+                r = bring_up(db, steps, n_steps);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(db);
+        return 0;
+}
+
+int db_query_new(Db *db, const char *sql, DbQuery **ret)
+{
+        _cleanup_(db_query_freep) DbQuery *q = new0(DbQuery, 1);
+        if (!q)
+                return -ENOMEM;
+        int r = to_errno(sqlite3_prepare_v2(db->handle, sql, -1, &q->st, NULL));
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(q);
+        return 0;
+}
+
+DbQuery *db_query_free(DbQuery *q)
+{
+        if (!q)
+                return NULL;
+        sqlite3_finalize(q->st);
+        free(q);
+        return NULL;
+}
+
+static void note(DbQuery *q, int rc)
+{
+        if (q->error == 0)
+                q->error = to_errno(rc);
+}
+
+void db_bind_int(DbQuery *q, int i, int64_t v)
+{
+        note(q, sqlite3_bind_int64(q->st, i, v));
+}
+
+void db_bind_text(DbQuery *q, int i, const char *v)
+{
+        note(q, v ? sqlite3_bind_text(q->st, i, v, -1, SQLITE_TRANSIENT)
+                  : sqlite3_bind_null(q->st, i));
+}
+
+void db_bind_blob(DbQuery *q, int i, const void *v, size_t n)
+{
+        note(q, v ? sqlite3_bind_blob64(q->st, i, v, n, SQLITE_TRANSIENT)
+                  : sqlite3_bind_null(q->st, i));
+}
+
+int db_query_step(DbQuery *q)
+{
+        if (q->error < 0)
+                return q->error;
+        int rc = sqlite3_step(q->st);
+        return rc == SQLITE_ROW ? 1 : to_errno(rc);
+}
+
+int db_query_run(DbQuery *q)
+{
+        int r;
+        while ((r = db_query_step(q)) > 0)
+                ;
+        return r;
+}
+
+int64_t db_int(DbQuery *q, int i)
+{
+        return sqlite3_column_int64(q->st, i);
+}
+
+const char *db_text(DbQuery *q, int i)
+{
+        return strempty((const char *)sqlite3_column_text(q->st, i));
+}
+
+const void *db_blob(DbQuery *q, int i, size_t *ret_size)
+{
+        const void *p = sqlite3_column_blob(q->st, i);
+
+        *ret_size = (size_t)sqlite3_column_bytes(q->st, i);
+        return p;
+}
