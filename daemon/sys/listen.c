@@ -50,6 +50,7 @@ struct Acceptor {
         int fd;
         sd_event_source *io;
         sd_event_source *pause_timer;
+        bool held;
         acceptor_cb cb;
         void *userdata;
 };
@@ -58,7 +59,8 @@ static int on_pause_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
         Acceptor *a = userdata;
 
-        (void)sd_event_source_set_enabled(a->io, SD_EVENT_ON);
+        if (!a->held)
+                (void)sd_event_source_set_enabled(a->io, SD_EVENT_ON);
         return 0;
 }
 
@@ -110,6 +112,12 @@ int acceptor_new(sd_event *event, int fd, acceptor_cb cb, void *userdata, Accept
         a->fd = fd;
         *ret = TAKE_PTR(a);
         return 0;
+}
+
+void acceptor_hold(Acceptor *a, bool hold)
+{
+        a->held = hold;
+        (void)sd_event_source_set_enabled(a->io, hold ? SD_EVENT_OFF : SD_EVENT_ON);
 }
 
 Acceptor *acceptor_free(Acceptor *a)

@@ -18,5 +18,7 @@ typedef void (*acceptor_cb)(Acceptor *a, int fd, const Addr *peer, const Addr *l
 
 /* Takes over fd on success. Without descriptors left it pauses instead of turning in circles. */
 int acceptor_new(sd_event *event, int fd, acceptor_cb cb, void *userdata, Acceptor **ret);
+/* While held the kernel keeps who comes, as far as the backlog goes. */
+void acceptor_hold(Acceptor *a, bool hold);
 Acceptor *acceptor_free(Acceptor *a);
 DEFINE_CLEANUP(Acceptor *, acceptor_free);
