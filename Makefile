@@ -18,7 +18,7 @@ SYSTEMD_VERSION := $(shell $(PKG_CONFIG) --modversion libsystemd | sed 's/[^0-9]
 
 # --- what is built -----------------------------------------------------------------------------
 # One static archive a room folder, linked from the top floor down: an upward call does not link.
-FLOOR4 := conf disco gcs engine reflect
+FLOOR4 := conf disco gcs engine reflect member
 LIBDIRS := role probe $(FLOOR4) sys wire model base
 PROGS := ray-headd ray-workerd ray-engine raycluster ray-probe
 DIR_ray-headd := head

@@ -1,0 +1,23 @@
+#include "member/store.h"
+
+#include "base/macro.h"
+
+/* Never changed once released; what comes later is a further step. */
+static const char *const steps[] = {
+        "CREATE TABLE token("
+        " id TEXT PRIMARY KEY, key BLOB NOT NULL, created INTEGER NOT NULL,"
+        " expires INTEGER NOT NULL, uses INTEGER NOT NULL, left INTEGER NOT NULL,"
+        " pattern TEXT NOT NULL, node_group TEXT NOT NULL, subnet TEXT NOT NULL,"
+        " revoked INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE member("
+        " node TEXT PRIMARY KEY, name TEXT NOT NULL, node_group TEXT NOT NULL,"
+        " token TEXT NOT NULL, pin BLOB NOT NULL UNIQUE, enrolled INTEGER NOT NULL,"
+        " not_after INTEGER NOT NULL, seen INTEGER NOT NULL, revoked INTEGER NOT NULL)"
+        " STRICT, WITHOUT ROWID;"
+        "CREATE UNIQUE INDEX member_name ON member(name) WHERE revoked = 0;",
+};
+
+int store_open(const char *path, Db **ret)
+{
+        return db_open(path, steps, ELEMENTSOF(steps), ret);
+}

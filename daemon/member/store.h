@@ -1,0 +1,16 @@
+/* What a head knows of its tokens and members, on disk. One file, one owner; every change is whole
+ * or not there. Times are Unix time. Errors are those of sys/db.h. */
+#pragma once
+
+#include "base/time.h"
+#include "sys/db.h"
+
+#define STORE_ID_MAX      40 /* a token's or node's id and its end */
+#define STORE_NAME_MAX    64 /* a host name, a pattern, a group, and the end */
+#define STORE_PIN_SIZE    32 /* SHA-256 of a public key */
+#define STORE_KEY_SIZE    32
+#define STORE_TOKENS_MAX  256 /* that are good for something: a list that a person reads */
+#define STORE_MEMBERS_MAX 10000
+
+/* ":memory:" for tests. */
+int store_open(const char *path, Db **ret);
