@@ -1,0 +1,220 @@
+#include "member/authority.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "base/hex.h"
+#include "base/str.h"
+#include "member/identity.h"
+#include "sys/mac.h"
+
+#define AUTHORITY_FILE "authority.pem"
+#define IDENTITY_FILE  "identity.pem"
+
+struct Authority {
+        usec_t life; /* of certificates */
+        Identity ca, own;
+        PkiNames names; /* of the CA */
+        TlsParty *party;
+};
+
+Authority *authority_free(Authority *a)
+{
+        if (!a)
+                return NULL;
+        tls_party_unref(a->party);
+        identity_done(&a->own);
+        identity_done(&a->ca);
+        free(a);
+        return NULL;
+}
+
+static int complain(char **reterr, int r, const char *path, const char *what, const char *remedy)
+{
+        if (r == -ENOMEM)
+                return r;
+        *reterr = str_printf("%s: %s; %s", path, what, remedy);
+        return *reterr ? r : -ENOMEM;
+}
+
+/* --- the CA -------------------------------------------------------------------------------------
+ */
+
+static int make_ca(Authority *a, const char *path, usec_t now)
+{
+        uint8_t id[16];
+
+        int r = random_bytes(id, sizeof(id));
+        if (r < 0)
+                return r;
+        _cleanup_free_ char *cluster = hex_encode(id, sizeof(id));
+        if (!cluster)
+                return -ENOMEM;
+        r = pki_key_new(&a->ca.key);
+        if (r >= 0)
+                r = pki_ca_new(a->ca.key, cluster, usec_sub(now, CERT_SLACK),
+                               usec_add(now, AUTHORITY_LIFE), &a->ca.cert);
+        return r < 0 ? r : identity_save(path, &a->ca);
+}
+
+static int open_ca(Authority *a, const char *dir, usec_t now, char **reterr)
+{
+        _cleanup_free_ char *path = path_join(dir, AUTHORITY_FILE);
+        if (!path)
+                return -ENOMEM;
+        int r = identity_load(path, &a->ca);
+        if (r == -ENOENT) {
+                r = make_ca(a, path, now);
+                if (r < 0)
+                        return complain(reterr, r, path, strerror(-r),
+                                        "the cluster's authority cannot be made without it");
+        }
+        if (r < 0)
+                return complain(reterr, r, path, r == -EBADMSG ? "is damaged" : strerror(-r),
+                                "restore it from a backup (raycluster restore): members know its "
+                                "key, and no other");
+        r = pki_cert_names(a->ca.cert, &a->names);
+        if (r >= 0 && a->names.role != PKI_CA)
+                r = -EBADMSG;
+        return r < 0 ? complain(reterr, r, path, "is no authority's", "restore it from a backup")
+                     : 0;
+}
+
+/* --- the head's own node ------------------------------------------------------------------------
+ */
+
+static bool same_addrs(const PkiNames *n, const AuthorityPolicy *p)
+{
+        size_t count = MIN(p->n_addrs, (size_t)PKI_ADDRS_MAX);
+
+        if (n->n_addrs != count)
+                return false;
+        for (size_t i = 0; i < count; i++)
+                if (!addr_equal(&n->addrs[i], &p->addrs[i]))
+                        return false;
+        return true;
+}
+
+/* Ours, of this authority, not too old, and for what we are called. */
+static bool is_current(const Authority *a, const AuthorityPolicy *p, usec_t now)
+{
+        usec_t from, until;
+        PkiDefect defect;
+        PkiNames n;
+
+        if (!a->own.cert || pki_cert_verify(a->own.cert, &a->ca.cert, 1, now, &defect) < 0 ||
+            defect != PKI_DEFECT_NONE || pki_cert_names(a->own.cert, &n) < 0)
+                return false;
+        pki_cert_dates(a->own.cert, &from, &until);
+        return n.role == PKI_HEAD && streq(n.node, p->node) && streq(n.name, p->name) &&
+               same_addrs(&n, p) && usec_sub(now, from) < usec_sub(until, from) / 3 * 2;
+}
+
+static void own_names(const Authority *a, const AuthorityPolicy *p, PkiNames *ret)
+{
+        *ret = (PkiNames){.role = PKI_HEAD, .n_addrs = MIN(p->n_addrs, (size_t)PKI_ADDRS_MAX)};
+        str_copy(ret->cluster, sizeof(ret->cluster), a->names.cluster);
+        str_copy(ret->node, sizeof(ret->node), p->node);
+        str_copy(ret->name, sizeof(ret->name), p->name);
+        for (size_t i = 0; i < ret->n_addrs; i++) {
+                ret->addrs[i] = p->addrs[i];
+                ret->addrs[i].port = 0;
+        }
+}
+
+/* Above our own certificate is the authority that we have now, whatever the file says. */
+static int set_ca(Authority *a)
+{
+        _cleanup_buf_ Buf der = {0};
+
+        while (a->own.n_cas > 0)
+                pki_cert_free(a->own.cas[--a->own.n_cas]);
+        int r = pki_cert_to_der(a->ca.cert, &der);
+        if (r >= 0)
+                r = pki_cert_from_der(buf_data(&der), buf_size(&der), &a->own.cas[0]);
+        a->own.n_cas = r >= 0;
+        return r;
+}
+
+/* The key stays when it can: members may have it pinned some day. */
+static int make_own(Authority *a, const AuthorityPolicy *p, const char *path, usec_t now)
+{
+        PkiNames names;
+
+        own_names(a, p, &names);
+        a->own.cert = pki_cert_free(a->own.cert);
+        int r = a->own.key ? 0 : pki_key_new(&a->own.key);
+        if (r >= 0)
+                r = pki_issue_key(a->ca.key, a->ca.cert, a->own.key, &names,
+                                  usec_sub(now, CERT_SLACK), usec_add(now, a->life), &a->own.cert);
+        return r < 0 ? r : identity_save(path, &a->own);
+}
+
+static int open_own(Authority *a, const AuthorityPolicy *p, usec_t now, char **reterr)
+{
+        _cleanup_free_ char *path = path_join(p->dir, IDENTITY_FILE);
+        if (!path)
+                return -ENOMEM;
+        /* one that is damaged is no loss: the authority makes another */
+        int r = identity_load(path, &a->own);
+        if (r != -ENOMEM)
+                r = set_ca(a);
+        if (r < 0)
+                return r;
+        if (is_current(a, p, now))
+                return 0;
+        r = make_own(a, p, path, now);
+        return r < 0 ? complain(reterr, r, path, strerror(-r),
+                                "the head has no certificate to show without it")
+                     : 0;
+}
+
+int authority_open(const AuthorityPolicy *p, usec_t now, Authority **ret, char **reterr)
+{
+        _cleanup_(authority_freep) Authority *a = new0(Authority, 1);
+        if (!a)
+                return -ENOMEM;
+        a->life = p->life ? p->life : CERT_LIFE;
+        int r = open_ca(a, p->dir, now, reterr);
+        if (r >= 0)
+                r = open_own(a, p, now, reterr);
+        if (r < 0)
+                return r;
+        r = identity_party(&a->own, &a->party);
+        if (r < 0)
+                return complain(reterr, r, p->dir, strerror(-r), "TLS cannot be set up");
+        *ret = TAKE_PTR(a);
+        return 0;
+}
+
+const char *authority_cluster(const Authority *a)
+{
+        return a->names.cluster;
+}
+
+const PkiCert *authority_cert(const Authority *a)
+{
+        return a->ca.cert;
+}
+
+const PkiCert *authority_own(const Authority *a)
+{
+        return a->own.cert;
+}
+
+TlsParty *authority_party(const Authority *a)
+{
+        return a->party;
+}
+
+int authority_issue(const Authority *a, const PkiRequest *request, const PkiNames *names,
+                    usec_t now, PkiCert **ret)
+{
+        PkiNames n = *names;
+
+        n.role = PKI_WORKER;
+        str_copy(n.cluster, sizeof(n.cluster), a->names.cluster);
+        return pki_issue(a->ca.key, a->ca.cert, request, &n, usec_sub(now, CERT_SLACK),
+                         usec_add(now, a->life), ret);
+}

@@ -1,0 +1,48 @@
+/* The head's authority: makes itself at the first start, and issues to members. Its key is in one
+ * file of the state directory, and nowhere else in the program: what signs may once move into a
+ * process of its own without anybody here noticing.
+ *
+ * Files, 0600 each, written whole or not at all: authority.pem (key and certificate of the CA),
+ * identity.pem (key, certificate and CA of the head's own node). */
+#pragma once
+
+#include "sys/pki-ca.h"
+#include "sys/tls-link.h"
+
+typedef struct Authority Authority;
+
+/* Ten years: it is replaced before, with two pins in the tokens of that time. */
+#define AUTHORITY_LIFE (3650 * 24 * 60 * USEC_PER_MIN)
+/* Of a certificate; it is renewed when two thirds are over. */
+#define CERT_LIFE (30 * 24 * 60 * USEC_PER_MIN)
+/* Certificates begin so much before they are made: clocks of a room differ. */
+#define CERT_SLACK (10 * USEC_PER_MIN)
+
+typedef struct AuthorityPolicy {
+        const char *dir;  /* the state directory */
+        const char *node; /* own node id */
+        const char *name; /* own host name */
+        const Addr *addrs;
+        size_t n_addrs;
+        usec_t life; /* of certificates; 0 = CERT_LIFE */
+} AuthorityPolicy;
+
+/* Opens what is there, or makes it; the head's own certificate is made anew when two thirds of its
+ * life are over, or its name or addresses are others. now: Unix time. *reterr (caller frees) says
+ * in one sentence what is wrong and what to do, for every error but -ENOMEM: a file that is
+ * damaged is never replaced, because all members know the old key. */
+int authority_open(const AuthorityPolicy *p, usec_t now, Authority **ret, char **reterr);
+Authority *authority_free(Authority *a);
+DEFINE_CLEANUP(Authority *, authority_free);
+
+/* The cluster, as it stands in its certificates: 32 random hex digits, made with the authority.
+ * Its names for people may change. The authority's, as all that follows. */
+const char *authority_cluster(const Authority *a);
+const PkiCert *authority_cert(const Authority *a);
+const PkiCert *authority_own(const Authority *a);
+/* Who the head is in TLS. */
+TlsParty *authority_party(const Authority *a);
+
+/* To a member: names->cluster and role are set here. now: Unix time. As pki_issue(). */
+int authority_issue(const Authority *a, const PkiRequest *request, const PkiNames *names,
+                    usec_t now, PkiCert **ret);

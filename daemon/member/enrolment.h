@@ -1,0 +1,42 @@
+/* The head's decision on a machine that wants to be a member: the token's proof, its terms, who has
+ * the name and the key already; then a certificate, a use off the token and a line in the roster,
+ * all of it or nothing.
+ *
+ * Looked at in this order: is the source locked, is the proof right, is the token still good, is
+ * the request one, may it have this name. A wrong proof and a token that does not exist look the
+ * same from outside. */
+#pragma once
+
+#include "member/authority.h"
+#include "member/proof.h"
+#include "member/roster.h"
+#include "member/tokens.h"
+#include "model/guard.h"
+#include "wire/member-codec.h"
+
+typedef struct EnrolmentDesk {
+        Db *db;                     /* weak */
+        const Authority *authority; /* weak */
+        Guard guard;
+} EnrolmentDesk;
+
+typedef struct EnrolmentClaim {
+        const MemberEnrol *enrol;
+        Addr from; /* of the connection */
+        uint8_t binding[PROOF_BINDING_SIZE];
+        usec_t now;  /* Unix time */
+        usec_t mono; /* monotonic */
+} EnrolmentClaim;
+
+typedef struct EnrolmentAnswer {
+        bool accepted;
+        MemberRow member;      /* when it is */
+        PkiCert *cert;         /* and its certificate */
+        MemberRefused refused; /* when it is not: the reason, with a sentence and a remedy */
+        int error;             /* of MEMBER_REFUSAL_STORE: negative errno, for the log */
+        usec_t locked;         /* of a wrong proof: for so long now; 0 = not yet */
+} EnrolmentAnswer;
+
+void enrolment_answer_done(EnrolmentAnswer *a);
+/* 0, or -ENOMEM, and then nothing was changed. */
+int enrolment_decide(EnrolmentDesk *d, const EnrolmentClaim *c, EnrolmentAnswer *ret);

@@ -1,0 +1,68 @@
+/* The head's side of the control port: takes connections in, enrols machines that have a token,
+ * welcomes members, and knows which of them are there.
+ *
+ * A stranger can hold a place for PEER_GREETING_MAX, GATE_PER_SOURCE of them from one address; when
+ * GATE_STRANGERS places are taken the rest waits in the kernel, so that a room that comes back all
+ * at once is served at the pace of the head. A member that is not heard for three beats is lost. */
+#pragma once
+
+#include "member/enrolment.h"
+#include "member/peer.h"
+
+typedef struct Gate Gate;
+
+#define GATE_STRANGERS  256
+#define GATE_PER_SOURCE 8
+#define GATE_BEAT       (3 * USEC_PER_SEC)
+/* Beats that may be missed before a member is lost: seen within ten seconds. */
+#define GATE_MISSED 3
+
+typedef struct GatePolicy {
+        const Authority *authority; /* weak */
+        Db *db;                     /* weak */
+        const char *cluster;        /* its name for people; copied */
+        const char *ray_token;      /* for members, or NULL; copied */
+        usec_t beat;                /* 0 = GATE_BEAT */
+} GatePolicy;
+
+typedef struct GateMember {
+        const char *node, *name;
+        const MemberFacts *facts;
+        Addr from;
+} GateMember;
+
+typedef enum GateLoss {
+        GATE_LOSS_CLOSED,   /* it hung up, or the way broke */
+        GATE_LOSS_SILENT,   /* not heard for GATE_MISSED beats */
+        GATE_LOSS_REPLACED, /* it came again, by another connection */
+        GATE_LOSS_REVOKED,
+        _GATE_LOSS_MAX,
+        _GATE_LOSS_INVALID = -EINVAL,
+} GateLoss;
+
+DECLARE_STRTAB(gate_loss, GateLoss);
+
+/* From the loop; the gate must not be freed inside. Every one is worth a line in the journal. */
+typedef struct GateOps {
+        void (*on_enrolled)(Gate *g, const MemberRow *m, const Addr *from, void *userdata);
+        /* name, text: of whoever asked; error: of the store; locked: the source is, for so long */
+        void (*on_refused)(Gate *g, const MemberRefused *r, const char *name, const Addr *from,
+                           int error, usec_t locked, void *userdata);
+        void (*on_member)(Gate *g, const GateMember *m, void *userdata);
+        void (*on_lost)(Gate *g, const GateMember *m, GateLoss why, void *userdata);
+        /* The key of a member is used by two machines at once: their boots differ. */
+        void (*on_copied)(Gate *g, const GateMember *here, const GateMember *there, void *userdata);
+} GateOps;
+
+/* Takes over fd, a listening socket, on success. */
+int gate_new(sd_event *event, int fd, const GatePolicy *p, const GateOps *ops, void *userdata,
+             Gate **ret);
+Gate *gate_free(Gate *g);
+DEFINE_CLEANUP(Gate *, gate_free);
+
+size_t gate_count(const Gate *g); /* of members */
+size_t gate_strangers(const Gate *g);
+/* The member of that node id, as long as it is there; false: it is not. */
+bool gate_find(const Gate *g, const char *node, GateMember *ret);
+/* Cuts a member off that was revoked in the roster; true: it was there. */
+bool gate_revoke(Gate *g, const char *node);

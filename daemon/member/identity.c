@@ -1,0 +1,122 @@
+#include "member/identity.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "sys/mac.h"
+
+void identity_done(Identity *i)
+{
+        i->key = pki_key_free(i->key);
+        i->cert = pki_cert_free(i->cert);
+        while (i->n_cas > 0)
+                pki_cert_free(i->cas[--i->n_cas]);
+}
+
+static bool goes_together(const PkiKey *key, const PkiCert *cert)
+{
+        uint8_t of_key[PKI_PIN_SIZE], of_cert[PKI_PIN_SIZE];
+
+        pki_key_pin(key, of_key);
+        pki_cert_pin(cert, of_cert);
+        return memcmp(of_key, of_cert, sizeof(of_key)) == 0;
+}
+
+int identity_load(const char *path, Identity *ret)
+{
+        _cleanup_identity_ Identity i = {0};
+        _cleanup_free_ char *text = NULL;
+        PkiBundle b = {0};
+        size_t n;
+
+        int r = read_file(path, PKI_PEM_MAX, &text, &n);
+        if (r < 0)
+                return r;
+        r = pki_key_from_pem(text, n, &i.key);
+        if (r >= 0)
+                r = pki_bundle_from_pem(text, n, &b);
+        mac_forget(text, n);
+        if (r < 0)
+                return r;
+        i.cert = b.certs[0];
+        for (; i.n_cas + 1 < b.n; i.n_cas++)
+                i.cas[i.n_cas] = b.certs[i.n_cas + 1];
+        if (!goes_together(i.key, i.cert))
+                return -EBADMSG;
+        *ret = i;
+        i = (Identity){0};
+        return 0;
+}
+
+static int load_key(const char *path, PkiKey **ret)
+{
+        _cleanup_free_ char *text = NULL;
+        size_t n;
+
+        int r = read_file(path, PKI_PEM_MAX, &text, &n);
+        if (r < 0)
+                return r;
+        r = pki_key_from_pem(text, n, ret);
+        mac_forget(text, n);
+        return r;
+}
+
+static int make_key(const char *path, PkiKey **ret)
+{
+        _cleanup_(pki_key_freep) PkiKey *key = NULL;
+        _cleanup_buf_ Buf pem = {0};
+
+        int r = pki_key_new(&key);
+        if (r >= 0)
+                r = pki_key_to_pem(key, &pem);
+        if (r >= 0)
+                r = write_file_atomic(path, buf_data(&pem), buf_size(&pem), 0600, (gid_t)-1);
+        if (pem.data)
+                mac_forget(pem.data, pem.cap);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(key);
+        return 0;
+}
+
+int identity_key(const char *path, PkiKey **ret)
+{
+        _cleanup_free_ char *waiting = str_printf("%s.key", path);
+        if (!waiting)
+                return -ENOMEM;
+        int r = load_key(path, ret);
+        if (r < 0 && r != -ENOMEM)
+                r = load_key(waiting, ret);
+        if (r < 0 && r != -ENOMEM)
+                r = make_key(waiting, ret);
+        return r;
+}
+
+int identity_save(const char *path, const Identity *i)
+{
+        _cleanup_free_ char *waiting = str_printf("%s.key", path);
+        if (!waiting)
+                return -ENOMEM;
+        _cleanup_buf_ Buf pem = {0};
+        int r = pki_key_to_pem(i->key, &pem);
+        if (r >= 0)
+                r = pki_cert_to_pem(i->cert, &pem);
+        for (size_t k = 0; k < i->n_cas && r >= 0; k++)
+                r = pki_cert_to_pem(i->cas[k], &pem);
+        if (r >= 0)
+                r = write_file_atomic(path, buf_data(&pem), buf_size(&pem), 0600, (gid_t)-1);
+        if (pem.data)
+                mac_forget(pem.data, pem.cap);
+        if (r >= 0)
+                (void)unlink(waiting);
+        return r;
+}
+
+int identity_party(const Identity *i, TlsParty **ret)
+{
+        return tls_party_new(i->key, i->cert, i->cas, i->n_cas, ret);
+}

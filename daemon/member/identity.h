@@ -1,0 +1,27 @@
+/* Who a machine is, in one file: its private key, its certificate, and the authorities above it, so
+ * that they are never of two times. 0600, written whole or not at all. */
+#pragma once
+
+#include "sys/tls-link.h"
+
+typedef struct Identity {
+        PkiKey *key;
+        PkiCert *cert;
+        PkiCert *cas[PKI_BUNDLE_MAX - 1]; /* none: the certificate is an authority's own */
+        size_t n_cas;
+} Identity;
+
+void identity_done(Identity *i);
+#define _cleanup_identity_ _cleanup_(identity_done)
+
+/* -ENOENT: there is none. -EBADMSG: damaged, or key and certificate do not go together.
+ * -EKEYREJECTED, -EMSGSIZE, -E2BIG: no file of ours; -ENOMEM, -EIO, and those of reading. */
+int identity_load(const char *path, Identity *ret);
+/* The key that is to be certified: that of the identity, that of an attempt before, or a new one,
+ * which is on the disk (PATH.key) before anybody hears of it: an answer that is lost on the way
+ * costs a machine neither its name nor a use of its token. */
+int identity_key(const char *path, PkiKey **ret);
+/* As write_file_atomic(). A key that waited for this has an end. */
+int identity_save(const char *path, const Identity *i);
+/* Who it is in TLS. */
+int identity_party(const Identity *i, TlsParty **ret);

@@ -1,0 +1,330 @@
+/*
+ *   DIALLING ──TLS with the pin, Hello──> ASKING ──Issued──> DONE
+ *      └─────── anything else ──────────────┴──────────────> DONE
+ */
+#include "member/join.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "member/proof.h"
+#include "sys/deadline.h"
+#include "sys/pki-request.h"
+
+typedef enum JoinState {
+        JOIN_STATE_DIALLING,
+        JOIN_STATE_ASKING,
+        JOIN_STATE_DONE, /* the owner was told, or is being told */
+        _JOIN_STATE_MAX,
+        _JOIN_STATE_INVALID = -EINVAL,
+} JoinState;
+
+struct Join {
+        JoinState state;
+        join_cb cb;
+        void *userdata;
+        Addr head;
+        JoinToken token;
+        char *path;
+        MemberEnrol enrol; /* csr points into `csr` */
+        Buf csr;
+        Identity identity;
+        TlsParty *party;
+        Peer *peer;
+        Deadline *deadline;
+};
+
+static const char *const join_end_table[_JOIN_END_MAX] = {
+        [JOIN_DONE] = "done",
+        [JOIN_UNREACHABLE] = "unreachable",
+        [JOIN_WRONG_HEAD] = "wrong-head",
+        [JOIN_REFUSED] = "refused",
+        [JOIN_FAILED] = "failed",
+};
+DEFINE_STRTAB(join_end, JoinEnd);
+
+static const uint32_t next_states[_JOIN_STATE_MAX] = {
+        [JOIN_STATE_DIALLING] = 1U << JOIN_STATE_ASKING | 1U << JOIN_STATE_DONE,
+        [JOIN_STATE_ASKING] = 1U << JOIN_STATE_DONE,
+};
+
+static int join_set_state(Join *j, JoinState state)
+{
+        if (!(next_states[j->state] & 1U << state))
+                return -EPROTO;
+        j->state = state;
+        return 0;
+}
+
+Join *join_free(Join *j)
+{
+        if (!j)
+                return NULL;
+        deadline_free(j->deadline);
+        peer_free(j->peer);
+        tls_party_unref(j->party);
+        identity_done(&j->identity);
+        buf_done(&j->csr);
+        join_token_forget(&j->token);
+        free(j->path);
+        free(j);
+        return NULL;
+}
+
+static void finish(Join *j, JoinResult *r, const char *fmt, ...) _printf_(3, 4);
+static void finish(Join *j, JoinResult *r, const char *fmt, ...)
+{
+        va_list ap;
+
+        if (join_set_state(j, JOIN_STATE_DONE) < 0)
+                return;
+        va_start(ap, fmt);
+        (void)vsnprintf(r->text, sizeof(r->text), fmt, ap);
+        va_end(ap);
+        j->deadline = deadline_free(j->deadline);
+        j->peer = peer_free(j->peer);
+        j->cb(j, r, j->userdata);
+}
+
+/* --- asking -------------------------------------------------------------------------------------
+ */
+
+static int prove(Join *j)
+{
+        uint8_t binding[TLS_LINK_EXPORT_SIZE], key[PROOF_KEY_SIZE];
+        MemberEnrol *e = &j->enrol;
+
+        int r = tls_link_export(peer_tls(j->peer), binding);
+        if (r >= 0)
+                r = proof_key(j->token.secret, sizeof(j->token.secret), key);
+        if (r >= 0)
+                r = proof_make(key, binding, e->token, e->csr.data, e->csr.size, e->proof);
+        mac_forget(key, sizeof(key));
+        return r;
+}
+
+static void on_up(Peer *p, const MemberHello *hello, void *userdata)
+{
+        MemberMessage m = {.kind = MEMBER_ENROL};
+        Join *j = userdata;
+
+        int r = join_set_state(j, JOIN_STATE_ASKING);
+        if (r >= 0)
+                r = prove(j);
+        if (r >= 0) {
+                m.enrol = j->enrol;
+                r = peer_send(p, &m);
+        }
+        if (r < 0)
+                finish(j, &(JoinResult){.end = JOIN_FAILED}, "the head could not be asked: %s",
+                       strerror(-r));
+}
+
+/* --- the answer ---------------------------------------------------------------------------------
+ */
+
+static int take_cert(MemberBytes b, PkiCert **ret)
+{
+        return pki_cert_from_der(b.data, b.size, ret);
+}
+
+/* Of our key, by the authority that the token names, and that authority among those that come with
+ * it: else the next connection would trust somebody else. */
+static int check_issued(const Join *j, const Identity *i)
+{
+        const PkiCert *ca = tls_link_authority(peer_tls(j->peer));
+        uint8_t ours[PKI_PIN_SIZE], theirs[PKI_PIN_SIZE];
+        PkiNames names;
+        bool listed = false;
+
+        pki_key_pin(j->identity.key, ours);
+        pki_cert_pin(i->cert, theirs);
+        if (memcmp(ours, theirs, sizeof(ours)) != 0)
+                return -EBADMSG;
+        if (!ca || !pki_cert_is_signed_by(i->cert, ca))
+                return -EBADMSG;
+        int r = pki_cert_names(i->cert, &names);
+        if (r < 0)
+                return r;
+        if (names.role != PKI_WORKER || !streq(names.node, j->enrol.node))
+                return -EBADMSG;
+        pki_cert_pin(ca, ours);
+        for (size_t k = 0; k < i->n_cas; k++) {
+                pki_cert_pin(i->cas[k], theirs);
+                listed = listed || memcmp(ours, theirs, sizeof(ours)) == 0;
+        }
+        return listed ? 0 : -EBADMSG;
+}
+
+static int take_issued(Join *j, const MemberIssued *m)
+{
+        _cleanup_identity_ Identity i = {0};
+
+        if (m->n_cas > ELEMENTSOF(i.cas))
+                return -EBADMSG;
+        int r = take_cert(m->cert, &i.cert);
+        for (; i.n_cas < m->n_cas && r >= 0; i.n_cas += r >= 0)
+                r = take_cert(m->cas[i.n_cas], &i.cas[i.n_cas]);
+        if (r >= 0)
+                r = check_issued(j, &i);
+        if (r < 0)
+                return r;
+        i.key = TAKE_PTR(j->identity.key);
+        identity_done(&j->identity);
+        j->identity = i;
+        i = (Identity){0};
+        return 0;
+}
+
+static void on_issued(Join *j, const MemberIssued *m)
+{
+        JoinResult failed = {.end = JOIN_FAILED};
+
+        int r = take_issued(j, m);
+        if (r < 0) {
+                finish(j, &failed,
+                       "what the head sent is no certificate for this machine (%s): is raycluster "
+                       "of one version on both?",
+                       strerror(-r));
+                return;
+        }
+        r = identity_save(j->path, &j->identity);
+        if (r < 0)
+                finish(j, &failed, "%s: %s; mend that, then join again with the same token",
+                       j->path, strerror(-r));
+        else
+                finish(j, &(JoinResult){.end = JOIN_DONE}, "this machine is a member");
+}
+
+static void on_message(Peer *p, const MemberMessage *m, void *userdata)
+{
+        Join *j = userdata;
+
+        if (m->kind == MEMBER_ISSUED)
+                on_issued(j, &m->issued);
+        else if (m->kind == MEMBER_REFUSED)
+                finish(j,
+                       &(JoinResult){.end = JOIN_REFUSED,
+                                     .refusal = m->refused.reason,
+                                     .retry = m->refused.retry},
+                       "%s", m->refused.text);
+        /* anything else is not for us yet */
+}
+
+static void tell_tls(Join *j, const TlsLinkFacts *f)
+{
+        JoinResult wrong = {.end = JOIN_WRONG_HEAD}, unreachable = {.end = JOIN_UNREACHABLE};
+        char to[ADDR_PORT_MAX];
+
+        addr_format_port(to, &j->head);
+        switch (f->end) {
+        case TLS_LINK_WRONG_PIN:
+                finish(j, &wrong,
+                       "%s is not the head that made this token, nothing was sent to it: take a "
+                       "token of this head, or the address of that one",
+                       to);
+                break;
+        case TLS_LINK_WRONG_ROLE:
+                finish(j, &wrong, "%s is a worker, not the head; nothing was sent to it", to);
+                break;
+        case TLS_LINK_NO_MEMBER:
+                finish(j, &wrong,
+                       f->defect == PKI_DEFECT_NOT_YET_VALID || f->defect == PKI_DEFECT_EXPIRED
+                               ? "the certificate of head %s is not valid at this machine's time: "
+                                 "compare the clocks of both (timedatectl)"
+                               : "the certificate of %s is not that of a head; nothing was sent to "
+                                 "it",
+                       to);
+                break;
+        default:
+                finish(j, &unreachable,
+                       "what answers at %s is no control port of raycluster; ray-probe says more",
+                       to);
+                break;
+        }
+}
+
+static void on_down(Peer *p, const PeerDown *down, void *userdata)
+{
+        Join *j = userdata;
+        JoinResult unreachable = {.end = JOIN_UNREACHABLE};
+        char to[ADDR_PORT_MAX];
+
+        addr_format_port(to, &j->head);
+        if (down->end == PEER_TLS)
+                tell_tls(j, &down->tls);
+        else if (down->end == PEER_NO_WAY)
+                finish(j, &unreachable, "no connection to the head at %s: %s; ray-probe says why",
+                       to, strerror(down->error));
+        else if (down->end == PEER_VERSION)
+                finish(j, &unreachable,
+                       "the head at %s speaks another version: install the same raycluster on both",
+                       to);
+        else
+                finish(j, &unreachable, "the head at %s hung up; its journal says why", to);
+}
+
+static void on_deadline(void *userdata)
+{
+        Join *j = userdata;
+        char to[ADDR_PORT_MAX];
+
+        finish(j, &(JoinResult){.end = JOIN_UNREACHABLE},
+               "the head at %s did not answer in time; ray-probe says why",
+               addr_format_port(to, &j->head));
+}
+
+/* --- the object ---------------------------------------------------------------------------------
+ */
+
+static int prepare(Join *j, const JoinPolicy *p)
+{
+        MemberEnrol *e = &j->enrol;
+
+        if (p->n_addrs > MEMBER_ADDRS_MAX || strlen(p->node) >= sizeof(e->node) ||
+            strlen(p->name) >= sizeof(e->name))
+                return -EINVAL;
+        int r = identity_key(p->path, &j->identity.key);
+        if (r >= 0)
+                r = pki_request_new(j->identity.key, p->name, &j->csr);
+        if (r >= 0)
+                r = tls_party_new(NULL, NULL, NULL, 0, &j->party);
+        if (r >= 0)
+                r = free_and_strdup(&j->path, p->path);
+        if (r < 0)
+                return r;
+        str_copy(e->token, sizeof(e->token), p->token->id);
+        str_copy(e->node, sizeof(e->node), p->node);
+        str_copy(e->name, sizeof(e->name), p->name);
+        e->csr = (MemberBytes){buf_data(&j->csr), buf_size(&j->csr)};
+        memcpy(e->addrs, p->addrs, p->n_addrs * sizeof(*p->addrs));
+        e->n_addrs = p->n_addrs;
+        return 0;
+}
+
+int join_new(sd_event *event, const JoinPolicy *p, join_cb cb, void *userdata, Join **ret)
+{
+        static const PeerOps ops = {.on_up = on_up, .on_message = on_message, .on_down = on_down};
+        TlsLinkPolicy policy = {.n_pins = p->token->n_pins};
+        _cleanup_(join_freep) Join *j = new0(Join, 1);
+
+        if (!j)
+                return -ENOMEM;
+        *j = (Join){.cb = cb, .userdata = userdata, .head = p->head, .token = *p->token};
+        static_assert(JOIN_PINS_MAX <= TLS_LINK_PINS_MAX && JOIN_PIN_SIZE == PKI_PIN_SIZE, "pins");
+        memcpy(policy.pins, p->token->pins, sizeof(p->token->pins));
+        int r = prepare(j, p);
+        if (r >= 0)
+                r = deadline_new(event, JOIN_TIMEOUT, USEC_PER_SEC / 4, on_deadline, j,
+                                 &j->deadline);
+        if (r >= 0)
+                r = peer_connect(event, &p->head, j->party, &policy, &ops, j, &j->peer);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(j);
+        return 0;
+}

@@ -1,0 +1,51 @@
+/* A machine becomes a member, once: makes a key, dials the head, knows it by the pin of the token,
+ * proves that it has the token, and keeps what it gets in a file (member/identity.h). The key never
+ * leaves the machine; nothing is sent before the pin was seen. */
+#pragma once
+
+#include "member/identity.h"
+#include "member/peer.h"
+#include "model/join-token.h"
+
+typedef struct Join Join;
+
+typedef struct JoinPolicy {
+        Addr head; /* with the control port */
+        const JoinToken *token;
+        const char *path; /* of the identity to be made */
+        const char *node; /* own node id */
+        const char *name; /* own host name */
+        const Addr *addrs;
+        size_t n_addrs;
+} JoinPolicy;
+
+typedef enum JoinEnd {
+        JOIN_DONE,
+        JOIN_UNREACHABLE, /* the control port: no connection, no TLS, no answer */
+        JOIN_WRONG_HEAD,  /* it is not the head that the token is of */
+        JOIN_REFUSED,     /* by the head: `refusal` */
+        JOIN_FAILED,      /* here: the identity could not be made or kept */
+        _JOIN_END_MAX,
+        _JOIN_END_INVALID = -EINVAL,
+} JoinEnd;
+
+DECLARE_STRTAB(join_end, JoinEnd);
+
+typedef struct JoinResult {
+        JoinEnd end;
+        MemberRefusal refusal;
+        usec_t retry;   /* of a refusal; 0 = not said */
+        char text[400]; /* one sentence: what happened, and what to do */
+} JoinResult;
+
+/* The whole of it, from connect to answer. */
+#define JOIN_TIMEOUT (20 * USEC_PER_SEC)
+
+/* Once, from the loop. May be freed inside. */
+typedef void (*join_cb)(Join *j, const JoinResult *result, void *userdata);
+
+/* Everything of the policy is copied. -EINVAL: names too long, too many addresses; those of
+ * identity_key(): the directory cannot be written. */
+int join_new(sd_event *event, const JoinPolicy *p, join_cb cb, void *userdata, Join **ret);
+Join *join_free(Join *j);
+DEFINE_CLEANUP(Join *, join_free);

@@ -1,0 +1,260 @@
+/*
+ *   GREETING ──TLS through, their Hello──> UP ──> DOWN
+ *      └──────────── any failure ────────────────> DOWN
+ */
+#include "member/peer.h"
+
+#include "base/alloc.h"
+#include "sys/deadline.h"
+#include "wire/member-frame.h"
+
+typedef enum PeerState {
+        PEER_STATE_GREETING, /* connect, handshake, Hello */
+        PEER_STATE_UP,
+        PEER_STATE_DOWN, /* the owner was told, or is being told */
+        _PEER_STATE_MAX,
+        _PEER_STATE_INVALID = -EINVAL,
+} PeerState;
+
+struct Peer {
+        PeerState state;
+        PeerOps ops;
+        void *userdata;
+        Stream *stream;
+        TlsLink *tls; /* the stream's */
+        Buf in;
+        size_t frame_max;
+        Deadline *greeting;
+        bool taking, doomed; /* freed while frames are taken: when that is over */
+};
+
+static const char *const peer_end_table[_PEER_END_MAX] = {
+        [PEER_NO_WAY] = "no-way",   [PEER_TLS] = "tls", [PEER_SLOW] = "slow",
+        [PEER_VERSION] = "version", [PEER_BAD] = "bad", [PEER_CLOSED] = "closed",
+};
+DEFINE_STRTAB(peer_end, PeerEnd);
+
+static const uint32_t next_states[_PEER_STATE_MAX] = {
+        [PEER_STATE_GREETING] = 1U << PEER_STATE_UP | 1U << PEER_STATE_DOWN,
+        [PEER_STATE_UP] = 1U << PEER_STATE_DOWN,
+};
+
+static int peer_set_state(Peer *p, PeerState state)
+{
+        if (!(next_states[p->state] & 1U << state))
+                return -EPROTO;
+        p->state = state;
+        p->greeting = deadline_free(p->greeting);
+        return 0;
+}
+
+Peer *peer_free(Peer *p)
+{
+        if (!p)
+                return NULL;
+        if (p->taking) {
+                p->doomed = true;
+                return NULL;
+        }
+        deadline_free(p->greeting);
+        stream_free(p->stream);
+        buf_done(&p->in);
+        free(p);
+        return NULL;
+}
+
+static void go_down(Peer *p, PeerEnd end, int error)
+{
+        PeerDown down = {.end = end, .error = error < 0 ? -error : error};
+
+        if (peer_set_state(p, PEER_STATE_DOWN) < 0)
+                return;
+        tls_link_facts(p->tls, &down.tls);
+        p->ops.on_down(p, &down, p->userdata);
+}
+
+static int put(Peer *p, const MemberMessage *m)
+{
+        _cleanup_buf_ Buf out = {0};
+
+        int r = member_encode(&out, m);
+        if (r >= 0)
+                r = stream_write(p->stream, buf_data(&out), buf_size(&out));
+        if (out.data)
+                explicit_bzero(out.data, out.cap);
+        return r;
+}
+
+int peer_send(Peer *p, const MemberMessage *m)
+{
+        return p->state == PEER_STATE_UP ? put(p, m) : -ENOTCONN;
+}
+
+static void take_hello(Peer *p, const MemberMessage *m)
+{
+        if (m->kind != MEMBER_HELLO)
+                go_down(p, PEER_BAD, 0);
+        else if (m->hello.version < MEMBER_OLDEST || m->hello.oldest > MEMBER_VERSION)
+                go_down(p, PEER_VERSION, 0);
+        else if (peer_set_state(p, PEER_STATE_UP) >= 0)
+                p->ops.on_up(p, &m->hello, p->userdata);
+}
+
+static void take_message(Peer *p, const MemberMessage *m)
+{
+        if (p->state == PEER_STATE_GREETING)
+                take_hello(p, m);
+        else if (m->kind == MEMBER_HELLO)
+                go_down(p, PEER_BAD, 0);
+        else if (m->kind != MEMBER_UNKNOWN)
+                p->ops.on_message(p, m, p->userdata);
+}
+
+/* One frame, if there is a whole one. 1: go on; the peer may be down or gone. */
+static int take_frame(Peer *p)
+{
+        _cleanup_member_message_ MemberMessage m = {0};
+        MemberFrame f;
+
+        int r = member_frame_parse(buf_data(&p->in), buf_size(&p->in), p->frame_max, &f);
+        if (r == 0)
+                return 0;
+        if (r > 0) {
+                r = member_decode(f.body, f.body_size, &m);
+                buf_consume(&p->in, f.size); /* what was decoded is a copy */
+        }
+        if (r < 0)
+                go_down(p, PEER_BAD, 0);
+        else
+                take_message(p, &m);
+        return 1;
+}
+
+static void on_data(Stream *s, const uint8_t *data, size_t size, void *userdata)
+{
+        Peer *p = userdata;
+
+        int r = buf_append(&p->in, data, size);
+        if (r < 0) {
+                go_down(p, PEER_BAD, r);
+                return;
+        }
+        p->taking = true;
+        while (!p->doomed && p->state != PEER_STATE_DOWN && take_frame(p) > 0)
+                ;
+        p->taking = false;
+        if (p->doomed)
+                peer_free(p);
+}
+
+static void on_connected(Stream *s, void *userdata)
+{
+        Peer *p = userdata;
+        const MemberMessage hello = {
+                .kind = MEMBER_HELLO,
+                .hello = {.version = MEMBER_VERSION,
+                          .oldest = MEMBER_OLDEST,
+                          .software = "raycluster " RAYCLUSTER_VERSION},
+        };
+
+        if (tls_link_peer(p->tls))
+                peer_trust(p);
+        int r = put(p, &hello);
+        if (r < 0)
+                go_down(p, PEER_CLOSED, r);
+}
+
+static void on_closed(Stream *s, int error, void *userdata)
+{
+        Peer *p = userdata;
+        TlsLinkFacts f;
+
+        tls_link_facts(p->tls, &f);
+        if (f.negotiated && f.end != TLS_LINK_REFUSED && f.end != TLS_LINK_NO_ALPN)
+                go_down(p, PEER_CLOSED, error);
+        else if (f.end == TLS_LINK_RUNS)
+                go_down(p, PEER_NO_WAY, error);
+        else
+                go_down(p, PEER_TLS, error);
+}
+
+static void on_greeting(void *userdata)
+{
+        go_down(userdata, PEER_SLOW, ETIMEDOUT);
+}
+
+static const StreamOps stream_ops = {
+        .on_connected = on_connected, .on_data = on_data, .on_closed = on_closed};
+
+static int peer_new(sd_event *event, TlsParty *party, const TlsLinkPolicy *policy,
+                    const PeerOps *ops, void *userdata, Peer **ret)
+{
+        _cleanup_(peer_freep) Peer *p = new0(Peer, 1);
+        if (!p)
+                return -ENOMEM;
+        *p = (Peer){
+                .ops = *ops,
+                .userdata = userdata,
+                .frame_max = MEMBER_FRAME_MAX_UNKNOWN,
+                .in = {.limit = 2 * MEMBER_FRAME_MAX},
+        };
+        int r = deadline_new(event, PEER_GREETING_MAX, USEC_PER_SEC / 4, on_greeting, p,
+                             &p->greeting);
+        if (r >= 0)
+                r = tls_link_new(party, policy, &p->tls);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(p);
+        return 0;
+}
+
+/* The stream is there: it owns the link from now on. */
+static void set_layer(Peer *p)
+{
+        stream_set_layer(p->stream, &tls_link_layer, p->tls);
+}
+
+int peer_connect(sd_event *event, const Addr *to, TlsParty *party, const TlsLinkPolicy *policy,
+                 const PeerOps *ops, void *userdata, Peer **ret)
+{
+        _cleanup_(peer_freep) Peer *p = NULL;
+        int r = peer_new(event, party, policy, ops, userdata, &p);
+        if (r < 0)
+                return r;
+        r = stream_connect(event, to, &stream_ops, p, &p->stream);
+        if (r < 0) {
+                tls_link_free(p->tls);
+                return r;
+        }
+        set_layer(p);
+        *ret = TAKE_PTR(p);
+        return 0;
+}
+
+int peer_accept(sd_event *event, int fd, TlsParty *party, const PeerOps *ops, void *userdata,
+                Peer **ret)
+{
+        const TlsLinkPolicy policy = {.server = true};
+        _cleanup_(peer_freep) Peer *p = NULL;
+        int r = peer_new(event, party, &policy, ops, userdata, &p);
+        if (r < 0)
+                return r;
+        r = stream_new_fd(event, fd, &stream_ops, p, &p->stream);
+        if (r < 0) {
+                tls_link_free(p->tls);
+                return r;
+        }
+        set_layer(p);
+        *ret = TAKE_PTR(p);
+        return 0;
+}
+
+void peer_trust(Peer *p)
+{
+        p->frame_max = MEMBER_FRAME_MAX;
+}
+
+const TlsLink *peer_tls(const Peer *p)
+{
+        return p->tls;
+}
