@@ -51,11 +51,19 @@ static int read_pem(const char *path, TlsFile file, TlsMistake *m, char **ret, s
         return 0;
 }
 
+/* Without one OpenSSL asks the terminal, for whatever calls itself encrypted. */
+static int no_passphrase(char *buf, int size, int rwflag, void *userdata)
+{
+        *(bool *)userdata = true;
+        return 0;
+}
+
 /* All certificates of a file. */
 static int read_certs(const char *path, TlsFile file, TlsMistake *m, STACK_OF(X509) * *ret)
 {
         _cleanup_free_ char *text = NULL;
         _cleanup_(BIO_freep) BIO *b = NULL;
+        bool asked = false;
         size_t size;
 
         int r = read_pem(path, file, m, &text, &size);
@@ -64,7 +72,7 @@ static int read_certs(const char *path, TlsFile file, TlsMistake *m, STACK_OF(X5
         b = BIO_new_mem_buf(text, (int)size);
         STACK_OF(X509) *all = sk_X509_new_null();
         X509 *x;
-        while (b && all && (x = PEM_read_bio_X509(b, NULL, NULL, NULL)))
+        while (b && all && (x = PEM_read_bio_X509(b, NULL, no_passphrase, &asked)))
                 if (!sk_X509_push(all, x)) {
                         X509_free(x);
                         break;
@@ -80,12 +88,6 @@ static int read_certs(const char *path, TlsFile file, TlsMistake *m, STACK_OF(X5
                     : mistake(m, file, -EBADMSG, "is not PEM: there is no certificate in it");
         sk_X509_pop_free(all, X509_free);
         return r;
-}
-
-static int no_passphrase(char *buf, int size, int rwflag, void *userdata)
-{
-        *(bool *)userdata = true;
-        return 0;
 }
 
 static int read_key(const char *path, TlsMistake *m, EVP_PKEY **ret)

@@ -742,6 +742,10 @@ static void test_files(void **state)
         _cleanup_free_ char *empty = write_text("empty", "");
         _cleanup_free_ char *damaged = write_text(
                 "damaged", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+        _cleanup_free_ char *asks =
+                write_text("asks", "-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: "
+                                   "AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\nAAAA\n"
+                                   "-----END CERTIFICATE-----\n");
         _cleanup_free_ char *locked = path_join(dir, "locked");
         FILE *f = fopen(locked, "we");
         assert_non_null(f);
@@ -760,6 +764,7 @@ static void test_files(void **state)
                 {{.ca = empty}, TLS_FILE_CA, -EBADMSG, "no certificate"},
                 {{.ca = worker_key}, TLS_FILE_CA, -EBADMSG, "no certificate"},
                 {{.ca = damaged}, TLS_FILE_CA, -EBADMSG, "damaged"},
+                {{.ca = asks}, TLS_FILE_CA, -EBADMSG, "damaged"},
                 {{.cert = worker_cert}, TLS_FILE_CERT, -EINVAL, "no key"},
                 {{.key = worker_key}, TLS_FILE_KEY, -EINVAL, "no certificate"},
                 {{.cert = text, .key = worker_key}, TLS_FILE_CERT, -EBADMSG, "not PEM"},
@@ -788,6 +793,7 @@ static void test_files(void **state)
         (void)unlink(text);
         (void)unlink(empty);
         (void)unlink(damaged);
+        (void)unlink(asks);
         (void)unlink(locked);
         (void)unlink(both);
 }
