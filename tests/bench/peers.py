@@ -24,6 +24,11 @@ OPEN = {"OK", "HALF_OPEN_PATH", "SERVICE_FROZEN", "CLOSED_AFTER_ACCEPT", "NOT_RA
         "REVERSE_PORTS_PARTIAL", "WRONG_PEER", "MTU_HOLE_OUT", "MTU_HOLE_IN", "CLOCK_SKEW", "LOSSY_OR_SLOW", "DISCOVERY_BLIND",
         "LOCAL_RESOURCES", "REPLIES_LOST", "WRONG_INTERFACE"}
 
+# A GCS serves, whatever else is wrong: "healthy" is true of all of them.
+SERVING = {"OK", "NAT_ONE_WAY", "NAT_NO_WAY_BACK", "NAT_FORWARDED", "HEAD_BEHIND_DNAT", "REVERSE_BLOCKED", "REVERSE_PORTS_PARTIAL",
+           "WRONG_PEER", "MTU_HOLE_OUT", "MTU_HOLE_IN", "CLOCK_SKEW", "LOSSY_OR_SLOW", "DISCOVERY_BLIND", "WRONG_INTERFACE",
+           "TLS_NOT_SPOKEN", "WRONG_CLUSTER", "VERSION_MISMATCH"}
+
 # The first pattern that is found in an answer decides: the verdicts it is true of.
 CLAIMS = [
     (r"Operation not permitted", {"LOCAL_FIREWALL"}),
@@ -40,7 +45,7 @@ CLAIMS = [
     (r"^Could not resolve hostname: Temporary failure", {"DNS_UNAVAILABLE"}),
     (r"^Failed to resolve", {"NAME_NOT_FOUND", "DNS_UNAVAILABLE"}),
     (r"^Connection reset by peer", {"CLOSED_AFTER_ACCEPT"}),
-    (r"^healthy", {"OK", "MTU_HOLE_OUT", "MTU_HOLE_IN", "CLOCK_SKEW", "LOSSY_OR_SLOW", "DISCOVERY_BLIND"}),
+    (r"^healthy", SERVING),
     (r"InvalidAuthToken", {"TOKEN_REQUIRED", "TOKEN_WRONG"}),
     (r"WrongClusterID", {"WRONG_CLUSTER"}),
     (r"version mismatch|Version mismatch", {"VERSION_MISMATCH"}),
