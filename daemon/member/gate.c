@@ -245,13 +245,13 @@ static void on_facts(Visitor *v, const MemberFacts *f)
         if (!first)
                 return;
         replace(v);
-        int r = visitor_set_state(v, VISITOR_MEMBER);
+        /* for lists only: a disk that is full keeps no member out */
+        (void)roster_seen(g->policy.db, v->row.node, now_real());
+        int r = welcome(v);
         if (r >= 0)
                 r = deadline_move(v->deadline, g->policy.beat * GATE_MISSED);
         if (r >= 0)
-                r = roster_seen(g->policy.db, v->row.node, now_real());
-        if (r >= 0)
-                r = welcome(v);
+                r = visitor_set_state(v, VISITOR_MEMBER);
         if (r < 0) {
                 send_away(v, GATE_LOSS_CLOSED);
                 return;
