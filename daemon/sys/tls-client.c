@@ -248,24 +248,7 @@ static ssize_t layer_write(void *layer, int fd, const void *data, size_t size, u
         TlsClient *t = layer;
 
         t->socket.fd = fd;
-        ERR_clear_error();
-        int r = SSL_write(t->ssl, data, (int)MIN(size, (size_t)INT_MAX));
-        if (r > 0)
-                return r;
-        switch (SSL_get_error(t->ssl, r)) {
-        case SSL_ERROR_WANT_READ:
-                *ret_events = EPOLLIN;
-                return -EAGAIN;
-        case SSL_ERROR_WANT_WRITE:
-                *ret_events = EPOLLOUT;
-                return -EAGAIN;
-        default:
-                /* the reason is still to be read: an alert may wait there */
-                ERR_clear_error();
-                int error = t->socket.io_error;
-                t->socket.io_error = 0;
-                return error > 0 ? -error : -EPIPE;
-        }
+        return tls_socket_write(&t->socket, t->ssl, data, size, ret_events);
 }
 
 static void layer_free(void *layer)

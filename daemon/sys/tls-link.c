@@ -371,24 +371,7 @@ static ssize_t layer_write(void *layer, int fd, const void *data, size_t size, u
         TlsLink *l = layer;
 
         l->socket.fd = fd;
-        ERR_clear_error();
-        int r = SSL_write(l->ssl, data, (int)MIN(size, (size_t)INT_MAX));
-        if (r > 0)
-                return r;
-        switch (SSL_get_error(l->ssl, r)) {
-        case SSL_ERROR_WANT_READ:
-                *ret_events = EPOLLIN;
-                return -EAGAIN;
-        case SSL_ERROR_WANT_WRITE:
-                *ret_events = EPOLLOUT;
-                return -EAGAIN;
-        default:
-                /* what the other side said before is read first, and says more */
-                ERR_clear_error();
-                int error = l->socket.io_error;
-                l->socket.io_error = 0;
-                return error > 0 ? -error : -EPIPE;
-        }
+        return tls_socket_write(&l->socket, l->ssl, data, size, ret_events);
 }
 
 static void layer_free(void *layer)

@@ -33,5 +33,9 @@ BIO_METHOD *tls_socket_method(void);
 void tls_socket_init(TlsSocket *s, size_t idle_max);
 /* The SSL owns the BIO from then on. -ENOMEM. */
 int tls_socket_attach(TlsSocket *s, const BIO_METHOD *method, SSL *ssl);
+/* As StreamLayer's write. -EPIPE where the socket itself has no error: the other side's reason is
+ * still to be read, an alert may wait there. */
+ssize_t tls_socket_write(TlsSocket *s, SSL *ssl, const void *data, size_t size,
+                         uint32_t *ret_events);
 /* The reason of the last error on OpenSSL's queue, which is emptied. */
 void tls_error_text(char *buf, size_t size);

@@ -1,5 +1,6 @@
 /* OpenSSL's own socket BIO raises SIGPIPE and shows nothing of what comes. Without read-ahead it is
  * asked for exactly one record's head, then for its body. */
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "sys/tls-private.h"
@@ -76,4 +77,26 @@ int tls_socket_attach(TlsSocket *s, const BIO_METHOD *method, SSL *ssl)
         BIO_set_init(b, 1);
         SSL_set_bio(ssl, b, b);
         return 0;
+}
+
+ssize_t tls_socket_write(TlsSocket *s, SSL *ssl, const void *data, size_t size,
+                         uint32_t *ret_events)
+{
+        ERR_clear_error();
+        int r = SSL_write(ssl, data, (int)MIN(size, (size_t)INT_MAX));
+        if (r > 0)
+                return r;
+        switch (SSL_get_error(ssl, r)) {
+        case SSL_ERROR_WANT_READ:
+                *ret_events = EPOLLIN;
+                return -EAGAIN;
+        case SSL_ERROR_WANT_WRITE:
+                *ret_events = EPOLLOUT;
+                return -EAGAIN;
+        default:
+                ERR_clear_error();
+                int error = s->io_error;
+                s->io_error = 0;
+                return error > 0 ? -error : -EPIPE;
+        }
 }
