@@ -1,6 +1,6 @@
-/* The other side's part in an examination: meets the reflector at the head before the first SYN,
- * has it look when a connect comes to nothing, and has it connect back when all is well. Writes
- * into e->other and e->back. */
+/* The other side's part in an examination: meets the reflector at the head, before the first SYN
+ * where it is near, has it look when a connect comes to nothing, and has it connect back when all
+ * is well. Writes into e->other and e->back. */
 #pragma once
 
 #include "probe/evidence.h"

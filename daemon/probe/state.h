@@ -6,7 +6,7 @@
 
 typedef enum ProbeState {
         PROBE_NAMING,     /* the name is looked up */
-        PROBE_MEETING,    /* a reflector is met, before anything is sent to the port */
+        PROBE_MEETING,    /* a reflector near by is met, before anything is sent to the port */
         PROBE_CONNECTING, /* the connect stage runs */
         PROBE_GREETING,   /* connected, the hello stage runs: who answers? */
         PROBE_ASKING,     /* it speaks gRPC: is it a GCS, and which? */
