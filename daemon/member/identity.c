@@ -83,15 +83,22 @@ static int make_key(const char *path, PkiKey **ret)
         return 0;
 }
 
+/* A file that cannot be read just now is not one that is not there: its key must not be replaced.
+ */
+static bool is_none(int r)
+{
+        return r == -ENOENT || r == -EBADMSG || r == -EKEYREJECTED;
+}
+
 int identity_key(const char *path, PkiKey **ret)
 {
         _cleanup_free_ char *waiting = str_printf("%s.key", path);
         if (!waiting)
                 return -ENOMEM;
         int r = load_key(path, ret);
-        if (r < 0 && r != -ENOMEM)
+        if (is_none(r))
                 r = load_key(waiting, ret);
-        if (r < 0 && r != -ENOMEM)
+        if (is_none(r))
                 r = make_key(waiting, ret);
         return r;
 }
