@@ -59,7 +59,24 @@
         X(HEADS_AMBIGUOUS, "33b7efdf374240cc87f5c9538beea94c",                                     \
           "two heads answer to one cluster name")                                                  \
         X(RAY_LOG_SUPPRESSED, "98b27198bd8e4ecab5e24eab797e75e5",                                  \
-          "lines of Ray's logs were held back")
+          "lines of Ray's logs were held back")                                                    \
+        X(CONTROL_CLOSED, "2de7d28ddd4f4525899f6f952ca65545",                                      \
+          "head: the control port cannot be opened")                                               \
+        X(MEMBER_ENROLLED, "392881a605b8441388599bfe01d585c5", "head: a machine became a member")  \
+        X(MEMBER_REFUSED, "57a65754351c40b58cb7971d7f6920b0", "head: a machine was not let in")    \
+        X(MEMBER_HERE, "d39306f26a4843bc8760300db7ec0864", "head: a member has connected")         \
+        X(MEMBER_LOST, "4deeb94ed86e4f2e9321807695b41ab6", "head: a member is gone")               \
+        X(MEMBER_COPIED, "7bd9a0615ad643dd9d1feb6620f5cac2", "head: two machines have one key")    \
+        X(MEMBER_REVOKED, "0970d13d76a84f488a32e7a577155a23", "head: a member was revoked")        \
+        X(ENROLLED, "a53d5ae2086e427a8683bda344ac587d",                                            \
+          "worker: this machine became a member of a cluster")                                     \
+        X(LEFT, "3a44135b4af4430aab04ab1111abf37e", "worker: this machine left its cluster")       \
+        X(CONTROL_JOINED, "2b4a6ffa92134f8e8cdd78cb4cf3885b",                                      \
+          "worker: connected to the head's control port")                                          \
+        X(CONTROL_LOST, "f86ffb863c94444a805071263647ecc8",                                        \
+          "worker: the connection to the head's control port is gone")                             \
+        X(CONTROL_REFUSED, "e514412ec9764b4383c0b7261e45b96d",                                     \
+          "worker: the head does not let this member in")
 
 #define RAYCLUSTER_MESSAGE_ENUM(name, id, text) MSG_##name,
 typedef enum MessageId { RAYCLUSTER_MESSAGES(RAYCLUSTER_MESSAGE_ENUM) _MSG_MAX } MessageId;

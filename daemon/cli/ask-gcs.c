@@ -111,7 +111,8 @@ int ask_gcs_of(Snapshot *s, const Settings *settings)
         _cleanup_free_ char *token = NULL;
         Addr addrs[ASK_ADDRS_MAX];
 
-        (void)token_load(settings, &token); /* without it the GCS says that it wants one */
+        (void)token_load(settings, ROLE_WORKER,
+                         &token); /* without it the GCS says that it wants one */
         size_t n = resolve(settings->disco.head, settings->ports.gcs, addrs);
         for (size_t i = 0; i < n; i++) {
                 int r = ask_one(s, &addrs[i], token);

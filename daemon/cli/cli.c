@@ -4,8 +4,9 @@
 #include <stdio.h>
 
 static const Verb *const verbs[] = {
-        &verb_status, &verb_wait, &verb_doctor,         &verb_check,  &verb_config,
-        &verb_env,    &verb_ray,  &verb_restart_engine, &verb_reload,
+        &verb_status, &verb_wait,      &verb_doctor,         &verb_check,  &verb_config,
+        &verb_token,  &verb_join,      &verb_node,           &verb_leave,  &verb_env,
+        &verb_ray,    &verb_ray_token, &verb_restart_engine, &verb_reload,
 };
 
 int cli_fail(int status, const char *fmt, ...)

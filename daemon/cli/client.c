@@ -1,5 +1,6 @@
 #include "cli/client.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/alloc.h"
@@ -49,6 +50,7 @@ static const struct {
         {"EngineState", offsetof(View, engine_state)},
         {"EngineStatus", offsetof(View, engine_status)},
         {"Auth", offsetof(View, auth)},
+        {"Membership", offsetof(View, membership)},
         {"Published", offsetof(View, published)},
         {"Head", offsetof(View, head)},
         {"HeadSource", offsetof(View, head_source)},
@@ -342,4 +344,25 @@ int client_command(const Cli *cli, const char *method, usec_t timeout)
         }
         return cli_fail(EXIT_NOT_RUNNING,
                         "neither ray-head nor ray-worker runs here; raycluster status says why");
+}
+
+int client_explain(const Cli *cli, Role role, const sd_bus_error *e, int r)
+{
+        if (!not_there(e))
+                return explain(cli, e, r);
+        return cli_fail(EXIT_NOT_RUNNING, "ray-%s does not run here: systemctl enable --now ray-%s",
+                        role_to_string(role), role_to_string(role));
+}
+
+int client_call(const Cli *cli, sd_bus *bus, Role role, const char *interface, const char *method,
+                sd_bus_message **ret, const char *types, ...)
+{
+        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        va_list ap;
+
+        va_start(ap, types);
+        int r = sd_bus_call_methodv(bus, CLIENT_NAME(role), CLIENT_PATH(role), interface, method,
+                                    &error, ret, types, ap);
+        va_end(ap);
+        return r < 0 ? client_explain(cli, role, &error, r) : EXIT_OK;
 }

@@ -40,7 +40,7 @@ typedef struct View {
         Role role;
         char *version, *state, *reason, *cluster, *cluster_id, *node_id, *node_name, *address,
                 *head_address, *dashboard_url, *ray_version, *python_version, *engine_path,
-                *engine_state, *engine_status, *auth, *published, *head, *head_source, *verdict,
+                *engine_state, *engine_status, *auth, *membership, *published, *head, *head_source, *verdict,
                 *remedy;
         uint64_t state_since; /* CLOCK_REALTIME */
         uint32_t engine_repairs, workers_alive;
@@ -65,3 +65,13 @@ int client_nodes(sd_bus *bus, Role role, NodeSet **ret, usec_t *ret_age, sd_bus_
 /* A method without arguments of the daemon that runs; says itself what went wrong. An exit status.
  * timeout: 0 = CLIENT_TIMEOUT. */
 int client_command(const Cli *cli, const char *method, usec_t timeout);
+
+/* A method of the daemon of that role; says itself what went wrong. EXIT_OK and the answer, the
+ * caller's, or an exit status. types, ...: as sd_bus_message_append(3); NULL: no arguments. */
+int client_call(const Cli *cli, sd_bus *bus, Role role, const char *interface, const char *method,
+                sd_bus_message **ret, const char *types, ...);
+/* Says what went wrong with a call to that daemon; an exit status. */
+int client_explain(const Cli *cli, Role role, const sd_bus_error *e, int r);
+/* Interfaces beside the daemons' own. */
+#define CLIENT_MEMBERS    "org.raycluster1.Members"
+#define CLIENT_MEMBERSHIP "org.raycluster1.Membership"

@@ -47,17 +47,23 @@ static int choose_venv(const View *v, const Conf *c, EngineEnv *e)
 
 static int set_auth(const char *auth, const Conf *c, EngineEnv *e)
 {
-        const char *path = NULL;
-        bool token = auth ? streq(auth, "token") : engine_auth(c->settings, NULL, &path) > 0;
+        _cleanup_free_ char *path = NULL;
 
-        if (!token)
+        /* where the token is, whether or not the daemon can be asked what it uses */
+        int r = engine_auth(c->settings, ROLE_WORKER, NULL, &path);
+        if (r == -ENOMEM)
+                return r;
+        if (auth ? !streq(auth, "token") : r <= 0)
                 return strv_extend(&e->env, "RAY_AUTH_MODE=disabled");
-        if (access(ENGINE_TOKEN_FILE, R_OK) < 0)
+        r = strv_extend(&e->env, "RAY_AUTH_MODE=token");
+        if (r < 0 || !path)
+                return r;
+        if (access(path, R_OK) < 0)
                 cli_fail(0,
-                         "cannot read " ENGINE_TOKEN_FILE ": %m; people in group ray can (log in "
-                         "again after being added to it)");
-        int r = strv_extend(&e->env, "RAY_AUTH_MODE=token");
-        return r < 0 ? r : strv_extend(&e->env, "RAY_AUTH_TOKEN_PATH=" ENGINE_TOKEN_FILE);
+                         "cannot read %s: %m; people in group ray can (log in again after being "
+                         "added to it)",
+                         path);
+        return strv_extendf(&e->env, "RAY_AUTH_TOKEN_PATH=%s", path);
 }
 
 /* Without a daemon: a literal cluster.head is as good as anything it would find. */

@@ -29,6 +29,7 @@ static int view_json(Json *o, const View *v)
                 {"engine_state", v->engine_state},
                 {"engine_status", v->engine_status},
                 {"auth", v->auth},
+                {"membership", v->membership},
                 {"published", v->published},
         };
 

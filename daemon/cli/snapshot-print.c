@@ -94,6 +94,9 @@ static void print_cluster(const Paint *p, const View *v)
                          v->engine_repairs, v->engine_repairs == 1 ? "" : "s", p->off);
         if (streq(v->auth, "token"))
                 out_line("Access", "by token");
+        _cleanup_free_ char *membership = clean(v->membership);
+        if (!isempty(membership))
+                out_line(v->role == ROLE_HEAD ? "Members" : "Member", "%s", membership);
         if (*v->published)
                 out_line("mDNS", "%s", v->published);
 }
@@ -102,9 +105,8 @@ static void print_warnings(const Paint *p, const View *v)
 {
         if (streq(v->auth, "off"))
                 printf("\n%sAUTHENTICATION IS OFF%s: whoever reaches the ports of this cluster can "
-                       "run programs on it as user ray.\nPut one token into "
-                       "/etc/raycluster/ray-token "
-                       "(0640 root:ray) of every machine, then: raycluster restart-engine\n",
+                       "run programs on it as user ray.\nThe head has a token unless auth.mode is "
+                       "\"off\"; a worker gets it with: raycluster join\n",
                        p->bad, p->off);
         if (v->restart_due) {
                 _cleanup_free_ char *keys = strv_join(v->restart_due, ", ");

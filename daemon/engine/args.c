@@ -1,23 +1,36 @@
 #include "engine/args.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/str.h"
 
-int engine_auth(const Settings *s, const char *token_file, const char **ret_path)
+const char *engine_run_dir(void)
 {
-        if (!token_file)
-                token_file = ENGINE_TOKEN_FILE;
-        *ret_path = "";
+        const char *dir = getenv("RAYCLUSTER_RUN_DIR");
+        return dir ? dir : ENGINE_RUN_DIR;
+}
+
+int engine_auth(const Settings *s, Role role, const char *token_file, char **ret_path)
+{
+        _cleanup_free_ char *path = NULL;
+
+        *ret_path = NULL;
         if (streq(s->auth_mode, "off"))
                 return 0;
-        if (access(token_file, F_OK) == 0) {
-                *ret_path = token_file;
+        path = token_file ? strdup(token_file) : path_join(engine_run_dir(), ENGINE_TOKEN_NAME);
+        if (!path)
+                return -ENOMEM;
+        if (!token_file && access(path, F_OK) < 0 && free_and_strdup(&path, ENGINE_TOKEN_FILE) < 0)
+                return -ENOMEM;
+        if (access(path, F_OK) == 0) {
+                *ret_path = TAKE_PTR(path);
                 return 1;
         }
-        return streq(s->auth_mode, "token") ? -ENOENT : 0;
+        /* a head makes one when it has none: that it is missing is a failure, and no wish */
+        return role == ROLE_HEAD || streq(s->auth_mode, "token") ? -ENOENT : 0;
 }
 
 /* "auto": everybody may ask a dashboard that asks for a token; without one it stays on this
@@ -32,9 +45,9 @@ static const char *dashboard_bind(const Settings *s, bool token)
 int engine_args_text(const EnginePlan *plan, const char *token_file, char **ret)
 {
         const Settings *s = plan->settings;
-        const char *token;
+        _cleanup_free_ char *token = NULL;
 
-        int r = engine_auth(s, token_file, &token);
+        int r = engine_auth(s, plan->role, token_file, &token);
         if (r < 0)
                 return r;
         Addr head = plan->head ? *plan->head : *plan->address;
@@ -54,7 +67,7 @@ int engine_args_text(const EnginePlan *plan, const char *token_file, char **ret)
                 .dashboard_bind = (char *)dashboard_bind(s, r > 0),
                 .engine = s->engine,
                 .resources = s->resources,
-                .token_path = (char *)token,
+                .token_path = (char *)strempty(token),
                 .log_ray = s->log.ray,
                 .log_level = s->log.level,
         };

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "disco/publish.h"
 #include "head/head-state.h"
+#include "head/members-bus.h"
 #include "role/address.h"
 #include "role/changes.h"
 #include "role/keeper.h"
@@ -27,6 +28,8 @@ struct Head {
         Keeper *keeper;
         Watch *watch; /* of our own GCS, while Ray's unit is up */
         Publisher *publisher;
+        Members *members;
+        MembersBus *members_bus;
         Changes *changes;
         Resolver *resolver;
         ResolveQuery *query; /* cluster.head, when it is a name */
@@ -154,13 +157,41 @@ static bool serves(const Head *h)
 
 static void load_token(Head *h)
 {
-        _cleanup_free_ char *before = TAKE_PTR(h->token);
-        int r = token_load(settings(h), &h->token);
+        _cleanup_free_ char *before = TAKE_PTR(h->token), *why = NULL;
+
+        int r = token_provide(settings(h), daemon_state_dir(), &why);
+        if (r < 0)
+                (void)log_warning_errno(r, "Ray's token cannot be had: %s", strna(why));
+        r = token_load(settings(h), ROLE_HEAD, &h->token);
         if (r < 0)
                 (void)log_warning_errno(r, "Failed to read Ray's token: %m");
         show_auth(daemon_status(h->daemon), r != 0);
         if (!streq_ptr(before, h->token))
                 h->watch = watch_free(h->watch); /* comes back with the token */
+}
+
+/* --- members ------------------------------------------------------------------------------------
+ */
+
+static void on_members(Members *m, void *userdata)
+{
+        Head *h = userdata;
+        (void)status_set(daemon_status(h->daemon), STATUS_MEMBERSHIP, members_text(m));
+}
+
+static void configure_members(Head *h)
+{
+        const Status *s = daemon_status(h->daemon);
+
+        int r = members_configure(h->members,
+                                  &(MembersPolicy){.state_dir = daemon_state_dir(),
+                                                   .node_id = daemon_node_id(h->daemon),
+                                                   .name = s->text[STATUS_NODE_NAME],
+                                                   .cluster = settings(h)->disco.cluster,
+                                                   .ray_token = h->token,
+                                                   .port = settings(h)->ports.control});
+        if (r < 0)
+                (void)log_error_errno(r, "Failed to open the control port: %m");
 }
 
 /* --- the announcement ---------------------------------------------------------------------------
@@ -357,6 +388,7 @@ static void on_changes(void *userdata)
         Head *h = userdata;
 
         load_token(h);
+        configure_members(h);
         if (!is_up(h))
                 resolve_named(h);
         keeper_kick(h->keeper);
@@ -411,6 +443,7 @@ static int new_features(Head *h)
 {
         static const KeeperOps keeper_ops = {.on_change = on_keeper};
         static const PublisherOps publisher_ops = {.on_change = on_published};
+        static const MembersOps members_ops = {.on_change = on_members};
         sd_event *e = daemon_event(h->daemon);
         Bus *bus = daemon_bus(h->daemon);
 
@@ -423,6 +456,10 @@ static int new_features(Head *h)
                 r = resolver_new(e, &h->resolver);
         if (r >= 0)
                 r = publisher_new(bus, &publisher_ops, h, &h->publisher);
+        if (r >= 0)
+                r = members_new(e, &members_ops, h, &h->members);
+        if (r >= 0)
+                r = members_bus_new(bus, h->members, &h->members_bus);
         if (r >= 0)
                 r = keeper_new(e, bus, ROLE_HEAD, daemon_node_id(h->daemon), &keeper_ops, h,
                                &h->keeper);
@@ -454,6 +491,7 @@ int head_start(Head *h)
 {
         daemon_set_state(h->daemon, head_state_to_string(h->state), "starting");
         load_token(h);
+        configure_members(h);
         keeper_configure(h->keeper, settings(h), daemon_status(h->daemon)->text[STATUS_NODE_NAME]);
         resolve_named(h);
         on_published(h->publisher, h);
@@ -473,6 +511,8 @@ Head *head_free(Head *h)
         if (!h)
                 return NULL;
         changes_free(h->changes);
+        members_bus_free(h->members_bus);
+        members_free(h->members);
         watch_free(h->watch);
         resolve_query_cancel(h->query);
         resolver_free(h->resolver);

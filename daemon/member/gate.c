@@ -1,7 +1,7 @@
 /* One visitor:
  *
  *   ARRIVING ──no certificate──> ASKING ──Enrol──> LEAVING
- *      └──one of the roster──> INTRODUCED ──Facts──> MEMBER
+ *      └──one of the roster──> INTRODUCED ──Facts──> MEMBER ──lost──> LEAVING
  *
  * from all: hangs up, is too slow, says what makes no sense ──> away
  */
@@ -66,6 +66,7 @@ static const uint32_t next_states[_VISITOR_STATE_MAX] = {
                 1U << VISITOR_ASKING | 1U << VISITOR_LEAVING | 1U << VISITOR_INTRODUCED,
         [VISITOR_ASKING] = 1U << VISITOR_LEAVING,
         [VISITOR_INTRODUCED] = 1U << VISITOR_MEMBER,
+        [VISITOR_MEMBER] = 1U << VISITOR_LEAVING,
 };
 
 /* Counts, too, and lets more strangers in when there is room. */
@@ -75,6 +76,10 @@ static int visitor_set_state(Visitor *v, VisitorState state)
 
         if (!(next_states[v->state] & 1U << state))
                 return -EPROTO;
+        if (v->state == VISITOR_MEMBER) {
+                g->n_members--;
+                g->n_strangers++;
+        }
         v->state = state;
         if (state == VISITOR_MEMBER) {
                 g->n_members++;
@@ -118,6 +123,8 @@ static void send_away(Visitor *v, GateLoss why)
 
         if (v->state == VISITOR_MEMBER) {
                 GateMember m = as_member(v);
+                /* no member any more, for whoever is told and asks how many there are */
+                (void)visitor_set_state(v, VISITOR_LEAVING);
                 g->ops.on_lost(g, &m, why, g->userdata);
         }
         visitor_free(v);

@@ -262,6 +262,11 @@ MemberLink *member_link_free(MemberLink *l)
         return NULL;
 }
 
+void member_link_set_head(MemberLink *l, const Addr *head)
+{
+        l->head = *head;
+}
+
 bool member_link_is_joined(const MemberLink *l)
 {
         return l->state == LINK_JOINED;

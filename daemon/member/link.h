@@ -32,6 +32,8 @@ int member_link_new(sd_event *event, const MemberLinkPolicy *p, const MemberLink
 MemberLink *member_link_free(MemberLink *l);
 DEFINE_CLEANUP(MemberLink *, member_link_free);
 
+/* Where it is dialled from the next attempt on. */
+void member_link_set_head(MemberLink *l, const Addr *head);
 bool member_link_is_joined(const MemberLink *l);
 /* The clock of the head minus ours, and how wrong that can be; false: not known yet. */
 bool member_link_clock(const MemberLink *l, int64_t *ret_offset_usec, usec_t *ret_error);

@@ -148,6 +148,19 @@ int roster_list(Db *db, MemberRow **ret, size_t *ret_n)
         return 0;
 }
 
+int roster_count(Db *db, size_t *ret)
+{
+        _cleanup_(db_query_freep) DbQuery *q = NULL;
+
+        int r = db_query_new(db, "SELECT count(*) FROM member WHERE revoked = 0", &q);
+        if (r >= 0)
+                r = db_query_step(q);
+        if (r < 0)
+                return r;
+        *ret = (size_t)db_int(q, 0);
+        return 0;
+}
+
 static int change(Db *db, const char *sql, const char *node, usec_t now)
 {
         _cleanup_(db_query_freep) DbQuery *q = NULL;

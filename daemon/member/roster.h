@@ -25,6 +25,8 @@ int roster_find_node(Db *db, const char *node, MemberRow *ret);
 int roster_find_name(Db *db, const char *name, MemberRow *ret);
 /* By name, revoked ones last; *ret is the caller's to free. */
 int roster_list(Db *db, MemberRow **ret, size_t *ret_n);
+/* Of those that are not revoked. */
+int roster_count(Db *db, size_t *ret);
 /* 1; 0 = no such member. A revoked key stays known until it is forgotten. */
 int roster_revoke(Db *db, const char *node);
 int roster_forget(Db *db, const char *node);

@@ -10,3 +10,7 @@
  * *ret is set. *missing: the sentence why not, owned by the caller between calls; NULL = there is
  * one, or nobody looked. */
 bool address_find(const NodeSettings *node, Role role, const Addr *head, char **missing, Addr *ret);
+
+/* All global addresses of this machine that others may use, as the kernel lists them; at most max.
+ */
+size_t address_own(Addr *ret, size_t max);

@@ -131,7 +131,7 @@ static int on_reload(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 TEXT("EngineStatus"),                                                              \
                 SD_BUS_PROPERTY("EngineRepairs", "u", get_count, 0,                                \
                                 SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),                              \
-                TEXT("Auth"),                                                                      \
+                TEXT("Auth"), TEXT("Membership"),                                                  \
                 SD_BUS_PROPERTY("RestartDue", "as", get_restart_due, 0,                            \
                                 SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),                              \
                 SD_BUS_METHOD_WITH_ARGS("GetNodes", SD_BUS_NO_ARGS,                                \

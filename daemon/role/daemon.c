@@ -10,6 +10,7 @@
 #include "role/daemon.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "role/stop.h"
@@ -46,6 +47,12 @@ struct Daemon {
 const char *daemon_name(Role role)
 {
         return roles[role].name;
+}
+
+const char *daemon_state_dir(void)
+{
+        const char *dir = getenv("STATE_DIRECTORY");
+        return dir ? dir : "/var/lib/raycluster";
 }
 
 /* --- configuration -----------------------------------------------------------------------------

@@ -27,6 +27,9 @@ typedef struct DaemonOps {
 /* Name of the daemon's program: "ray-headd". */
 const char *daemon_name(Role role);
 
+/* From StateDirectory= (systemd.exec(5)), else where it is on every machine. */
+const char *daemon_state_dir(void);
+
 /* Reads the configuration of o; mistakes are all told. Returns 0, -EBADMSG (wrong configuration;
  * exit EXIT_CONF), another negative errno. */
 int daemon_load_conf(const Options *o, Conf **ret);

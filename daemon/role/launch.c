@@ -7,7 +7,7 @@
 static int check(const EnginePlan *plan, const char *head_ray, Engine *ret_engine, char **ret_why,
                  MessageId *ret_id)
 {
-        const char *token;
+        _cleanup_free_ char *token = NULL;
 
         int r = engine_select(&plan->settings->engine, NULL, head_ray, ret_engine, ret_why);
         if (r == 0 && !isempty(head_ray)) {
@@ -19,9 +19,12 @@ static int check(const EnginePlan *plan, const char *head_ray, Engine *ret_engin
         }
         if (r <= 0)
                 return r;
-        if (engine_auth(plan->settings, NULL, &token) == -ENOENT) {
-                *ret_why = strdup("auth.mode is \"token\", and there is no " ENGINE_TOKEN_FILE
-                                  ": put Ray's token there, 0640 root:ray, the same on all nodes");
+        if (engine_auth(plan->settings, plan->role, NULL, &token) == -ENOENT) {
+                *ret_why = plan->role == ROLE_HEAD
+                                   ? strdup("Ray's token could not be made or kept; the journal "
+                                            "of this daemon says why")
+                                   : strdup("auth.mode is \"token\", and this machine has none: "
+                                            "raycluster join, with a token of the head, gets it");
                 return *ret_why ? 0 : -ENOMEM;
         }
         return engine_ready(plan->settings, plan->role, ret_why);
@@ -29,11 +32,11 @@ static int check(const EnginePlan *plan, const char *head_ray, Engine *ret_engin
 
 static int order(EngineUnit *unit, const EnginePlan *plan, char **ret_why)
 {
-        int r = engine_args_write(plan, running_dir(), NULL);
+        int r = engine_args_write(plan, engine_run_dir(), NULL);
         if (r < 0) {
                 *ret_why = str_printf("cannot write to %s: %s: is it there, owned by user "
                                       "raycluster? (systemd-tmpfiles --create)",
-                                      running_dir(), strerror(-r));
+                                      engine_run_dir(), strerror(-r));
                 return 0;
         }
         r = engine_unit_start(unit);

@@ -1,18 +1,11 @@
 #include "role/running.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "role/due.h"
-
-const char *running_dir(void)
-{
-        const char *dir = getenv("RAYCLUSTER_RUN_DIR");
-        return dir ? dir : ENGINE_RUN_DIR;
-}
 
 void running_done(Running *r)
 {
@@ -27,7 +20,7 @@ void running_read(Running *r, Role role)
         size_t size = 0;
 
         running_done(r);
-        path = str_printf("%s/engine-%s.args", running_dir(), role_to_string(role));
+        path = str_printf("%s/engine-%s.args", engine_run_dir(), role_to_string(role));
         int q = path ? read_file(path, ENGINE_ARGS_MAX, &text, &size) : -ENOMEM;
         if (q >= 0)
                 q = engine_args_parse(text, size, &r->args, &why);

@@ -9,9 +9,6 @@ typedef struct Running {
         EngineArgs *args; /* the same, parsed */
 } Running;
 
-/* The folder of the arguments: ENGINE_RUN_DIR, or RAYCLUSTER_RUN_DIR of a test. */
-const char *running_dir(void);
-
 void running_done(Running *r);
 /* What was written last for this role; nothing when it is missing or damaged. */
 void running_read(Running *r, Role role);

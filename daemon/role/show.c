@@ -60,6 +60,6 @@ void show_auth(Status *s, bool token)
         if (r > 0 && !token)
                 log_event(LOG_WARNING, MSG_AUTH_OFF, NULL,
                           "authentication of Ray is off: whoever reaches the ports of this machine "
-                          "can run code on it as user ray; put a token into " ENGINE_TOKEN_FILE
-                          " on every node");
+                          "can run code on it as user ray; raycluster join gives a worker its "
+                          "head's token, auth.mode = \"auto\" makes a head have one");
 }

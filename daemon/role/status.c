@@ -16,6 +16,7 @@ static const char *const status_prop_table[_STATUS_PROP_MAX] = {
         [STATUS_ENGINE_STATE] = "EngineState",
         [STATUS_ENGINE_STATUS] = "EngineStatus",
         [STATUS_AUTH] = "Auth",
+        [STATUS_MEMBERSHIP] = "Membership",
         [STATUS_PUBLISHED] = "Published",
         [STATUS_HEAD] = "Head",
         [STATUS_HEAD_SOURCE] = "HeadSource",

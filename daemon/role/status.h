@@ -25,6 +25,7 @@ typedef enum StatusProp {
         STATUS_ENGINE_STATE,
         STATUS_ENGINE_STATUS,
         STATUS_AUTH,
+        STATUS_MEMBERSHIP,  /* one sentence: of the control port */
         STATUS_PUBLISHED,   /* head only */
         STATUS_HEAD,        /* worker only: the head's name as found */
         STATUS_HEAD_SOURCE, /* worker only */

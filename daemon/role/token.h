@@ -1,11 +1,28 @@
-/* Ray's token, as the daemon sends it with its own calls. */
+/* Ray's token: one for the cluster. The head makes it, unless an admin gave one; members get it by
+ * the control port (member/), and Ray reads it in the folder that daemon and engine share. */
 #pragma once
 
+#include "model/role.h"
 #include "model/settings.h"
 
 /* Longest token file read: a token is some hundred bytes. */
 #define TOKEN_FILE_MAX ((size_t)16 << 10)
 
-/* 1 and the token (caller frees); 0: authentication is off; -EACCES: there is a token that we may
- * not read; -ENOENT: one is asked for and there is none. */
-int token_load(const Settings *s, char **ret_token);
+/* As the daemon sends it with its own calls: 1 and the token (caller frees); 0: authentication is
+ * off; -EACCES: there is a token that we may not read; -ENOENT: one is asked for and there is none.
+ */
+int token_load(const Settings *s, Role role, char **ret_token);
+
+/* The head's: what an admin wrote into ENGINE_TOKEN_FILE, else what is kept in the state directory,
+ * else a new one; put where Ray reads it. Does nothing while authentication is off. Negative errno:
+ * there is none now, and *reterr (caller frees) says of which file and why. */
+int token_provide(const Settings *s, const char *state_dir, char **reterr);
+
+/* A member's, as the head gave it: kept, and put where Ray reads it. "": the cluster has none; what
+ * was kept goes. 1: it is another one than before, 0: the same. */
+int token_take(const char *state_dir, const char *token);
+/* After a boot, or a new start of the daemon: put what is kept where Ray reads it. -ENOENT: nothing
+ * is. */
+int token_restore(const char *state_dir);
+/* What is kept (caller frees); -ENOENT: nothing. */
+int token_kept(const char *state_dir, char **ret);

@@ -1,8 +1,10 @@
 #include "sys/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -44,6 +46,27 @@ int tcp_listen(uint16_t port, int backlog, int *ret_fd)
         if (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL)
                 r = listen_on(&v4, backlog, ret_fd);
         return r;
+}
+
+int tcp_listen_inherited(uint16_t port, int *ret_fd)
+{
+        int n = sd_listen_fds(0);
+
+        for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n; fd++) {
+                int flags = fcntl(fd, F_GETFL);
+                if (flags < 0 || sd_is_socket_inet(fd, AF_UNSPEC, SOCK_STREAM, 1, port) <= 0)
+                        continue;
+                if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+                        return -errno;
+                /* the environment still names it: a copy, so that it can be closed and asked for
+                 * again */
+                int copy = fcntl(fd, F_DUPFD_CLOEXEC, SD_LISTEN_FDS_START + n);
+                if (copy < 0)
+                        return -errno;
+                *ret_fd = copy;
+                return 0;
+        }
+        return n < 0 ? n : -ENOENT;
 }
 
 struct Acceptor {

@@ -8,6 +8,9 @@
 /* A socket on all addresses of this machine, IPv6 and IPv4, or IPv4 alone where there is no IPv6.
  * Negative errno: -EADDRINUSE, -EACCES (a port below 1024). */
 int tcp_listen(uint16_t port, int backlog, int *ret_fd);
+/* The socket of that port that systemd listens on for this process (sd_listen_fds(3)): a copy,
+ * the caller's. -ENOENT: there is none. */
+int tcp_listen_inherited(uint16_t port, int *ret_fd);
 
 typedef struct Acceptor Acceptor;
 

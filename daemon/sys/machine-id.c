@@ -15,3 +15,13 @@ int machine_id_for_app(char ret[MACHINE_ID_STR_MAX])
         sd_id128_to_string(id, ret);
         return 0;
 }
+
+int machine_boot_id(char ret[MACHINE_ID_STR_MAX])
+{
+        sd_id128_t id;
+        int r = sd_id128_get_boot(&id);
+        if (r < 0)
+                return r;
+        sd_id128_to_string(id, ret);
+        return 0;
+}

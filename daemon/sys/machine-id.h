@@ -9,3 +9,6 @@
 /* 32 hex digits, the same over reboots and for every role; two machines never share it unless one
  * is a copy with the same /etc/machine-id. -ENOENT, -ENOMEDIUM or -ENOPKG without a machine id. */
 int machine_id_for_app(char ret[MACHINE_ID_STR_MAX]);
+
+/* 32 hex digits, others after each boot. */
+int machine_boot_id(char ret[MACHINE_ID_STR_MAX]);

@@ -11,6 +11,7 @@
 #include "role/keeper.h"
 #include "role/show.h"
 #include "role/token.h"
+#include "worker/membership-bus.h"
 #include "worker/picture.h"
 #include "worker/presence.h"
 #include "worker/scout.h"
@@ -21,7 +22,6 @@
 #define NODES_FRESH (2 * USEC_PER_SEC)
 /* Ray's head is lost for this long: look whether it serves elsewhere. */
 #define LOST_SEEK (3 * USEC_PER_SEC)
-#define STATE_DIR "/var/lib/raycluster"
 
 struct Worker {
         Daemon *daemon;
@@ -29,6 +29,8 @@ struct Worker {
         Scout *scout;
         Presence *presence;
         Teller *teller;
+        Membership *membership;
+        MembershipBus *membership_bus;
         Changes *changes;
         WorkerState state;
         Addr address;     /* own, as Ray is or will be told; not set: not known */
@@ -134,7 +136,7 @@ static void find_address(Worker *w)
 static void load_token(Worker *w)
 {
         free(TAKE_PTR(w->token));
-        int r = token_load(settings(w), &w->token);
+        int r = token_load(settings(w), ROLE_WORKER, &w->token);
         if (r < 0)
                 (void)log_warning_errno(r, "Failed to read Ray's token: %m");
         show_auth(daemon_status(w->daemon), r != 0);
@@ -151,6 +153,38 @@ static void configure(Worker *w)
                 (void)log_error_errno(r, "Failed to begin discovery: %m");
         keeper_configure(w->keeper, settings(w), daemon_status(w->daemon)->text[STATUS_NODE_NAME]);
         schedule(w);
+}
+
+/* --- membership ---------------------------------------------------------------------------------
+ */
+
+static void on_membership(Membership *m, void *userdata)
+{
+        schedule(userdata);
+}
+
+static void on_member_token(Membership *m, void *userdata)
+{
+        configure(userdata);
+}
+
+/* What was found may be a head's; what Ray runs for is one. */
+static void tell_heads(Worker *w)
+{
+        const EngineArgs *args = keeper_running(w->keeper);
+        const Candidate *c = scout_candidate(w->scout);
+        Addr heads[MEMBERSHIP_HEADS_MAX];
+        size_t n = 0;
+
+        for (size_t i = 0; c && i < c->n_addrs && n < ELEMENTSOF(heads); i++) {
+                heads[n] = c->addrs[i];
+                heads[n++].port = c->control_port ? c->control_port : settings(w)->ports.control;
+        }
+        if (n == 0 && is_up(w) && args) {
+                heads[n] = args->head_address;
+                heads[n++].port = settings(w)->ports.control;
+        }
+        membership_set_heads(w->membership, heads, n);
 }
 
 /* --- state --------------------------------------------------------------------------------------
@@ -208,6 +242,7 @@ static void show(Worker *w, bool head_due)
         else
                 show_gcs(s, scout_addr(w->scout), scout_facts(w->scout));
         scout_show(w->scout, s);
+        (void)status_set(s, STATUS_MEMBERSHIP, membership_text(w->membership));
 }
 
 static void carry_out(Worker *w, const WorkerPlan *plan)
@@ -249,6 +284,7 @@ static int on_work(sd_event_source *source, void *userdata)
         find_address(w);
         watch_gcs(w);
         seek(w);
+        tell_heads(w);
         _cleanup_(picture_done) Picture now = picture_take(&(PictureSources){
                 .keeper = w->keeper,
                 .scout = w->scout,
@@ -353,12 +389,17 @@ static int new_features(Worker *w)
         static const KeeperOps keeper_ops = {.on_change = on_keeper};
         static const ScoutOps scout_ops = {.on_change = on_scout};
         static const PresenceOps presence_ops = {.on_round = on_round};
+        static const MembershipOps membership_ops = {.on_change = on_membership,
+                                                     .on_token = on_member_token};
+        const MembershipPolicy policy = {
+                .state_dir = daemon_state_dir(),
+                .node_id = daemon_node_id(w->daemon),
+                .name = daemon_status(w->daemon)->text[STATUS_NODE_NAME],
+        };
         sd_event *e = daemon_event(w->daemon);
         Bus *bus = daemon_bus(w->daemon);
 
-        /* from StateDirectory= (systemd.exec(5)) */
-        const char *dir = getenv("STATE_DIRECTORY");
-        _cleanup_free_ char *last_known = path_join(dir ? dir : STATE_DIR, "last-known-head");
+        _cleanup_free_ char *last_known = path_join(daemon_state_dir(), "last-known-head");
         if (!last_known)
                 return -ENOMEM;
         int r = sd_event_add_defer(e, &w->work, on_work, w);
@@ -370,6 +411,10 @@ static int new_features(Worker *w)
         if (r >= 0)
                 r = presence_new(e, w->keeper, daemon_node_id(w->daemon), &presence_ops, w,
                                  &w->presence);
+        if (r >= 0)
+                r = membership_new(e, &policy, &membership_ops, w, &w->membership);
+        if (r >= 0)
+                r = membership_bus_new(bus, w->membership, &w->membership_bus);
         if (r >= 0)
                 r = teller_new(e, daemon_status(w->daemon), w->scout, &w->teller);
         return r;
@@ -416,6 +461,8 @@ Worker *worker_free(Worker *w)
         if (!w)
                 return NULL;
         changes_free(w->changes);
+        membership_bus_free(w->membership_bus);
+        membership_free(w->membership);
         teller_free(w->teller);
         presence_free(w->presence);
         scout_free(w->scout);

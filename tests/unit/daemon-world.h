@@ -107,7 +107,7 @@ static void start_daemon(World *w)
         w->daemon = run(w, argv, log);
 }
 
-static void start_gcs(World *w, const char *cluster)
+_unused_ static void start_gcs(World *w, const char *cluster)
 {
         char port[16], id[MACHINE_ID_STR_MAX];
 
@@ -181,7 +181,7 @@ static void wait_for(World *w, const char *property, const char *want)
         }
 }
 
-static uint32_t starts(World *w)
+_unused_ static uint32_t starts(World *w)
 {
         sd_bus_message *m = NULL;
         uint32_t n = 0;
@@ -213,7 +213,7 @@ static char *engine_state(World *w)
         return value;
 }
 
-static void check_engine(World *w, const char *want)
+_unused_ static void check_engine(World *w, const char *want)
 {
         _cleanup_free_ char *value = engine_state(w);
         assert_string_equal(value, want);

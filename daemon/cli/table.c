@@ -1,0 +1,66 @@
+#include "cli/table.h"
+
+#include <errno.h>
+#include <libsmartcols/libsmartcols.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+
+/* Longer than this is not read by anyone. */
+#define CELL_MAX 200
+
+struct Table {
+        struct libscols_table *table;
+        size_t n;
+};
+
+Table *table_new(const char *const *titles)
+{
+        Table *t = new0(Table, 1);
+        if (!t)
+                return NULL;
+        t->table = scols_new_table();
+        if (!t->table)
+                return table_free(t);
+        if (!isatty(STDOUT_FILENO))
+                scols_table_set_termforce(t->table, SCOLS_TERMFORCE_NEVER);
+        for (; titles[t->n]; t->n++)
+                if (!scols_table_new_column(t->table, titles[t->n], 0, 0))
+                        return table_free(t);
+        return t;
+}
+
+Table *table_free(Table *t)
+{
+        if (!t)
+                return NULL;
+        if (t->table)
+                scols_unref_table(t->table);
+        free(t);
+        return NULL;
+}
+
+int table_add(Table *t, const char *const *cells)
+{
+        struct libscols_line *line = scols_table_new_line(t->table, NULL);
+
+        if (!line)
+                return -ENOMEM;
+        for (size_t i = 0; i < t->n; i++) {
+                char *text = isempty(cells[i]) ? strdup("-") : strndup(cells[i], CELL_MAX);
+                if (!text)
+                        return -ENOMEM;
+                int r = scols_line_refer_data(line, i, text);
+                if (r < 0) {
+                        free(text);
+                        return r;
+                }
+        }
+        return 0;
+}
+
+int table_print(Table *t)
+{
+        return scols_print_table(t->table);
+}

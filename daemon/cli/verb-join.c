@@ -1,0 +1,144 @@
+/* A machine becomes a member of a cluster, or leaves it. */
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "base/strv.h"
+#include "cli/client.h"
+#include "conf/conf.h"
+
+/* All addresses of a head, each with the daemon's own time to answer (JOIN_TIMEOUT). */
+#define JOIN_PATIENCE (90 * USEC_PER_SEC)
+/* A line of a token is shorter by far. */
+#define LINE_MAX_BYTES 1024
+
+static int control_port(uint16_t *ret)
+{
+        _cleanup_conf_errors_ ConfErrors errors = {0};
+        _cleanup_(conf_freep) Conf *c = NULL;
+
+        int r = conf_load(NULL, NULL, &c, &errors);
+        if (r < 0)
+                return cli_fail(EXIT_CONF,
+                                "the configuration is wrong; raycluster check says where");
+        *ret = c->settings->ports.control;
+        return EXIT_OK;
+}
+
+/* A name, an address, or one of them with a port. The daemon may not wait for a name server. */
+static int resolve(const char *head, char ***ret)
+{
+        const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+        struct addrinfo *list = NULL;
+        char text[ADDR_PORT_MAX];
+        uint16_t port = 0;
+        Addr a;
+
+        if (addr_parse_port(head, &a) >= 0 && a.port != 0)
+                return strv_extend(ret, addr_format_port(text, &a)) < 0 ? EXIT_INTERNAL : EXIT_OK;
+        int r = control_port(&port);
+        if (r != EXIT_OK)
+                return r;
+        r = getaddrinfo(head, NULL, &hints, &list);
+        if (r != 0)
+                return cli_fail(EXIT_INTERNAL, "%s: %s", head, gai_strerror(r));
+        for (const struct addrinfo *i = list; i; i = i->ai_next) {
+                if (addr_from_sockaddr(i->ai_addr, i->ai_addrlen, &a) < 0)
+                        continue;
+                a.port = port;
+                if (strv_extend(ret, addr_format_port(text, &a)) < 0)
+                        break;
+        }
+        freeaddrinfo(list);
+        return EXIT_OK;
+}
+
+/* From standard input, so that it stays out of the shell's history and the process list. */
+static int read_line(char buf[LINE_MAX_BYTES])
+{
+        if (!fgets(buf, LINE_MAX_BYTES, stdin))
+                return cli_fail(EXIT_USAGE, "no token on standard input");
+        return EXIT_OK;
+}
+
+static int call_join(const Cli *cli, const char *token, char *const *heads)
+{
+        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_message_ sd_bus_message *m = NULL;
+        _cleanup_bus_ sd_bus *bus = NULL;
+
+        int r = client_open(cli, &bus);
+        if (r < 0)
+                return EXIT_INTERNAL;
+        r = sd_bus_message_new_method_call(bus, &m, CLIENT_NAME(ROLE_WORKER),
+                                           CLIENT_PATH(ROLE_WORKER), CLIENT_MEMBERSHIP, "Join");
+        if (r >= 0)
+                r = sd_bus_message_sensitive(m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", token);
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, (char **)heads);
+        if (r < 0)
+                return cli_fail(EXIT_INTERNAL, "cannot ask the daemon: %s", strerror(-r));
+        r = sd_bus_call(bus, m, JOIN_PATIENCE, &error, NULL);
+        return r < 0 ? client_explain(cli, ROLE_WORKER, &error, r) : EXIT_OK;
+}
+
+static int run_join(const Cli *cli, const CliArgs *args)
+{
+        const char *head = cli_get(&verb_join, args, "head");
+        _cleanup_strv_free_ char **heads = NULL;
+        char line[LINE_MAX_BYTES] = "";
+        const char *token = args->rest[0];
+
+        int r = head ? resolve(head, &heads) : EXIT_OK;
+        if (r == EXIT_OK && streq(token, "-")) {
+                r = read_line(line);
+                token = line;
+        }
+        if (r == EXIT_OK)
+                r = call_join(cli, token, heads);
+        explicit_bzero(line, sizeof(line));
+        if (r == EXIT_OK)
+                printf("This machine is a member. Ray starts by itself: raycluster wait waits for "
+                       "it.\n");
+        return r;
+}
+
+const Verb verb_join = {
+        .name = "join",
+        .usage = "TOKEN | -",
+        .summary = "On a worker: become a member of a cluster (root, raycluster-admin)",
+        .help = "The token is from the head: raycluster token create. With - it is read from "
+                "standard input,\n"
+                "which keeps it out of the shell's history. It is needed once.",
+        .options = {{"head", 0, "HOST",
+                     "The head, when discovery does not find it; also HOST:PORT"}},
+        .n_min = 1,
+        .n_max = 1,
+        .run = run_join,
+};
+
+static int run_leave(const Cli *cli, const CliArgs *args)
+{
+        _cleanup_bus_ sd_bus *bus = NULL;
+
+        if (client_open(cli, &bus) < 0)
+                return EXIT_INTERNAL;
+        int r = client_call(cli, bus, ROLE_WORKER, CLIENT_MEMBERSHIP, "Leave", NULL, NULL);
+        if (r == EXIT_OK)
+                printf("This machine is no member any more.\n");
+        return r;
+}
+
+const Verb verb_leave = {
+        .name = "leave",
+        .usage = "",
+        .summary = "On a worker: be no member any more (root, raycluster-admin)",
+        .help = "Key, certificate and Ray's token are removed, and Ray is drained and stopped.",
+        .remote = true,
+        .run = run_leave,
+};

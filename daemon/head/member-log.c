@@ -1,0 +1,103 @@
+#include "head/member-log.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/strv.h"
+
+#define REFUSALS_EVERY USEC_PER_MIN
+#define REFUSALS_BURST 20
+
+/* RAYCLUSTER_NODE= and RAYCLUSTER_ADDRESS= on every line, so that journalctl can follow a machine.
+ */
+static char **fields_of(const char *name, const Addr *from)
+{
+        char **l = NULL, text[ADDR_MAX];
+
+        (void)strv_extendf(&l, "RAYCLUSTER_NODE=%s", strempty(name));
+        if (from)
+                (void)strv_extendf(&l, "RAYCLUSTER_ADDRESS=%s", addr_format(text, from));
+        return l;
+}
+
+void member_log_enrolled(const MemberRow *m, const Addr *from)
+{
+        _cleanup_strv_free_ char **fields = fields_of(m->name, from);
+        char at[ADDR_MAX];
+
+        log_event(LOG_NOTICE, MSG_MEMBER_ENROLLED, fields,
+                  "%s at %s became a member, with token %s", m->name, addr_format(at, from),
+                  m->token);
+}
+
+void member_log_refused(MemberLog *l, const MemberRefused *r, const char *name, const Addr *from,
+                        int error, usec_t locked)
+{
+        _cleanup_strv_free_ char **fields = fields_of(name, from);
+        char at[ADDR_MAX], wait[DURATION_MAX];
+
+        l->refusals.interval = REFUSALS_EVERY;
+        l->refusals.burst = REFUSALS_BURST;
+        if (!ratelimit_below(&l->refusals, now_mono()))
+                return;
+        if (l->refusals.suppressed > 0)
+                log_event(LOG_WARNING, MSG_MEMBER_REFUSED, NULL,
+                          "%u more machines were refused, each with its reason, which were not "
+                          "written down",
+                          l->refusals.suppressed);
+        l->refusals.suppressed = 0;
+        (void)strv_extendf(&fields, "RAYCLUSTER_REFUSAL=%s", member_refusal_to_string(r->reason));
+        log_event(LOG_WARNING, MSG_MEMBER_REFUSED, fields, "%s at %s was refused: %s%s%s%s%s",
+                  isempty(name) ? "a machine" : name, addr_format(at, from), r->text,
+                  error < 0 ? ": " : "", error < 0 ? strerror(-error) : "",
+                  locked > 0 ? "; it may try again after " : "",
+                  locked > 0 ? format_duration(wait, locked) : "");
+}
+
+void member_log_here(const GateMember *m)
+{
+        _cleanup_strv_free_ char **fields = fields_of(m->name, &m->from);
+        char at[ADDR_MAX];
+
+        log_event(LOG_INFO, MSG_MEMBER_HERE, fields, "%s is here, at %s", m->name,
+                  addr_format(at, &m->from));
+}
+
+void member_log_lost(const GateMember *m, GateLoss why)
+{
+        static const char *const words[_GATE_LOSS_MAX] = {
+                [GATE_LOSS_CLOSED] = "its connection ended",
+                [GATE_LOSS_SILENT] = "it is not heard any more",
+                [GATE_LOSS_REVOKED] = "it was revoked",
+        };
+        _cleanup_strv_free_ char **fields = fields_of(m->name, &m->from);
+        char at[ADDR_MAX];
+
+        if (why == GATE_LOSS_REPLACED) /* it is here, by another connection */
+                return;
+        log_event(why == GATE_LOSS_SILENT ? LOG_WARNING : LOG_NOTICE, MSG_MEMBER_LOST, fields,
+                  "%s at %s is gone: %s", m->name, addr_format(at, &m->from), words[why]);
+}
+
+void member_log_copied(const GateMember *here, const GateMember *there)
+{
+        _cleanup_strv_free_ char **fields = fields_of(here->name, &there->from);
+        char a[ADDR_MAX], b[ADDR_MAX];
+
+        log_event(LOG_ERR, MSG_MEMBER_COPIED, fields,
+                  "two machines have the key of %s, at %s and at %s: one is a copy of the other's "
+                  "disk, or a thief; raycluster node revoke %s ends both, then join each with a "
+                  "token after removing /var/lib/raycluster/identity.pem",
+                  here->name, addr_format(a, &here->from), addr_format(b, &there->from),
+                  here->name);
+}
+
+void member_log_revoked(const MemberRow *m)
+{
+        _cleanup_strv_free_ char **fields = fields_of(m->name, NULL);
+
+        log_event(LOG_NOTICE, MSG_MEMBER_REVOKED, fields,
+                  "%s was revoked: it is no member any more; what it knows, Ray's token among it, "
+                  "it still knows",
+                  m->name);
+}

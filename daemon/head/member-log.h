@@ -1,0 +1,19 @@
+/* What the head's journal says of its members, a line and a MESSAGE_ID each. */
+#pragma once
+
+#include "base/ratelimit.h"
+#include "member/gate.h"
+
+/* Strangers can make refusals: so many lines an interval, and then how many were held back. */
+typedef struct MemberLog {
+        RateLimit refusals;
+} MemberLog;
+
+void member_log_enrolled(const MemberRow *m, const Addr *from);
+/* As GateOps. */
+void member_log_refused(MemberLog *l, const MemberRefused *r, const char *name, const Addr *from,
+                        int error, usec_t locked);
+void member_log_here(const GateMember *m);
+void member_log_lost(const GateMember *m, GateLoss why);
+void member_log_copied(const GateMember *here, const GateMember *there);
+void member_log_revoked(const MemberRow *m);

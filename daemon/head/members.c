@@ -1,0 +1,416 @@
+/*     closed ── members_configure() ──> open ── another policy ──> open
+ *       ^  └── a pause ── again ──────────^
+ *       └── the authority, the store or the port cannot be had
+ */
+#include "head/members.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/backoff.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/strv.h"
+#include "head/member-log.h"
+#include "role/address.h"
+#include "sys/listen.h"
+
+/* Connections that wait in the kernel: a room that comes back all at once (the kernel's own bound,
+ * net.core.somaxconn, is 4096). */
+#define BACKLOG 4096
+
+struct Members {
+        sd_event *event; /* weak */
+        MembersOps ops;
+        void *userdata;
+        char *state_dir, *node_id, *name, *cluster, *ray_token;
+        uint16_t port;
+        Authority *authority;
+        Db *db;
+        Gate *gate;
+        MemberLog log;
+        sd_event_source *again;
+        Backoff backoff;
+        char *text;
+        size_t n_roster;
+};
+
+static void say(Members *m, char *text)
+{
+        if (!text || streq_ptr(text, m->text)) {
+                free(text);
+                return;
+        }
+        free(m->text);
+        m->text = text;
+        m->ops.on_change(m, m->userdata);
+}
+
+static void count(Members *m)
+{
+        int r = m->gate ? roster_count(m->db, &m->n_roster) : 0;
+        if (r < 0)
+                log_debug_errno(r, "Counting the members: %m");
+}
+
+static void show(Members *m)
+{
+        size_t here = m->gate ? gate_count(m->gate) : 0;
+
+        if (!m->gate)
+                return;
+        if (m->n_roster == 0)
+                say(m, strdup("no members yet: raycluster token create makes a token for them"));
+        else
+                say(m, str_printf("%zu of %zu member%s %s here", here, m->n_roster,
+                                  m->n_roster == 1 ? "" : "s", here == 1 ? "is" : "are"));
+}
+
+/* --- what the gate says -------------------------------------------------------------------------
+ */
+
+static void on_enrolled(Gate *g, const MemberRow *row, const Addr *from, void *userdata)
+{
+        Members *m = userdata;
+
+        member_log_enrolled(row, from);
+        count(m);
+        show(m);
+}
+
+static void on_refused(Gate *g, const MemberRefused *r, const char *name, const Addr *from,
+                       int error, usec_t locked, void *userdata)
+{
+        Members *m = userdata;
+        member_log_refused(&m->log, r, name, from, error, locked);
+}
+
+static void on_member(Gate *g, const GateMember *who, void *userdata)
+{
+        Members *m = userdata;
+
+        member_log_here(who);
+        show(m);
+}
+
+static void on_lost(Gate *g, const GateMember *who, GateLoss why, void *userdata)
+{
+        Members *m = userdata;
+
+        member_log_lost(who, why);
+        show(m);
+}
+
+static void on_copied(Gate *g, const GateMember *here, const GateMember *there, void *userdata)
+{
+        member_log_copied(here, there);
+}
+
+/* --- opening ------------------------------------------------------------------------------------
+ */
+
+/* Tests make certificates that end in minutes. */
+static usec_t life_of_tests(void)
+{
+        const char *text = getenv("RAYCLUSTER_CERT_LIFE");
+        usec_t life = 0;
+
+        return text && parse_duration(text, &life) >= 0 ? life : 0;
+}
+
+static int open_authority(Members *m, char **reterr)
+{
+        Addr addrs[PKI_ADDRS_MAX];
+        AuthorityPolicy p = {.dir = m->state_dir,
+                             .node = m->node_id,
+                             .name = m->name,
+                             .addrs = addrs,
+                             .n_addrs = address_own(addrs, ELEMENTSOF(addrs)),
+                             .life = life_of_tests()};
+
+        return authority_open(&p, now_real(), &m->authority, reterr);
+}
+
+static int open_store(Members *m, char **reterr)
+{
+        _cleanup_free_ char *path = path_join(m->state_dir, "members.db");
+
+        int r = path ? store_open(path, &m->db) : -ENOMEM;
+        if (r == -EBADMSG)
+                *reterr = str_printf("%s is damaged: restore it from a backup (raycluster "
+                                     "restore)",
+                                     path);
+        else if (r == -EUCLEAN)
+                *reterr = str_printf("%s was made by a later raycluster: install that one", path);
+        else if (r < 0)
+                *reterr = str_printf("%s: %s", strna(path), strerror(-r));
+        return r;
+}
+
+static int open_port(Members *m, int *ret_fd, char **reterr)
+{
+        int r = tcp_listen_inherited(m->port, ret_fd);
+
+        if (r < 0)
+                r = tcp_listen(m->port, BACKLOG, ret_fd);
+        if (r < 0)
+                *reterr = str_printf("port %u cannot be opened: %s%s", m->port, strerror(-r),
+                                     r == -EADDRINUSE
+                                             ? "; end what listens there (ss -ltnp), or choose "
+                                               "another ports.control"
+                                             : "");
+        return r;
+}
+
+static void close_all(Members *m)
+{
+        m->gate = gate_free(m->gate);
+        m->db = db_free(m->db);
+        m->authority = authority_free(m->authority);
+}
+
+static int open_all(Members *m, char **reterr)
+{
+        static const GateOps ops = {.on_enrolled = on_enrolled,
+                                    .on_refused = on_refused,
+                                    .on_member = on_member,
+                                    .on_lost = on_lost,
+                                    .on_copied = on_copied};
+        _cleanup_close_ int fd = -EBADF;
+
+        int r = open_authority(m, reterr);
+        if (r >= 0)
+                r = open_store(m, reterr);
+        if (r >= 0)
+                r = open_port(m, &fd, reterr);
+        if (r < 0)
+                return r;
+        GatePolicy p = {.authority = m->authority,
+                        .db = m->db,
+                        .cluster = m->cluster,
+                        .ray_token = m->ray_token};
+        r = gate_new(m->event, fd, &p, &ops, m, &m->gate);
+        if (r >= 0)
+                (void)TAKE_FD(fd);
+        return r;
+}
+
+static void try_open(Members *m)
+{
+        _cleanup_free_ char *why = NULL;
+
+        int r = open_all(m, &why);
+        if (r >= 0) {
+                backoff_reset(&m->backoff);
+                count(m);
+                show(m);
+                return;
+        }
+        close_all(m);
+        char *text = str_printf("the control port is closed: %s", why ? why : strerror(-r));
+        if (text && !streq_ptr(text, m->text))
+                log_event(LOG_WARNING, MSG_CONTROL_CLOSED, NULL, "%s", text);
+        say(m, text);
+        (void)sd_event_source_set_time_relative(m->again, backoff_next(&m->backoff));
+        (void)sd_event_source_set_enabled(m->again, SD_EVENT_ONESHOT);
+}
+
+static int on_again(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        try_open(userdata);
+        return 0;
+}
+
+int members_configure(Members *m, const MembersPolicy *p)
+{
+        bool same = m->port == p->port && streq_ptr(m->ray_token, p->ray_token) &&
+                    streq_ptr(m->cluster, p->cluster) && streq_ptr(m->name, p->name);
+
+        if (same && m->gate)
+                return 0;
+        const char *values[] = {p->state_dir, p->node_id, p->name, p->cluster, p->ray_token};
+        char **places[] = {&m->state_dir, &m->node_id, &m->name, &m->cluster, &m->ray_token};
+        for (size_t i = 0; i < ELEMENTSOF(values); i++)
+                if (free_and_strdup(places[i], values[i]) < 0)
+                        return -ENOMEM;
+        m->port = p->port;
+        backoff_reset(&m->backoff);
+        close_all(m);
+        try_open(m);
+        return 0;
+}
+
+/* --- for an admin -------------------------------------------------------------------------------
+ */
+
+static int need_open(const Members *m, char **reterr)
+{
+        if (m->gate)
+                return 0;
+        *reterr = strdup(strempty(m->text));
+        return *reterr ? -ENOTCONN : -ENOMEM;
+}
+
+static int of_store(int r, char **reterr)
+{
+        if (r < 0 && r != -ENOMEM && !*reterr)
+                *reterr = str_printf("members.db in the state directory: %s", strerror(-r));
+        return r;
+}
+
+int members_mint(Members *m, const TokenTerms *terms, char ret_id[static STORE_ID_MAX],
+                 char **ret_text, char **reterr)
+{
+        uint8_t pin[1][STORE_PIN_SIZE];
+
+        int r = need_open(m, reterr);
+        if (r < 0)
+                return r;
+        pki_cert_pin(authority_cert(m->authority), pin[0]);
+        r = token_mint(m->db, pin, 1, terms, now_real(), ret_id, ret_text);
+        if (r == -EXFULL)
+                *reterr = str_printf("%d tokens are good already: revoke some (raycluster token "
+                                     "list)",
+                                     STORE_TOKENS_MAX);
+        else if (r == -EINVAL)
+                *reterr = str_printf("a token is good for 1 to %d uses and at most 30 days",
+                                     MINT_USES_MAX);
+        return of_store(r, reterr);
+}
+
+int members_tokens(Members *m, TokenRow **ret, size_t *ret_n, char **reterr)
+{
+        int r = need_open(m, reterr);
+        return r < 0 ? r : of_store(tokens_list(m->db, ret, ret_n), reterr);
+}
+
+int members_revoke_token(Members *m, const char *id, char **reterr)
+{
+        int r = need_open(m, reterr);
+        if (r >= 0)
+                r = of_store(tokens_revoke(m->db, id), reterr);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        *reterr =
+                str_printf("no token %s that could be revoked; raycluster token list has them", id);
+        return -ENOENT;
+}
+
+int members_list(Members *m, MemberRow **ret, size_t *ret_n, char **reterr)
+{
+        int r = need_open(m, reterr);
+        return r < 0 ? r : of_store(roster_list(m->db, ret, ret_n), reterr);
+}
+
+bool members_find(const Members *m, const char *node, GateMember *ret)
+{
+        return m->gate && gate_find(m->gate, node, ret);
+}
+
+/* By name, else by node id: revoked ones have no name of their own any more. */
+static int find(Members *m, const char *who, MemberRow *ret, char **reterr)
+{
+        int r = need_open(m, reterr);
+        if (r >= 0)
+                r = of_store(roster_find_name(m->db, who, ret), reterr);
+        if (r == 0)
+                r = of_store(roster_find_node(m->db, who, ret), reterr);
+        if (r != 0)
+                return r;
+        *reterr = str_printf("no member is called %s; raycluster node list has them", who);
+        return -ENOENT;
+}
+
+int members_revoke(Members *m, const char *who, char **reterr)
+{
+        MemberRow row;
+
+        int r = find(m, who, &row, reterr);
+        if (r >= 0)
+                r = of_store(roster_revoke(m->db, row.node), reterr);
+        if (r < 0)
+                return r;
+        member_log_revoked(&row);
+        (void)gate_revoke(m->gate, row.node);
+        count(m);
+        show(m);
+        return 0;
+}
+
+int members_forget(Members *m, const char *who, char **reterr)
+{
+        GateMember here;
+        MemberRow row;
+
+        int r = find(m, who, &row, reterr);
+        if (r < 0)
+                return r;
+        if (!row.revoked && gate_find(m->gate, row.node, &here)) {
+                *reterr =
+                        str_printf("%s is here: raycluster leave there, or raycluster node revoke "
+                                   "%s first",
+                                   row.name, row.name);
+                return -EBUSY;
+        }
+        r = of_store(roster_forget(m->db, row.node), reterr);
+        if (r < 0)
+                return r;
+        count(m);
+        show(m);
+        return 0;
+}
+
+/* --- the object ---------------------------------------------------------------------------------
+ */
+
+int members_new(sd_event *event, const MembersOps *ops, void *userdata, Members **ret)
+{
+        _cleanup_(members_freep) Members *m = new0(Members, 1);
+        if (!m)
+                return -ENOMEM;
+        *m = (Members){.event = event,
+                       .ops = *ops,
+                       .userdata = userdata,
+                       .backoff = {.base = USEC_PER_SEC, .max = 30 * USEC_PER_SEC}};
+        int r = sd_event_add_time(event, &m->again, CLOCK_MONOTONIC, USEC_INFINITY, 0, on_again, m);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(m->again, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+Members *members_free(Members *m)
+{
+        if (!m)
+                return NULL;
+        close_all(m);
+        sd_event_source_disable_unref(m->again);
+        if (m->ray_token)
+                mac_forget(m->ray_token, strlen(m->ray_token));
+        free(m->ray_token);
+        free(m->state_dir);
+        free(m->node_id);
+        free(m->name);
+        free(m->cluster);
+        free(m->text);
+        free(m);
+        return NULL;
+}
+
+const char *members_text(const Members *m)
+{
+        return strempty(m->text);
+}
+
+const char *members_ray_token(const Members *m)
+{
+        return m->ray_token;
+}
+
+bool members_is_open(const Members *m)
+{
+        return m->gate;
+}

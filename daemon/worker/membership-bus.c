@@ -1,0 +1,157 @@
+#include "worker/membership-bus.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "sys/mac.h"
+
+#define OBJECT           "/org/raycluster1/Worker"
+#define INTERFACE        "org.raycluster1.Membership"
+#define ERROR_MEMBERSHIP "org.raycluster1.Error.Membership"
+
+struct MembershipBus {
+        BusUser *user;
+        Membership *membership; /* weak */
+        sd_bus_slot *vtable;
+        sd_bus_message *waiting; /* the call of Join */
+};
+
+static void on_joined(int error, const char *text, void *userdata)
+{
+        MembershipBus *b = userdata;
+        sd_bus_message *call = TAKE_PTR(b->waiting);
+
+        if (!call)
+                return;
+        int r = error < 0 ? sd_bus_reply_method_errorf(call, ERROR_MEMBERSHIP, "%s", text)
+                          : sd_bus_reply_method_return(call, "");
+        if (r < 0)
+                log_debug_errno(r, "Answering Join: %m");
+        sd_bus_message_unref(call);
+}
+
+/* 0: the caller was told. */
+static int read_heads(sd_bus_message *m, Addr *ret, size_t *ret_n, sd_bus_error *error)
+{
+        const char *text;
+
+        int r = sd_bus_message_enter_container(m, 'a', "s");
+        while (r >= 0 && (r = sd_bus_message_read(m, "s", &text)) > 0) {
+                if (*ret_n >= MEMBERSHIP_HEADS_MAX)
+                        continue;
+                if (addr_parse_port(text, &ret[*ret_n]) < 0 || ret[*ret_n].port == 0)
+                        return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
+                                                 "%s is no address with a port", text);
+                (*ret_n)++;
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        return r < 0 ? r : 1;
+}
+
+static int on_join(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        MembershipBus *b = userdata;
+        Addr heads[MEMBERSHIP_HEADS_MAX];
+        const char *token;
+        size_t n = 0;
+
+        if (b->waiting)
+                return sd_bus_error_set(error, ERROR_MEMBERSHIP,
+                                        "this machine is being joined already");
+        int r = sd_bus_message_sensitive(m);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "s", &token);
+        if (r >= 0)
+                r = read_heads(m, heads, &n, error);
+        if (r <= 0)
+                return r;
+        b->waiting = sd_bus_message_ref(m);
+        membership_join(b->membership, token, heads, n, on_joined, b);
+        return 1;
+}
+
+static int on_leave(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        MembershipBus *b = userdata;
+
+        if (!membership_is_member(b->membership))
+                return sd_bus_error_set(error, ERROR_MEMBERSHIP,
+                                        "this machine is no member of a cluster");
+        int r = membership_leave(b->membership);
+        if (r < 0)
+                return sd_bus_error_setf(error, ERROR_MEMBERSHIP, "cannot leave: %s",
+                                         r == -EBUSY ? "this machine is being joined"
+                                                     : strerror(-r));
+        return sd_bus_reply_method_return(m, "");
+}
+
+static int on_get_ray_token(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        MembershipBus *b = userdata;
+        _cleanup_free_ char *token = NULL;
+
+        int r = membership_ray_token(b->membership, &token);
+        if (r < 0)
+                return sd_bus_error_set(error, ERROR_MEMBERSHIP,
+                                        "the head gave this machine no token of Ray");
+        r = sd_bus_reply_method_return(m, "s", token);
+        mac_forget(token, strlen(token));
+        return r;
+}
+
+/* UNPRIVILEGED: see units/dbus/org.raycluster1.conf. */
+static const sd_bus_vtable vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("Join", SD_BUS_ARGS("s", token, "as", heads), SD_BUS_NO_RESULT,
+                                on_join, SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
+        SD_BUS_METHOD_WITH_ARGS("Leave", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, on_leave,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetRayToken", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", token),
+                                on_get_ray_token,
+                                SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
+        SD_BUS_VTABLE_END,
+};
+
+static void on_connected(sd_bus *bus, void *userdata)
+{
+        MembershipBus *b = userdata;
+
+        b->vtable = sd_bus_slot_unref(b->vtable);
+        int r = sd_bus_add_object_vtable(bus, &b->vtable, OBJECT, INTERFACE, vtable, b);
+        if (r < 0)
+                log_debug_errno(r, "Putting the membership on the bus: %m");
+}
+
+static void on_disconnected(void *userdata)
+{
+        MembershipBus *b = userdata;
+
+        b->vtable = sd_bus_slot_unref(b->vtable);
+        b->waiting = sd_bus_message_unref(b->waiting);
+}
+
+int membership_bus_new(Bus *bus, Membership *membership, MembershipBus **ret)
+{
+        static const BusOps ops = {.on_connected = on_connected,
+                                   .on_disconnected = on_disconnected};
+        _cleanup_(membership_bus_freep) MembershipBus *b = new0(MembershipBus, 1);
+        if (!b)
+                return -ENOMEM;
+        b->membership = membership;
+        int r = bus_subscribe(bus, &ops, b, &b->user);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(b);
+        return 0;
+}
+
+MembershipBus *membership_bus_free(MembershipBus *b)
+{
+        if (!b)
+                return NULL;
+        on_disconnected(b);
+        bus_unsubscribe(b->user);
+        free(b);
+        return NULL;
+}

@@ -1,0 +1,454 @@
+/*     no member ── membership_join() ──> joining ── the head gave a certificate ──> member
+ *        ^                                 │                                          │
+ *        └── refused, or nobody to ask ────┘            its link comes and goes by itself
+ */
+#include "worker/membership.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "role/address.h"
+#include "role/token.h"
+#include "sys/hardware.h"
+#include "sys/mac.h"
+#include "sys/machine-id.h"
+
+/* What was said last of the connection, so that the journal says it once. */
+typedef enum Told {
+        TOLD_NOTHING,
+        TOLD_HERE,
+        TOLD_LOST,
+        TOLD_REFUSED,
+        _TOLD_MAX,
+        _TOLD_INVALID = -EINVAL,
+} Told;
+
+struct Membership {
+        sd_event *event; /* weak */
+        MembershipOps ops;
+        void *userdata;
+        char *state_dir, *path, *node_id, *name;
+        char *text;
+        MemberFacts facts;
+
+        TlsParty *party; /* NULL: no member */
+        MemberLink *link;
+        Told told;
+        Addr heads[MEMBERSHIP_HEADS_MAX];
+        size_t n_heads, at; /* at: the one that is dialled */
+
+        Join *join;
+        JoinToken token;
+        Addr asked[MEMBERSHIP_HEADS_MAX];
+        size_t n_asked, asking;
+        membership_cb cb;
+        void *cb_userdata;
+};
+
+static bool set_text(Membership *m, const char *fmt, va_list ap)
+{
+        char text[512];
+
+        (void)vsnprintf(text, sizeof(text), fmt, ap);
+        int r = free_and_strdup(&m->text, text);
+        if (r < 0)
+                (void)log_oom();
+        return r > 0;
+}
+
+/* For a constructor, which tells nobody. */
+static void begin(Membership *m, const char *fmt, ...) _printf_(2, 3);
+static void begin(Membership *m, const char *fmt, ...)
+{
+        va_list ap;
+
+        va_start(ap, fmt);
+        (void)set_text(m, fmt, ap);
+        va_end(ap);
+}
+
+static void say(Membership *m, const char *fmt, ...) _printf_(2, 3);
+static void say(Membership *m, const char *fmt, ...)
+{
+        va_list ap;
+
+        va_start(ap, fmt);
+        bool news = set_text(m, fmt, ap);
+        va_end(ap);
+        if (news)
+                m->ops.on_change(m, m->userdata);
+}
+
+/* --- this machine -------------------------------------------------------------------------------
+ */
+
+static void find_facts(Membership *m)
+{
+        Hardware h = hardware_read();
+        MemberFacts *f = &m->facts;
+        char boot[MACHINE_ID_STR_MAX] = "";
+
+        (void)machine_boot_id(boot);
+        str_copy(f->name, sizeof(f->name), m->name);
+        str_copy(f->boot_id, sizeof(f->boot_id), boot);
+        f->cpus = h.cpus;
+        f->gpus = h.gpus;
+        f->memory = h.memory_bytes;
+        f->n_addrs = address_own(f->addrs, ELEMENTSOF(f->addrs));
+}
+
+/* --- the standing connection --------------------------------------------------------------------
+ */
+
+static const char *head_text(const Membership *m, char buf[ADDR_PORT_MAX])
+{
+        return addr_format_port(buf, &m->heads[m->at]);
+}
+
+static void on_welcome(MemberLink *l, const MemberWelcome *w, void *userdata)
+{
+        Membership *m = userdata;
+        char head[ADDR_PORT_MAX];
+
+        if (m->told != TOLD_HERE)
+                log_event(LOG_INFO, MSG_CONTROL_JOINED, NULL,
+                          "connected to the head of cluster \"%s\" at %s", w->cluster,
+                          head_text(m, head));
+        m->told = TOLD_HERE;
+        int r = token_take(m->state_dir, w->ray_token);
+        if (r < 0)
+                (void)log_error_errno(r, "Failed to keep Ray's token in %s: %m", m->state_dir);
+        say(m, "member, connected to the head at %s", head_text(m, head));
+        if (r > 0)
+                m->ops.on_token(m, m->userdata);
+}
+
+/* The next of several addresses has its turn. */
+static void turn(Membership *m)
+{
+        if (m->n_heads < 2)
+                return;
+        m->at = (m->at + 1) % m->n_heads;
+        member_link_set_head(m->link, &m->heads[m->at]);
+}
+
+static void on_lost(MemberLink *l, const char *why, void *userdata)
+{
+        Membership *m = userdata;
+        char head[ADDR_PORT_MAX];
+
+        if (m->told == TOLD_HERE || m->told == TOLD_NOTHING)
+                log_event(m->told == TOLD_HERE ? LOG_WARNING : LOG_NOTICE, MSG_CONTROL_LOST, NULL,
+                          "not connected to the head's control port at %s: %s; trying again",
+                          head_text(m, head), why);
+        say(m, "member, not connected to the head at %s: %s", head_text(m, head), why);
+        if (m->told != TOLD_HERE) /* the one that was the head is dialled again first */
+                turn(m);
+        m->told = TOLD_LOST;
+}
+
+static void on_refused(MemberLink *l, const MemberRefused *r, void *userdata)
+{
+        Membership *m = userdata;
+        char head[ADDR_PORT_MAX];
+
+        if (m->told != TOLD_REFUSED)
+                log_event(LOG_ERR, MSG_CONTROL_REFUSED, NULL,
+                          "the head at %s does not let this machine in: %s", head_text(m, head),
+                          r->text);
+        m->told = TOLD_REFUSED;
+        say(m, "the head at %s does not let this machine in: %s", head_text(m, head), r->text);
+}
+
+static void connect_head(Membership *m)
+{
+        static const MemberLinkOps ops = {
+                .on_welcome = on_welcome, .on_lost = on_lost, .on_refused = on_refused};
+
+        m->link = member_link_free(m->link);
+        if (!m->party)
+                return;
+        if (m->n_heads == 0) {
+                say(m, "member, looking for the head");
+                return;
+        }
+        MemberLinkPolicy p = {.head = m->heads[m->at], .party = m->party, .facts = &m->facts};
+        int r = member_link_new(m->event, &p, &ops, m, &m->link);
+        if (r < 0)
+                (void)log_error_errno(r, "Failed to connect to the head's control port: %m");
+}
+
+static bool same(const Addr *a, const Addr *b)
+{
+        return addr_equal(a, b) && a->port == b->port;
+}
+
+static bool has_head(const Membership *m, const Addr *a)
+{
+        for (size_t i = 0; i < m->n_heads; i++)
+                if (same(&m->heads[i], a))
+                        return true;
+        return false;
+}
+
+void membership_set_heads(Membership *m, const Addr *heads, size_t n)
+{
+        Addr now = m->n_heads > 0 ? m->heads[m->at] : (Addr){0};
+        bool news = false;
+
+        n = MIN(n, ELEMENTSOF(m->heads));
+        for (size_t i = 0; i < n; i++)
+                news = news || !has_head(m, &heads[i]);
+        /* what a source does not name any more may be the head all the same */
+        if (n == 0 || (!news && n == m->n_heads))
+                return;
+        memcpy(m->heads, heads, n * sizeof(*heads));
+        m->n_heads = n;
+        m->at = 0;
+        for (size_t i = 0; i < n; i++)
+                if (same(&m->heads[i], &now))
+                        m->at = i;
+        if (m->link && (member_link_is_joined(m->link) || same(&m->heads[m->at], &now)))
+                return;
+        connect_head(m);
+}
+
+void membership_set_versions(Membership *m, const Versions *v)
+{
+        m->facts.versions = *v;
+}
+
+/* --- joining ------------------------------------------------------------------------------------
+ */
+
+static void end_join(Membership *m, int error, const char *text)
+{
+        membership_cb cb = m->cb;
+
+        m->join = join_free(m->join);
+        join_token_forget(&m->token);
+        m->cb = NULL;
+        if (cb)
+                cb(error, text, m->cb_userdata);
+}
+
+static int take_identity(Membership *m)
+{
+        _cleanup_identity_ Identity i = {0};
+
+        int r = identity_load(m->path, &i);
+        if (r < 0)
+                return r;
+        tls_party_unref(m->party);
+        m->party = NULL;
+        return identity_party(&i, &m->party);
+}
+
+static void joined(Membership *m)
+{
+        char head[ADDR_PORT_MAX];
+
+        int r = take_identity(m);
+        if (r < 0) {
+                char text[256];
+                (void)snprintf(text, sizeof(text), "%s cannot be read back: %s", m->path,
+                               strerror(-r));
+                end_join(m, r, text);
+                return;
+        }
+        /* this one is the head, whatever else was found */
+        m->heads[0] = m->asked[m->asking];
+        m->n_heads = 1;
+        m->at = 0;
+        m->told = TOLD_NOTHING;
+        log_event(LOG_NOTICE, MSG_ENROLLED, NULL, "this machine is a member of the cluster of %s",
+                  head_text(m, head));
+        connect_head(m);
+        end_join(m, 0, "");
+}
+
+static int ask_next(Membership *m);
+
+static void on_join(Join *j, const JoinResult *result, void *userdata)
+{
+        Membership *m = userdata;
+        bool next = result->end == JOIN_UNREACHABLE || result->end == JOIN_WRONG_HEAD;
+
+        if (result->end == JOIN_DONE) {
+                joined(m);
+                return;
+        }
+        char text[sizeof(result->text)];
+        str_copy(text, sizeof(text), result->text);
+        m->join = join_free(m->join);
+        if (next && m->asking + 1 < m->n_asked) {
+                m->asking++;
+                int r = ask_next(m);
+                if (r < 0)
+                        end_join(m, r, strerror(-r));
+                return;
+        }
+        end_join(m, -ECONNREFUSED, text);
+}
+
+static int ask_next(Membership *m)
+{
+        Addr addrs[MEMBER_ADDRS_MAX];
+        JoinPolicy p = {.head = m->asked[m->asking],
+                        .token = &m->token,
+                        .path = m->path,
+                        .node = m->node_id,
+                        .name = m->name,
+                        .addrs = addrs,
+                        .n_addrs = address_own(addrs, ELEMENTSOF(addrs))};
+
+        return join_new(m->event, &p, on_join, m, &m->join);
+}
+
+void membership_join(Membership *m, const char *token, const Addr *heads, size_t n,
+                     membership_cb cb, void *userdata)
+{
+        _cleanup_free_ char *why = NULL;
+
+        if (m->cb) {
+                cb(-EBUSY, "this machine is being joined already", userdata);
+                return;
+        }
+        if (m->link && member_link_is_joined(m->link)) {
+                cb(-EALREADY,
+                   "this machine is a member already, and connected: raycluster leave first, if it "
+                   "is to go to another cluster",
+                   userdata);
+                return;
+        }
+        int r = join_token_parse(token, &m->token, &why);
+        if (r < 0) {
+                cb(r, why ? why : strerror(-r), userdata);
+                return;
+        }
+        if (n == 0) {
+                heads = m->heads;
+                n = m->n_heads;
+        }
+        if (n == 0) {
+                join_token_forget(&m->token);
+                cb(-ENOENT,
+                   "no head was found (raycluster status says where it was looked for): give its "
+                   "name, raycluster join --head=HOST, or set cluster.head",
+                   userdata);
+                return;
+        }
+        m->n_asked = MIN(n, ELEMENTSOF(m->asked));
+        memcpy(m->asked, heads, m->n_asked * sizeof(*heads));
+        m->asking = 0;
+        m->cb = cb;
+        m->cb_userdata = userdata;
+        find_facts(m);
+        r = ask_next(m);
+        if (r < 0)
+                end_join(m, r, strerror(-r));
+}
+
+int membership_leave(Membership *m)
+{
+        if (m->cb)
+                return -EBUSY;
+        if (unlink(m->path) < 0 && errno != ENOENT)
+                return -errno;
+        m->link = member_link_free(m->link);
+        tls_party_unref(m->party);
+        m->party = NULL;
+        m->told = TOLD_NOTHING;
+        int r = token_take(m->state_dir, "");
+        if (r < 0)
+                (void)log_error_errno(r, "Failed to remove Ray's token from %s: %m", m->state_dir);
+        log_event(LOG_NOTICE, MSG_LEFT, NULL, "this machine has left its cluster");
+        say(m, "no member of a cluster: raycluster join, with a token of the head");
+        m->ops.on_token(m, m->userdata);
+        return 0;
+}
+
+/* --- the object ---------------------------------------------------------------------------------
+ */
+
+static void take_up(Membership *m)
+{
+        int r = take_identity(m);
+
+        if (r == -ENOENT) {
+                begin(m, "no member of a cluster: raycluster join, with a token of the head");
+                return;
+        }
+        if (r < 0) {
+                begin(m, "%s is damaged (%s): remove it, and join again with a token", m->path,
+                      strerror(-r));
+                log_event(LOG_ERR, MSG_CONTROL_REFUSED, NULL, "%s", m->text);
+                return;
+        }
+        r = token_restore(m->state_dir);
+        if (r < 0 && r != -ENOENT)
+                (void)log_error_errno(r, "Failed to hand Ray its token: %m");
+        begin(m, "member, looking for the head");
+}
+
+int membership_new(sd_event *event, const MembershipPolicy *p, const MembershipOps *ops,
+                   void *userdata, Membership **ret)
+{
+        _cleanup_(membership_freep) Membership *m = new0(Membership, 1);
+        if (!m)
+                return -ENOMEM;
+        *m = (Membership){
+                .event = event,
+                .ops = *ops,
+                .userdata = userdata,
+                .state_dir = strdup(p->state_dir),
+                .path = path_join(p->state_dir, "identity.pem"),
+                .node_id = strdup(p->node_id),
+                .name = strdup(p->name),
+        };
+        if (!m->state_dir || !m->path || !m->node_id || !m->name)
+                return -ENOMEM;
+        find_facts(m);
+        take_up(m);
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+Membership *membership_free(Membership *m)
+{
+        if (!m)
+                return NULL;
+        join_free(m->join);
+        member_link_free(m->link);
+        tls_party_unref(m->party);
+        join_token_forget(&m->token);
+        free(m->state_dir);
+        free(m->path);
+        free(m->node_id);
+        free(m->name);
+        free(m->text);
+        free(m);
+        return NULL;
+}
+
+int membership_ray_token(const Membership *m, char **ret)
+{
+        return token_kept(m->state_dir, ret);
+}
+
+bool membership_is_member(const Membership *m)
+{
+        return m->party;
+}
+
+const char *membership_text(const Membership *m)
+{
+        return strempty(m->text);
+}

@@ -1,0 +1,54 @@
+/* The worker's membership: joins a cluster once with a token, then keeps one connection to its
+ * head, and hands on what the head says. Discovery finds addresses; which of them is the head, TLS
+ * decides.
+ *
+ * Where it stands is one sentence; what an admin should see is in the journal. */
+#pragma once
+
+#include "member/join.h"
+#include "member/link.h"
+
+typedef struct Membership Membership;
+
+typedef struct MembershipPolicy {
+        const char *state_dir, *node_id;
+        const char *name; /* own host name */
+} MembershipPolicy;
+
+/* From the loop. */
+typedef struct MembershipOps {
+        /* The sentence changed. */
+        void (*on_change)(Membership *m, void *userdata);
+        /* The head gave another token of Ray than before, or took it away: role/token has it. */
+        void (*on_token)(Membership *m, void *userdata);
+} MembershipOps;
+
+/* Everything is copied. What was joined before is taken up again. */
+int membership_new(sd_event *event, const MembershipPolicy *p, const MembershipOps *ops,
+                   void *userdata, Membership **ret);
+Membership *membership_free(Membership *m);
+DEFINE_CLEANUP(Membership *, membership_free);
+
+/* Where the head's control port may be, the likeliest first; beyond MEMBERSHIP_HEADS_MAX none is
+ * tried. */
+#define MEMBERSHIP_HEADS_MAX 16
+void membership_set_heads(Membership *m, const Addr *heads, size_t n);
+/* Of this machine, for the head's lists. */
+void membership_set_versions(Membership *m, const Versions *v);
+
+/* error: 0, or negative errno and the sentence. From the loop, or before membership_join()
+ * returns. */
+typedef void (*membership_cb)(int error, const char *text, void *userdata);
+/* Joins with the token's text at one of these addresses, or, without any, where discovery found
+ * heads. One at a time: -EBUSY. cb is called once, unless the membership is freed before. */
+void membership_join(Membership *m, const char *token, const Addr *heads, size_t n,
+                     membership_cb cb, void *userdata);
+
+/* Removes what makes this machine a member, Ray's token too. -EBUSY: it is being joined; and those
+ * of unlink(2). */
+int membership_leave(Membership *m);
+
+/* As the head gave it (caller frees); -ENOENT: it gave none. */
+int membership_ray_token(const Membership *m, char **ret);
+bool membership_is_member(const Membership *m);
+const char *membership_text(const Membership *m);

@@ -1,0 +1,221 @@
+/* Both real daemons, each on a bus of its own with a fake systemd: a token made at the head, a
+ * worker that joins with it, and what becomes of that. */
+#include "test.h"
+
+#include "daemon-world.h"
+
+#include "engine/args.h"
+
+typedef struct Room {
+        World *head, *worker;
+        char control[32]; /* the head's control port */
+} Room;
+
+#define MEMBERS    "org.raycluster1.Members"
+#define MEMBERSHIP "org.raycluster1.Membership"
+
+/* The environment is of the world that starts something next. */
+static void enter(const World *w)
+{
+        _cleanup_free_ char *address = str_printf("unix:path=%s/bus", w->dir);
+
+        assert_int_equal(setenv("DBUS_SYSTEM_BUS_ADDRESS", address, 1), 0);
+        assert_int_equal(setenv("RAYCLUSTER_RUN_DIR", w->dir, 1), 0);
+        assert_int_equal(setenv("STATE_DIRECTORY", w->dir, 1), 0);
+}
+
+static void start_head(Room *room)
+{
+        enter(room->head);
+        start_daemon(room->head);
+        wait_for(room->head, "State", "serving");
+}
+
+static void start_worker(Room *room)
+{
+        enter(room->worker);
+        start_daemon(room->worker);
+        wait_for(room->worker, "State", "");
+}
+
+/* What Ray reads is what is kept: /run and /var are one folder here. */
+static Room room_new(void)
+{
+        Room room = {.head = world_new("Head")};
+
+        write_conf(room.head, "auth: { mode = \"auto\"; };");
+        (void)snprintf(room.control, sizeof(room.control), "127.0.0.1:%d", room.head->port + 9);
+        start_head(&room);
+        room.worker = world_new("Worker");
+        write_conf(room.worker, "auth: { mode = \"auto\"; };");
+        start_worker(&room);
+        return room;
+}
+
+static void room_free(Room *room)
+{
+        world_free(room->worker);
+        world_free(room->head);
+}
+
+/* --- calls --------------------------------------------------------------------------------------
+ */
+
+static char *create_token(Room *room, unsigned uses, const char *subnet)
+{
+        sd_bus_message *m = NULL;
+        const char *id, *text;
+        uint64_t expires;
+
+        int r = sd_bus_call_method(room->head->bus, "org.raycluster1.Head", "/org/raycluster1/Head",
+                                   MEMBERS, "CreateToken", NULL, &m, "utsss", uses, (uint64_t)0, "",
+                                   "gpu", subnet);
+        assert_true(r >= 0);
+        assert_true(sd_bus_message_read(m, "sst", &id, &text, &expires) > 0);
+        char *copy = strdup(text);
+        sd_bus_message_unref(m);
+        return copy;
+}
+
+/* "" when it worked, else the sentence. */
+static char *join(Room *room, const char *token)
+{
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        sd_bus_message *m = NULL;
+
+        int r = sd_bus_message_new_method_call(room->worker->bus, &m, "org.raycluster1.Worker",
+                                               "/org/raycluster1/Worker", MEMBERSHIP, "Join");
+        assert_true(r >= 0);
+        assert_true(sd_bus_message_append(m, "s", token) >= 0);
+        assert_true(sd_bus_message_append_strv(m, (char *[]){room->control, NULL}) >= 0);
+        r = sd_bus_call(room->worker->bus, m, DEADLINE, &error, NULL);
+        char *text = strdup(r < 0 ? strempty(error.message) : "");
+        sd_bus_error_free(&error);
+        sd_bus_message_unref(m);
+        return text;
+}
+
+/* "" when it worked, else the sentence. */
+static char *tell_head(Room *room, const char *method, const char *who)
+{
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        int r = sd_bus_call_method(room->head->bus, "org.raycluster1.Head", "/org/raycluster1/Head",
+                                   MEMBERS, method, &error, NULL, "s", who);
+        char *text = strdup(r < 0 ? strempty(error.message) : "");
+        sd_bus_error_free(&error);
+        return text;
+}
+
+static char *ray_token(World *w, const char *interface)
+{
+        _cleanup_free_ char *name = name_of(w), *path = path_of(w);
+        sd_bus_message *m = NULL;
+        const char *text;
+
+        if (sd_bus_call_method(w->bus, name, path, interface, "GetRayToken", NULL, &m, "") < 0)
+                return NULL;
+        assert_true(sd_bus_message_read(m, "s", &text) > 0);
+        char *copy = strdup(text);
+        sd_bus_message_unref(m);
+        return copy;
+}
+
+static void check_member(Room *room, const char *state, const char *group)
+{
+        const char *name, *node, *st, *gr, *addr;
+        sd_bus_message *m = NULL;
+
+        int r = sd_bus_call_method(room->head->bus, "org.raycluster1.Head", "/org/raycluster1/Head",
+                                   MEMBERS, "GetMembers", NULL, &m, "");
+        assert_true(r >= 0);
+        assert_true(sd_bus_message_enter_container(m, 'a', "(ssssstttuutsss)") > 0);
+        assert_true(sd_bus_message_enter_container(m, 'r', "ssssstttuutsss") > 0);
+        assert_true(sd_bus_message_read(m, "sssss", &name, &node, &st, &gr, &addr) > 0);
+        assert_string_equal(st, state);
+        assert_string_equal(gr, group);
+        sd_bus_message_unref(m);
+}
+
+/* --- tests --------------------------------------------------------------------------------------
+ */
+
+static void test_join(void **state)
+{
+        Room room = room_new();
+
+        wait_for(room.head, "Membership", "no members yet");
+        wait_for(room.worker, "Membership", "no member of a cluster");
+        assert_null(ray_token(room.worker, MEMBERSHIP));
+
+        _cleanup_free_ char *token = create_token(&room, 1, "");
+        _cleanup_free_ char *why = join(&room, token);
+        assert_string_equal(why, "");
+        wait_for(room.worker, "Membership", "member, connected to the head at 127.0.0.1:");
+        wait_for(room.head, "Membership", "1 of 1 member is here");
+        check_member(&room, "here", "gpu");
+
+        /* one token of Ray for both, and Ray is told where it is */
+        _cleanup_free_ char *a = ray_token(room.head, MEMBERS);
+        _cleanup_free_ char *b = ray_token(room.worker, MEMBERSHIP);
+        assert_non_null(a);
+        assert_int_equal(strlen(a), 64);
+        assert_string_equal(a, strempty(b));
+        wait_for(room.worker, "Auth", "token");
+
+        /* the token is used up, and this machine is in */
+        _cleanup_free_ char *again = join(&room, token);
+        assert_non_null(strstr(again, "a member already"));
+
+        /* both come back, in either order */
+        enter(room.head);
+        (void)end(&room.head->daemon, SIGKILL);
+        wait_for(room.worker, "Membership", "member, not connected");
+        start_head(&room);
+        wait_for(room.worker, "Membership", "member, connected");
+        (void)end(&room.worker->daemon, SIGKILL);
+        wait_for(room.head, "Membership", "0 of 1 member are here");
+        start_worker(&room);
+        _cleanup_free_ char *kept = ray_token(room.worker, MEMBERSHIP);
+        assert_string_equal(strempty(kept), a);
+        room_free(&room);
+}
+
+static void test_refused(void **state)
+{
+        Room room = room_new();
+
+        /* what is wrong with a token is said before anything is sent */
+        _cleanup_free_ char *token = create_token(&room, 2, "");
+        _cleanup_free_ char *cut = strndup(token, 60);
+        _cleanup_free_ char *why = join(&room, cut);
+        assert_non_null(strstr(why, "cut off"));
+        _cleanup_free_ char *other = create_token(&room, 1, "10.77.99.0/24");
+        _cleanup_free_ char *where = join(&room, other);
+        assert_non_null(strstr(where, "10.77.99.0/24"));
+
+        _cleanup_free_ char *good = join(&room, token);
+        assert_string_equal(good, "");
+        wait_for(room.worker, "Membership", "member, connected");
+
+        /* revoked: cut off, and not let in again; a name that nobody has is said so */
+        _cleanup_free_ char *nobody = tell_head(&room, "RevokeMember", "nobody");
+        assert_non_null(strstr(nobody, "no member is called nobody"));
+        _cleanup_free_ char *host = get(room.worker, "NodeName");
+        _cleanup_free_ char *busy = tell_head(&room, "ForgetMember", host);
+        assert_non_null(strstr(busy, "is here"));
+        _cleanup_free_ char *revoked = tell_head(&room, "RevokeMember", host);
+        assert_string_equal(revoked, "");
+        wait_for(room.worker, "Membership", "the head at 127.0.0.1:");
+        check_member(&room, "revoked", "gpu");
+        room_free(&room);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_join),
+                cmocka_unit_test(test_refused),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
