@@ -40,8 +40,8 @@ typedef struct View {
         Role role;
         char *version, *state, *reason, *cluster, *cluster_id, *node_id, *node_name, *address,
                 *head_address, *dashboard_url, *ray_version, *python_version, *engine_path,
-                *engine_state, *engine_status, *auth, *membership, *published, *head, *head_source, *verdict,
-                *remedy;
+                *engine_state, *engine_status, *auth, *membership, *published, *head, *head_source,
+                *verdict, *remedy;
         uint64_t state_since; /* CLOCK_REALTIME */
         uint32_t engine_repairs, workers_alive;
         char **restart_due;

@@ -235,36 +235,44 @@ void doctor_check_head_name(Doctor *d)
                 doctor_say(d, FINDING_OK, "head", "%s is %s", head, addr_format(buf, &a));
 }
 
-void doctor_check_token(Doctor *d)
+/* What an admin gave has to be as strict as what the daemon makes. */
+static void check_token_file(Doctor *d, const char *path, bool ours)
 {
-        const char *mode = d->conf->settings->auth_mode;
         const struct group *ray = getgrnam("ray");
         struct stat st;
 
-        if (stat(ENGINE_TOKEN_FILE, &st) < 0) {
-                if (streq(mode, "token"))
-                        doctor_say(d, FINDING_FAIL, "token",
-                                   ENGINE_TOKEN_FILE ": %m, but auth.mode is \"token\": put the "
-                                                     "cluster's token there, 0640 root:ray");
-                else
-                        doctor_say(d, FINDING_WARN, "token",
-                                   "there is none, so authentication is off: whoever reaches the "
-                                   "ports can run programs here; put one into " ENGINE_TOKEN_FILE
-                                   " (0640 root:ray) of every machine");
-                return;
-        }
-        if (st.st_mode & (S_IRWXO | S_IWGRP))
+        if (stat(path, &st) < 0)
+                doctor_say(d, FINDING_FAIL, "token", "%s: %m", path);
+        else if (st.st_mode & (S_IRWXO | S_IWGRP))
                 doctor_say(d, FINDING_FAIL, "token",
-                           ENGINE_TOKEN_FILE " has mode %04o: chmod 0640 it, and make a new token, "
-                                             "as others may have read this one",
-                           st.st_mode & 07777);
-        else if (st.st_uid != 0 || !ray || st.st_gid != ray->gr_gid)
-                doctor_say(d, FINDING_FAIL, "token", "chown root:ray " ENGINE_TOKEN_FILE);
-        else if (streq(mode, "off"))
-                doctor_say(d, FINDING_WARN, "token", "there is one, but auth.mode is \"off\"");
+                           "%s has mode %04o: chmod 0640 it, and make a new token, as others may "
+                           "have read this one",
+                           path, st.st_mode & 07777);
+        else if (!ray || st.st_gid != ray->gr_gid || (!ours && st.st_uid != 0))
+                doctor_say(d, FINDING_FAIL, "token", "chown %s:ray %s",
+                           ours ? "raycluster" : "root", path);
+        else if (streq(d->conf->settings->auth_mode, "disabled"))
+                doctor_say(d, FINDING_WARN, "token", "there is one, but auth.mode is \"disabled\"");
         else
-                doctor_say(d, FINDING_OK, "token", ENGINE_TOKEN_FILE ", %04o root:ray",
-                           st.st_mode & 07777);
+                doctor_say(d, FINDING_OK, "token", "%s, %04o, group ray", path, st.st_mode & 07777);
+}
+
+void doctor_check_token(Doctor *d)
+{
+        _cleanup_free_ char *path = path_join(engine_run_dir(), ENGINE_TOKEN_NAME);
+
+        if (path && access(path, F_OK) == 0)
+                check_token_file(d, path, true);
+        else if (access(ENGINE_TOKEN_FILE, F_OK) == 0)
+                check_token_file(d, ENGINE_TOKEN_FILE, false);
+        else if (streq(d->conf->settings->auth_mode, "disabled"))
+                doctor_say(d, FINDING_WARN, "token",
+                           "auth.mode is \"disabled\": whoever reaches the ports can run programs "
+                           "here");
+        else
+                doctor_say(d, FINDING_WARN, "token",
+                           "there is none: the head makes one when it starts, and raycluster join "
+                           "gives it to a worker");
 }
 
 void doctor_check_groups(Doctor *d)

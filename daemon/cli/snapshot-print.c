@@ -106,7 +106,7 @@ static void print_warnings(const Paint *p, const View *v)
         if (streq(v->auth, "off"))
                 printf("\n%sAUTHENTICATION IS OFF%s: whoever reaches the ports of this cluster can "
                        "run programs on it as user ray.\nThe head has a token unless auth.mode is "
-                       "\"off\"; a worker gets it with: raycluster join\n",
+                       "\"disabled\"; a worker gets it with: raycluster join\n",
                        p->bad, p->off);
         if (v->restart_due) {
                 _cleanup_free_ char *keys = strv_join(v->restart_due, ", ");

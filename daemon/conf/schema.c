@@ -12,7 +12,7 @@ DEFINE_STRTAB(conf_type, ConfType);
 
 static const char *const words_order[] = {"static", "dns", "mdns", "last-known", NULL};
 static const char *const words_store[] = {"rocksdb", "memory", NULL};
-static const char *const words_auth[] = {"auto", "token", "off", NULL};
+static const char *const words_auth[] = {"auto", "token", "disabled", NULL};
 static const char *const words_level[] = {"error", "warning", "notice", "info", "debug", NULL};
 static const char *const words_target[] = {"auto", "journal", "stderr", NULL};
 static const char *const words_ray_log[] = {"journal", "files", "stderr", NULL};
@@ -235,11 +235,11 @@ const ConfKey conf_keys[CONF_KEYS_N] = {
         {.path = "auth.mode",
          .type = CONF_WORD,
          .value = "auto",
-         .allowed = "\"auto\", \"token\", \"off\"",
+         .allowed = "\"auto\", \"token\", \"disabled\"",
          .words = words_auth,
          AT(auth_mode),
          .restart = BOTH,
-         .doc = "Ray's authentication; auto: token when there is one, else off."},
+         .doc = "Ray's authentication; auto: token when there is one, else disabled."},
         {.path = "log.level",
          .type = CONF_LEVEL,
          .value = "info",

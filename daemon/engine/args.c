@@ -18,7 +18,7 @@ int engine_auth(const Settings *s, Role role, const char *token_file, char **ret
         _cleanup_free_ char *path = NULL;
 
         *ret_path = NULL;
-        if (streq(s->auth_mode, "off"))
+        if (streq(s->auth_mode, "disabled"))
                 return 0;
         path = token_file ? strdup(token_file) : path_join(engine_run_dir(), ENGINE_TOKEN_NAME);
         if (!path)

@@ -78,7 +78,7 @@ typedef struct Settings {
         ResourceSettings resources;
         LogSettings log;
         char *dashboard_bind; /* "auto", or a literal address */
-        char *auth_mode;      /* "auto", "token" or "off" */
+        char *auth_mode;      /* "auto", "token" or "disabled" */
 } Settings;
 
 Settings *settings_free(Settings *s);

@@ -37,5 +37,5 @@ bool site_dashboard_is_local(const Conf *c, const char *token)
         if (addr_parse(s->dashboard_bind, &bind) >= 0)
                 return addr_is_loopback(&bind);
         /* auto: open to others where who asks must show a token */
-        return streq(s->auth_mode, "off") || (isempty(token) && !streq(s->auth_mode, "token"));
+        return streq(s->auth_mode, "disabled") || (isempty(token) && !streq(s->auth_mode, "token"));
 }

@@ -99,7 +99,7 @@ int token_provide(const Settings *s, const char *state_dir, char **reterr)
         *reterr = NULL;
         if (!kept)
                 return -ENOMEM;
-        if (streq(s->auth_mode, "off"))
+        if (streq(s->auth_mode, "disabled"))
                 return 0;
         int r = read_token(path, &token);
         if (r == -ENOENT) {

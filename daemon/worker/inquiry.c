@@ -78,10 +78,10 @@ static void explain(Inquiry *i, const ProbeReport *report)
         } else if (report->verdict == VERDICT_TOKEN_REQUIRED && i->auth_off) {
                 /* a token, which may well be there, is not used */
                 _cleanup_free_ char *text =
-                        str_printf("%s: auth.mode is \"off\" here", report->sentence);
+                        str_printf("%s: auth.mode is \"disabled\" here", report->sentence);
                 set_why(i, report->verdict, text,
                         "here, as root: set auth.mode = \"auto\" (raycluster config says in which "
-                        "file it is off), then systemctl reload ray-worker");
+                        "file it is switched off), then systemctl reload ray-worker");
         } else if (token_is_hidden(report)) {
                 _cleanup_free_ char *text =
                         str_printf("%s that user raycluster can read", report->sentence);

@@ -148,7 +148,7 @@ static void configure(Worker *w)
         reply_nodes(w, presence_facts(w->presence));
         presence_drop(w->presence); /* comes back with the token */
         int r = scout_configure(w->scout, &settings(w)->disco, w->token,
-                                streq(settings(w)->auth_mode, "off"));
+                                streq(settings(w)->auth_mode, "disabled"));
         if (r < 0)
                 (void)log_error_errno(r, "Failed to begin discovery: %m");
         keeper_configure(w->keeper, settings(w), daemon_status(w->daemon)->text[STATUS_NODE_NAME]);

@@ -241,7 +241,7 @@ static void write_conf_full(World *w, const char *head, const char *more)
                 "engine: { venv = \"%s/venv\"; temp_dir = \"%s\"; };\n%s\n%s",
                 head, p, p + 1, p + 2, p + 3, p + 4, p + 5, p + 6, p + 7, p + 8, p + 9, p + 10,
                 p + 11, p + 15, p + 39, w->dir, w->dir,
-                strstr(more, "auth:") ? "" : "auth: { mode = \"off\"; };", more);
+                strstr(more, "auth:") ? "" : "auth: { mode = \"disabled\"; };", more);
         write_text(w, "conf", text);
 }
 

@@ -446,7 +446,7 @@ static void test_gcs(void **state)
         unsigned port;
         _cleanup_snapshot_ Snapshot s = {.age = USEC_INFINITY};
         DiscoSettings disco = {.head = (char *)"127.0.0.1"};
-        Settings settings = {.disco = disco, .auth_mode = (char *)"off"};
+        Settings settings = {.disco = disco, .auth_mode = (char *)"disabled"};
         const char *argv[] = {TEST_BUILD "/tests/fake/fake-gcs", "--node",
                               "id=aa,hostname=w1,cpus=4", NULL};
 

@@ -244,6 +244,10 @@ static void test_types(void **state)
                 "65535\n"
                 "t.conf:1: ports.workers: 10002 is a number; allowed: \"first-last\", 1024 to "
                 "65535, at least 16 ports");
+        assert_mistakes("auth: { mode = \"off\"; };",
+                        "t.conf:1: auth.mode: \"off\" is not known; allowed: \"auto\", \"token\", "
+                        "\"disabled\"");
+        assert_mistakes("auth: { mode = \"disabled\"; };", "");
         assert_mistakes(
                 "cluster = \"lab\"; ports: { gcs = { }; };",
                 "t.conf:1: cluster: is a single value; write cluster: { key = value; };\n"

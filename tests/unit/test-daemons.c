@@ -319,7 +319,7 @@ static void test_token_asked(void **state)
         start_daemon(w);
         wait_for(w, "Reason",
                  "waiting: head 127.0.0.1 asks for a token and this machine has none: auth.mode is "
-                 "\"off\" here (found by ");
+                 "\"disabled\" here (found by ");
         wait_for(w, "Remedy", "here, as root: set auth.mode = \"auto\" ");
         assert_int_equal(starts(w), 0);
         if (access(ENGINE_TOKEN_FILE, F_OK) < 0) {
