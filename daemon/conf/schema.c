@@ -239,7 +239,8 @@ const ConfKey conf_keys[CONF_KEYS_N] = {
          .words = words_auth,
          AT(auth_mode),
          .restart = BOTH,
-         .doc = "Ray's authentication; auto: token when there is one, else disabled."},
+         .doc = "Ray's authentication; auto: a head has a token, a worker when it was given "
+                "one."},
         {.path = "log.level",
          .type = CONF_LEVEL,
          .value = "info",

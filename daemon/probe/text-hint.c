@@ -121,10 +121,9 @@ static char *hint_versions(const Evidence *e)
 static char *hint_token(const Evidence *e, const char *name)
 {
         if (e->local.own)
-                return strdup("here: ls -l /etc/raycluster/ray-token # 0640 root:ray; ray-probe "
+                return strdup("here: ls -l /run/raycluster/ray-token # 0640, group ray; ray-probe "
                               "reads it with --token-file");
-        return str_printf("here, as root: ssh root@%s cat /etc/raycluster/ray-token | install -m "
-                          "640 -g ray /dev/stdin /etc/raycluster/ray-token",
+        return str_printf("here, as root: ssh root@%s raycluster token create | raycluster join -",
                           name);
 }
 

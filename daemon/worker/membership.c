@@ -1,6 +1,8 @@
 /*     no member ── membership_join() ──> joining ── the head gave a certificate ──> member
  *        ^                                 │                                          │
  *        └── refused, or nobody to ask ────┘            its link comes and goes by itself
+ *
+ * joining: until discovery found a head, if the caller named none; then each address in turn
  */
 #include "worker/membership.h"
 
@@ -16,9 +18,13 @@
 #include "base/str.h"
 #include "role/address.h"
 #include "role/token.h"
+#include "sys/deadline.h"
 #include "sys/hardware.h"
 #include "sys/mac.h"
 #include "sys/machine-id.h"
+
+/* A head that was just started is announced when Ray serves there. */
+#define SEARCH_MAX (30 * USEC_PER_SEC)
 
 /* What was said last of the connection, so that the journal says it once. */
 typedef enum Told {
@@ -44,6 +50,7 @@ struct Membership {
         Addr heads[MEMBERSHIP_HEADS_MAX];
         size_t n_heads, at; /* at: the one that is dialled */
 
+        Deadline *search; /* of a join that waits for discovery to find a head */
         Join *join;
         JoinToken token;
         Addr asked[MEMBERSHIP_HEADS_MAX];
@@ -185,6 +192,8 @@ static void connect_head(Membership *m)
                 (void)log_error_errno(r, "Failed to connect to the head's control port: %m");
 }
 
+static void ask_found(Membership *m);
+
 static bool same(const Addr *a, const Addr *b)
 {
         return addr_equal(a, b) && a->port == b->port;
@@ -215,6 +224,8 @@ void membership_set_heads(Membership *m, const Addr *heads, size_t n)
         for (size_t i = 0; i < n; i++)
                 if (same(&m->heads[i], &now))
                         m->at = i;
+        if (m->search)
+                ask_found(m);
         if (m->link && (member_link_is_joined(m->link) || same(&m->heads[m->at], &now)))
                 return;
         connect_head(m);
@@ -232,6 +243,7 @@ static void end_join(Membership *m, int error, const char *text)
 {
         membership_cb cb = m->cb;
 
+        m->search = deadline_free(m->search);
         m->join = join_free(m->join);
         join_token_forget(&m->token);
         m->cb = NULL;
@@ -312,6 +324,29 @@ static int ask_next(Membership *m)
         return join_new(m->event, &p, on_join, m, &m->join);
 }
 
+static void ask_all(Membership *m, const Addr *heads, size_t n)
+{
+        m->n_asked = MIN(n, ELEMENTSOF(m->asked));
+        memcpy(m->asked, heads, m->n_asked * sizeof(*heads));
+        m->asking = 0;
+        int r = ask_next(m);
+        if (r < 0)
+                end_join(m, r, strerror(-r));
+}
+
+static void ask_found(Membership *m)
+{
+        m->search = deadline_free(m->search);
+        ask_all(m, m->heads, m->n_heads);
+}
+
+static void on_search_over(void *userdata)
+{
+        end_join(userdata, -ENOENT,
+                 "no head was found (raycluster status says where it was looked for): give its "
+                 "name, raycluster join --head=HOST, or set cluster.head");
+}
+
 void membership_join(Membership *m, const char *token, const Addr *heads, size_t n,
                      membership_cb cb, void *userdata)
 {
@@ -333,27 +368,16 @@ void membership_join(Membership *m, const char *token, const Addr *heads, size_t
                 cb(r, why ? why : strerror(-r), userdata);
                 return;
         }
-        if (n == 0) {
-                heads = m->heads;
-                n = m->n_heads;
-        }
-        if (n == 0) {
-                join_token_forget(&m->token);
-                cb(-ENOENT,
-                   "no head was found (raycluster status says where it was looked for): give its "
-                   "name, raycluster join --head=HOST, or set cluster.head",
-                   userdata);
-                return;
-        }
-        m->n_asked = MIN(n, ELEMENTSOF(m->asked));
-        memcpy(m->asked, heads, m->n_asked * sizeof(*heads));
-        m->asking = 0;
         m->cb = cb;
         m->cb_userdata = userdata;
         find_facts(m);
-        r = ask_next(m);
-        if (r < 0)
-                end_join(m, r, strerror(-r));
+        if (n == 0 && m->n_heads == 0) {
+                r = deadline_new(m->event, SEARCH_MAX, USEC_PER_SEC / 4, on_search_over, m,
+                                 &m->search);
+                if (r < 0)
+                        end_join(m, r, strerror(-r));
+        } else
+                ask_all(m, n > 0 ? heads : m->heads, n > 0 ? n : m->n_heads);
 }
 
 int membership_leave(Membership *m)
@@ -425,6 +449,7 @@ Membership *membership_free(Membership *m)
 {
         if (!m)
                 return NULL;
+        deadline_free(m->search);
         join_free(m->join);
         member_link_free(m->link);
         tls_party_unref(m->party);

@@ -39,8 +39,8 @@ void membership_set_versions(Membership *m, const Versions *v);
 /* error: 0, or negative errno and the sentence. From the loop, or before membership_join()
  * returns. */
 typedef void (*membership_cb)(int error, const char *text, void *userdata);
-/* Joins with the token's text at one of these addresses, or, without any, where discovery found
- * heads. One at a time: -EBUSY. cb is called once, unless the membership is freed before. */
+/* Joins with the token's text at one of these addresses, or, without any, where discovery finds
+ * heads in half a minute. One at a time: -EBUSY. cb is called once, unless the membership is freed before. */
 void membership_join(Membership *m, const char *token, const Addr *heads, size_t n,
                      membership_cb cb, void *userdata);
 

@@ -362,7 +362,7 @@ static void test_member(void **state)
         strcpy(e.token_from, "--token-file /tmp/t");
         CHECK(e, VERDICT_TOKEN_WRONG, PROBE_PROVEN, "does not accept this machine's token",
               "ours is from --token-file /tmp/t");
-        says(&e, HINT, "/etc/raycluster/ray-token");
+        says(&e, HINT, "raycluster token create | raycluster join -");
 
         e = good();
         e.alive.outcome = ALIVE_WRONG_CLUSTER;

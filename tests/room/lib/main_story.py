@@ -44,6 +44,11 @@ def tell(room, keep):
         unit = "ray-head" if guest is head else "ray-worker"
         guest.enable(unit)
         print(f"{guest.name}# systemctl enable --now {unit}", flush=True)
+    token = head.run("raycluster token create --uses 2").out.strip()
+    show("head#", "raycluster token create --uses 2", token)
+    for guest in (room["w1"], room["w2"]):
+        show(f"{guest.name}#", "raycluster join -",
+             guest.run("raycluster join -", stdin=token + "\n", timeout=100).out)
     started = time.monotonic()
     r = head.run("raycluster wait --workers 2 --timeout 180", timeout=200, check=False)
     if r.code:
@@ -53,7 +58,7 @@ def tell(room, keep):
         raise Failed(f"the workers did not join: {r.out}{r.err}")
     show("head$", "raycluster wait --workers 2",
          f"{r.out}two workers have joined, {time.monotonic() - started:.1f} s after the last "
-         "enable")
+         "of them became a member")
     show("head$", "raycluster status", head.run("raycluster status").out)
 
     story.wait_jobs_api(head)

@@ -56,12 +56,20 @@ def wait_cluster(room, workers, timeout=CLUSTER_TIMEOUT, on="head"):
                         timeout=timeout + 15)
 
 
-def start_cluster(room, head="head", timeout=CLUSTER_TIMEOUT):
-    """Head on one machine, worker on all others, and wait for Ray on all of them."""
+def join(room, workers, head="head", options=""):
+    """Each of these guests becomes a member; the head's and their daemons run."""
+    token = room[head].run(f"raycluster token create --uses {len(workers)}", quiet=True).out
+    for guest in workers:
+        guest.run(f"raycluster join {options} -", stdin=token, timeout=100)
+
+
+def start_cluster(room, head="head", timeout=CLUSTER_TIMEOUT, options=""):
+    """Head on one machine, worker on all others, joined, and wait for Ray on all of them."""
     room[head].enable("ray-head")
     workers = [g for g in room.guests.values() if g.name != head]
     for guest in workers:
         guest.enable("ray-worker")
+    join(room, workers, head, options)
     wait_cluster(room, len(workers), timeout, on=head)
 
 
