@@ -12,6 +12,9 @@ from image import SOURCE
 from room import Failed, wait_until
 
 CLUSTER_TIMEOUT = 120
+RAY_TOKEN = "/run/raycluster/ray-token"
+# For curl, by root: the Jobs API asks for Ray's token.
+BEARER = f'-H "Authorization: Bearer $(cat {RAY_TOKEN})"'
 RAYLET = r"^\S*/raylet/raylet "
 GCS_SERVER = r"^\S*/gcs/gcs_server "
 DASHBOARD_AGENT = r"^(ray::DashboardAgent|\S*python\S* \S*dashboard/agent\.py)"
@@ -71,6 +74,19 @@ def start_cluster(room, head="head", timeout=CLUSTER_TIMEOUT, options=""):
         guest.enable("ray-worker")
     join(room, workers, head, options)
     wait_cluster(room, len(workers), timeout, on=head)
+
+
+def enrol(room, head="head"):
+    """All others become members of the head's cluster; then every daemon is off, as before."""
+    workers = [g for g in room.guests.values() if g.name != head]
+    room[head].run("systemctl start ray-head")
+    wait_cluster(room, 0, on=head)
+    for guest in workers:
+        guest.run("systemctl start ray-worker")
+    join(room, workers, head)
+    for guest in workers:
+        guest.run("systemctl stop ray-worker; rm -f /var/lib/raycluster/last-known-head", timeout=120)
+    room[head].run("systemctl stop ray-head", timeout=120)
 
 
 def status(guest):
@@ -239,7 +255,7 @@ def submit(guest, script, timeout=180, user=None, options="", name="job.py"):
 
 def wait_jobs_api(guest, timeout=60):
     wait_until("the Jobs API", lambda: guest.run(
-        "curl -fsS -m 5 http://127.0.0.1:8265/api/version", check=False, quiet=True).code == 0,
+        f"curl -fsS -m 5 {BEARER} http://127.0.0.1:8265/api/version", check=False, quiet=True).code == 0,
         timeout, 0.5)
 
 

@@ -83,13 +83,13 @@ def scenario_prints_reach_driver_and_journal(room):
 
 
 def scenario_jobs_api_on_8265(room):
-    """POST /api/jobs/ from the head, by a user without any rights, runs a job."""
+    """POST /api/jobs/ from the head, by a user of group ray, runs a job."""
     head = room["head"]
     story.wait_jobs_api(head)
-    out = story.submit(head, story.NAMES_JOB, user="bob")
+    out = story.submit(head, story.NAMES_JOB, user="alice")
     for name in room.guests:
         expect_in(out, f"this task ran on {name}", "the job's output")
-    jobs = head.out("curl -fsS http://127.0.0.1:8265/api/jobs/")
+    jobs = head.out(f"curl -fsS {story.BEARER} http://127.0.0.1:8265/api/jobs/")
     expect_in(jobs, "SUCCEEDED", "the list of jobs")
 
 

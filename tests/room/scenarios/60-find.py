@@ -11,6 +11,10 @@ SRV = ["host-record=head.room.example,10.77.0.10",
        "srv-host=_raycluster._tcp.room.example,head.room.example,6388,0,100"]
 
 
+def setup(room):
+    story.enrol(room)
+
+
 def restart_workers(room):
     for guest in (room["w1"], room["w2"]):
         guest.run("systemctl stop ray-worker", timeout=120)

@@ -7,6 +7,7 @@ ROOM = {"guests": ["head", "w1"], "other_engine": True}
 
 
 def setup(room):
+    story.enrol(room)
     room["head"].enable("ray-head")
     room.repo.add(*room.site.other)
     story.wait_cluster(room, 0)

@@ -12,10 +12,10 @@ TOP = HERE.parent.parent
 VENV = "/home/site/venv"
 SITE = f'engine: {{ venv = "{VENV}"; }};\n'
 UNIT = "ray-worker.service"
-TOKEN = "/etc/raycluster/ray-token"
 
 
 def setup(room):
+    story.enrol(room)
     room["head"].enable("ray-head")
     story.wait_cluster(room, 0)
 
@@ -221,7 +221,7 @@ def install_fake(guest):
 # What the fake does, and what is said of it in the end.
 MODES = [("garbage", "unknown service"), ("ssh", "SSH"), ("huge", "over its limit"),
          ("silent", "says nothing"), ("flood", "over its limit"), ("status-12", "not know|no GCS"),
-         ("status-16:InvalidAuthToken: missing or incorrect", "asks for a token")]
+         ("status-16:InvalidAuthToken: missing or incorrect", "token")]
 
 
 def scenario_fake_gcs(room):
@@ -248,7 +248,7 @@ def scenario_fake_gcs(room):
     text = said[MODES[-1][0]]
     wait_until(f"status to say: {text}",
                lambda: text in w1.run("raycluster status", check=False, quiet=True).out, 20, 0.5)
-    expect_in(w1.prop("Remedy"), TOKEN, "the remedy")
+    expect_in(w1.prop("Remedy"), "raycluster join", "the remedy")
     w1.wait_message("WAIT_ACCESS", cursor, 20, re.escape(text))
     texts = [v for e in w1.journal(cursor, unit=UNIT, output="cat").split("\n")
              for v in said.values() if e.startswith(v)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Authentication by /etc/raycluster/ray-token: on, used, never shown; a wrong one is refused."""
+"""Ray's token: on without a word of configuration, used, never shown; who has none is refused."""
 import secrets
 
 import story
@@ -7,8 +7,9 @@ from room import wait_until
 from story import expect, expect_in
 
 ROOM = {"guests": ["head", "w1"]}
-FILE = "/etc/raycluster/ray-token"
-TOKEN = secrets.token_hex(32)
+FILE = story.RAY_TOKEN
+KEPT = "/var/lib/raycluster/ray-token"
+ADMINS = "/etc/raycluster/ray-token"
 
 ONE_TASK = '''
 import ray
@@ -22,10 +23,6 @@ print("answer", ray.get(one.remote(), timeout=60))
 '''
 
 
-def put_token(guest, token=TOKEN):
-    guest.write(FILE, token + "\n", mode="0640", owner="root:ray")
-
-
 def jobs_api(guest, options=""):
     """The Jobs API's HTTP status, as text; 000 while nobody answers."""
     return guest.run(f"curl -sS -m 5 {options} -o /dev/null -w '%{{http_code}}' "
@@ -33,8 +30,6 @@ def jobs_api(guest, options=""):
 
 
 def setup(room):
-    for guest in room.guests.values():
-        put_token(guest)
     story.start_cluster(room)
     room["head"].add_user("alice", "ray")
     room["head"].add_user("bob")
@@ -99,49 +94,91 @@ def scenario_token_is_nowhere(room):
         expect(readable.code, f"{guest.name}: everybody can read the token")
 
 
-def refused(room, deed, pattern=FILE):
-    """A worker started after this deed on its token is refused, says why; mended, it joins."""
+def scenario_nothing_of_ray_without_token(room):
+    """ray status, Ray Client, the Jobs API and a raw gRPC call of a stranger are all refused."""
+    w1, ray = room["w1"], f"{story.engine(room['w1'])}/bin"
+    bare = "env -i PATH=/usr/bin:/bin HOME=/tmp RAY_AUTH_MODE=disabled "
+    r = w1.run(f"{bare} {ray}/ray status --address 10.77.0.10:6379", user="nobody", check=False, timeout=120)
+    expect(r.code and "Active" not in r.out, f"ray status without a token: {r.out}")
+    w1.write("/tmp/client.py", 'import ray\nray.init("ray://10.77.0.10:10001")\nprint("inside")\n')
+    r = w1.run(f"{bare} {ray}/python /tmp/client.py", user="nobody", check=False, timeout=120)
+    expect(r.code and "inside" not in r.out, f"Ray Client without a token: {r.out}")
+    code = jobs_api(w1)
+    expect(code in ("401", "403"), f"the Jobs API says {code} without a token")
+    w1.write("/tmp/raw.py", '''
+import grpc
+call = grpc.insecure_channel("10.77.0.10:6379").unary_unary(
+    "/ray.rpc.NodeInfoGcsService/GetAllNodeInfo", request_serializer=bytes, response_deserializer=bytes)
+try:
+    print("answered", len(call(b"", timeout=10)))
+except grpc.RpcError as e:
+    print("refused", e.code().name)
+''')
+    out = w1.run(f"{bare} {ray}/python /tmp/raw.py", user="nobody", timeout=60).out
+    expect_in(out, "refused UNAUTHENTICATED", "a raw gRPC call without a token")
+    r = w1.run("ray-probe 10.77.0.10", user="nobody", check=False)
+    expect_in(r.out, "TOKEN_REQUIRED", "ray-probe of a stranger")
+    expect_in(r.out, "raycluster join", "what it says to do")
+
+
+def scenario_no_member(room):
+    """A worker that left, and has no token: refused before Ray starts, with the remedy; joined, it runs."""
     w1 = room["w1"]
+    w1.run("raycluster leave")
+    expect(w1.run(f"ls {KEPT} {FILE} /var/lib/raycluster/identity.pem", check=False).out == "", "left something behind")
     w1.run("systemctl stop ray-worker", timeout=120)
-    deed(w1)
     cursor = w1.cursor()
     w1.run("systemctl start ray-worker")
     pid = w1.main_pid("ray-worker.service")
-    text = w1.wait_message("WAIT_ACCESS", cursor, 45, pattern)["MESSAGE"]
+    text = w1.wait_message("WAIT_ACCESS", cursor, 45, "raycluster join")["MESSAGE"]
     reason, remedy = text.split(". Try: ")
     status = lambda: w1.run("raycluster status", check=False, quiet=True).out
     wait_until(f"status to say: {text}", lambda: reason in status() and f": {remedy}\n" in status(), 20, 0.5)
-    expect_in(remedy, FILE, "the remedy")
     explained = w1.run(f"journalctl -x -q --no-pager -n 1 RAYCLUSTER_REMEDY=\"$(cat)\"", stdin=remedy)
     expect_in(explained.out, f"Try: {remedy}", "the catalog's text")
-    expect(not w1.pids("/raylet/raylet "), "Ray was started with a token that is refused")
+    expect(not w1.pids("/raylet/raylet "), "Ray was started without a token")
     expect(w1.state("ray-engine@worker.service") == "inactive", "the engine's unit was started")
-    return cursor, pid
-
-
-def scenario_wrong_token(room):
-    """A worker with another token: refused before Ray starts; the file edited in place: joined."""
-    w1 = room["w1"]
-    cursor, pid = refused(room, lambda g: put_token(g, secrets.token_hex(32)))
-    w1.run(f"cat >{FILE}", stdin=TOKEN + "\n")
+    story.join(room, [w1])
     w1.wait_message("WORKER_JOINED", cursor, 60)
     expect(w1.main_pid("ray-worker.service") == pid, "the daemon was restarted")
 
 
-def scenario_token_missing(room):
-    """A worker without the file: the same, and it goes on when the file is put there."""
+def scenario_damaged_token(room):
+    """What a member has kept is wrong: the head gives it the right one, and Ray starts."""
     w1 = room["w1"]
-    cursor, pid = refused(room, lambda g: g.run(f"rm {FILE}"))
-    put_token(w1)
+    w1.run("systemctl stop ray-worker", timeout=120)
+    w1.run(f"echo {secrets.token_hex(32)} | tee {KEPT} >{FILE}")
+    cursor = w1.cursor()
+    w1.run("systemctl start ray-worker")
     w1.wait_message("WORKER_JOINED", cursor, 60)
-    expect(w1.main_pid("ray-worker.service") == pid, "the daemon was restarted")
+    expect(w1.out(f"cat {KEPT}") == room["head"].out(f"cat {FILE}"), "the head's token did not come")
+
+
+def scenario_an_admins_token(room):
+    """A token that the admin wrote on the head: all have it, and it is the one that Ray asks for."""
+    head, w1 = room["head"], room["w1"]
+    mine = secrets.token_hex(32)
+    w1.run("systemctl stop ray-worker", timeout=120)
+    head.run("systemctl stop ray-head", timeout=120)
+    head.write(ADMINS, mine + "\n", mode="0640", owner="root:ray")
+    cursor = w1.cursor()
+    head.run("systemctl start ray-head")
+    w1.run("systemctl start ray-worker")
+    w1.wait_message("WORKER_JOINED", cursor, 120)
+    for guest in room.guests.values():
+        expect(guest.out(f"cat {FILE}").strip() == mine, f"{guest.name} has another token")
+    code = jobs_api(head, f'-H "Authorization: Bearer {mine}"')
+    expect(code == "200", f"the Jobs API says {code} with the admin's token")
 
 
 def scenario_token_unreadable(room):
-    """A file that only root may read: said so; with the right owner and mode it goes on."""
-    w1 = room["w1"]
-    cursor, pid = refused(room, lambda g: g.run(f"chown root:root {FILE}; chmod 600 {FILE}"),
-                          r"can read.*chown root:ray .*chmod 640")
-    w1.run(f"chown root:ray {FILE}; chmod 640 {FILE}")
-    w1.wait_message("WORKER_JOINED", cursor, 60)
-    expect(w1.main_pid("ray-worker.service") == pid, "the daemon was restarted")
+    """The admin's file may be read by root only: said on the head; mended, it goes on by itself."""
+    head = room["head"]
+    head.run("systemctl stop ray-head", timeout=120)
+    head.run(f"rm {FILE}; chown root:root {ADMINS}; chmod 600 {ADMINS}")
+    cursor = head.cursor()
+    head.run("systemctl start ray-head")
+    head.wait_journal(f"{ADMINS}: Permission denied", cursor, 30)
+    expect(head.state("ray-engine@head.service") != "active", "Ray runs without the token it was given")
+    head.run(f"chown root:ray {ADMINS}; chmod 640 {ADMINS}")
+    head.wait_message("HEAD_SERVING", cursor, 60)
