@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/str.h"
 #include "wire/member-frame.h"
 #include "wire/member.pb-c.h"
 #include "wire/pb.h"
@@ -20,6 +21,12 @@ static const char *const member_kind_table[_MEMBER_KIND_MAX] = {
         [MEMBER_BEAT] = "beat",
         [MEMBER_REFLECT_REQUEST] = "reflect-request",
         [MEMBER_REFLECT_REPLY] = "reflect-reply",
+        [MEMBER_PENDING] = "pending",
+        [MEMBER_SETTINGS] = "settings",
+        [MEMBER_COMMAND] = "command",
+        [MEMBER_COMMAND_DONE] = "command-done",
+        [MEMBER_EVENT] = "event",
+        [MEMBER_LEAVE] = "leave",
 };
 DEFINE_STRTAB(member_kind, MemberKind);
 
@@ -37,12 +44,25 @@ static const char *const member_refusal_table[_MEMBER_REFUSAL_MAX] = {
         [MEMBER_REFUSAL_NAME_TAKEN] = "name-taken",
         [MEMBER_REFUSAL_BUSY] = "busy",
         [MEMBER_REFUSAL_STORE] = "store",
+        [MEMBER_REFUSAL_DENIED] = "denied",
 };
 DEFINE_STRTAB(member_refusal, MemberRefusal);
 
+static const char *const member_order_table[_MEMBER_ORDER_MAX] = {
+        [MEMBER_ORDER_OTHER] = "other",
+        [MEMBER_ORDER_START] = "start",
+        [MEMBER_ORDER_STOP] = "stop",
+        [MEMBER_ORDER_DRAIN] = "drain",
+        [MEMBER_ORDER_RESTART_ENGINE] = "restart-engine",
+        [MEMBER_ORDER_PROBE] = "probe",
+};
+DEFINE_STRTAB(member_order, MemberOrder);
+
 /* The numbers on the wire are those of the enum here. */
 static_assert((int)MEMBER_REFUSAL_BAD == MEMBERPB__REFUSED__REASON__BAD, "refusals");
-static_assert((int)MEMBER_REFUSAL_STORE == MEMBERPB__REFUSED__REASON__STORE, "refusals");
+static_assert((int)MEMBER_REFUSAL_DENIED == MEMBERPB__REFUSED__REASON__DENIED, "refusals");
+static_assert((int)MEMBER_ORDER_START == MEMBERPB__COMMAND__KIND__START, "orders");
+static_assert((int)MEMBER_ORDER_PROBE == MEMBERPB__COMMAND__KIND__PROBE, "orders");
 
 void member_message_done(MemberMessage *m)
 {
@@ -54,211 +74,6 @@ void member_message_done(MemberMessage *m)
                 memberpb__message__free_unpacked(raw, NULL);
         explicit_bzero(m, sizeof(*m));
 }
-
-/* --- out ----------------------------------------------------------------------------------------
- */
-
-/* Pointers into what is to be encoded, as protobuf-c wants them. */
-typedef struct Out {
-        Memberpb__Message m;
-        union {
-                Memberpb__Hello hello;
-                Memberpb__Enrol enrol;
-                Memberpb__Renew renew;
-                Memberpb__Issued issued;
-                Memberpb__Refused refused;
-                Memberpb__Facts facts;
-                Memberpb__Welcome welcome;
-                Memberpb__Beat beat;
-        };
-        Memberpb__Address addrs[MEMBER_ADDRS_MAX], *addr_ps[MEMBER_ADDRS_MAX];
-        ProtobufCBinaryData cas[MEMBER_CAS_MAX];
-} Out;
-
-static ProtobufCBinaryData bytes(const void *data, size_t size)
-{
-        return (ProtobufCBinaryData){.len = size, .data = (uint8_t *)data};
-}
-
-static int put_bytes(const MemberBytes *b, size_t max, ProtobufCBinaryData *ret)
-{
-        if (b->size == 0 || b->size > max)
-                return -EINVAL;
-        *ret = bytes(b->data, b->size);
-        return 0;
-}
-
-static int put_addrs(Out *o, const Addr *addrs, size_t n)
-{
-        if (n > MEMBER_ADDRS_MAX)
-                return -EINVAL;
-        for (size_t i = 0; i < n; i++) {
-                if (!addr_is_set(&addrs[i]))
-                        return -EINVAL;
-                memberpb__address__init(&o->addrs[i]);
-                o->addrs[i].ip =
-                        bytes(&addrs[i].in, addrs[i].family == AF_INET ? sizeof(addrs[i].in)
-                                                                       : sizeof(addrs[i].in6));
-                o->addr_ps[i] = &o->addrs[i];
-        }
-        return 0;
-}
-
-static int put_hello(Out *o, const MemberHello *h)
-{
-        memberpb__hello__init(&o->hello);
-        o->hello.version = h->version;
-        o->hello.oldest = h->oldest;
-        o->hello.capabilities = h->capabilities;
-        o->hello.software = (char *)h->software;
-        o->m.what_case = MEMBERPB__MESSAGE__WHAT_HELLO;
-        o->m.hello = &o->hello;
-        return h->oldest == 0 || h->oldest > h->version ? -EINVAL : 0;
-}
-
-static int put_enrol(Out *o, const MemberEnrol *e)
-{
-        memberpb__enrol__init(&o->enrol);
-        o->enrol.token = (char *)e->token;
-        o->enrol.node = (char *)e->node;
-        o->enrol.name = (char *)e->name;
-        o->enrol.proof = bytes(e->proof, sizeof(e->proof));
-        o->enrol.n_addrs = e->n_addrs;
-        o->enrol.addrs = o->addr_ps;
-        o->m.what_case = MEMBERPB__MESSAGE__WHAT_ENROL;
-        o->m.enrol = &o->enrol;
-        int r = put_bytes(&e->csr, MEMBER_CERT_MAX, &o->enrol.csr);
-        return r < 0 ? r : put_addrs(o, e->addrs, e->n_addrs);
-}
-
-static int put_renew(Out *o, const MemberBytes *csr)
-{
-        memberpb__renew__init(&o->renew);
-        o->m.what_case = MEMBERPB__MESSAGE__WHAT_RENEW;
-        o->m.renew = &o->renew;
-        return put_bytes(csr, MEMBER_CERT_MAX, &o->renew.csr);
-}
-
-static int put_issued(Out *o, const MemberIssued *i)
-{
-        memberpb__issued__init(&o->issued);
-        if (i->n_cas == 0 || i->n_cas > MEMBER_CAS_MAX)
-                return -EINVAL;
-        int r = put_bytes(&i->cert, MEMBER_CERT_MAX, &o->issued.cert);
-        for (size_t k = 0; k < i->n_cas && r >= 0; k++)
-                r = put_bytes(&i->cas[k], MEMBER_CERT_MAX, &o->cas[k]);
-        o->issued.cas = o->cas;
-        o->issued.n_cas = i->n_cas;
-        o->m.what_case = MEMBERPB__MESSAGE__WHAT_ISSUED;
-        o->m.issued = &o->issued;
-        return r;
-}
-
-static int put_refused(Out *o, const MemberRefused *f)
-{
-        memberpb__refused__init(&o->refused);
-        o->refused.reason = (Memberpb__Refused__Reason)f->reason;
-        o->refused.text = (char *)f->text;
-        o->refused.retry_usec = f->retry;
-        o->m.what_case = MEMBERPB__MESSAGE__WHAT_REFUSED;
-        o->m.refused = &o->refused;
-        return f->reason > MEMBER_REFUSAL_OTHER && f->reason < _MEMBER_REFUSAL_MAX ? 0 : -EINVAL;
-}
-
-static int put_facts(Out *o, const MemberFacts *f)
-{
-        memberpb__facts__init(&o->facts);
-        o->facts.name = (char *)f->name;
-        o->facts.boot_id = (char *)f->boot_id;
-        o->facts.ray = (char *)f->versions.ray;
-        o->facts.python = (char *)f->versions.python;
-        o->facts.cpus = f->cpus;
-        o->facts.gpus = f->gpus;
-        o->facts.memory = f->memory;
-        o->facts.addrs = o->addr_ps;
-        o->facts.n_addrs = f->n_addrs;
-        o->m.what_case = MEMBERPB__MESSAGE__WHAT_FACTS;
-        o->m.facts = &o->facts;
-        return put_addrs(o, f->addrs, f->n_addrs);
-}
-
-static int put_welcome(Out *o, const MemberWelcome *w)
-{
-        memberpb__welcome__init(&o->welcome);
-        o->welcome.cluster = (char *)w->cluster;
-        o->welcome.beat_usec = w->beat;
-        o->welcome.ray_token = (char *)w->ray_token;
-        o->m.what_case = MEMBERPB__MESSAGE__WHAT_WELCOME;
-        o->m.welcome = &o->welcome;
-        return w->beat == 0 ? -EINVAL : 0;
-}
-
-static int put_beat(Out *o, const MemberBeat *b)
-{
-        memberpb__beat__init(&o->beat);
-        o->beat.number = b->number;
-        o->beat.t1_usec = b->t1_usec;
-        o->beat.t2_usec = b->t2_usec;
-        o->beat.t3_usec = b->t3_usec;
-        o->m.what_case = MEMBERPB__MESSAGE__WHAT_BEAT;
-        o->m.beat = &o->beat;
-        return 0;
-}
-
-static int put_reflect(Out *o, MemberKind kind, const MemberBytes *b)
-{
-        bool request = kind == MEMBER_REFLECT_REQUEST;
-
-        o->m.what_case = request ? MEMBERPB__MESSAGE__WHAT_REFLECT_REQUEST
-                                 : MEMBERPB__MESSAGE__WHAT_REFLECT_REPLY;
-        return put_bytes(b, MEMBER_FRAME_MAX - 16,
-                         request ? &o->m.reflect_request : &o->m.reflect_reply);
-}
-
-static int put(Out *o, const MemberMessage *m)
-{
-        switch (m->kind) {
-        case MEMBER_HELLO:
-                return put_hello(o, &m->hello);
-        case MEMBER_ENROL:
-                return put_enrol(o, &m->enrol);
-        case MEMBER_RENEW:
-                return put_renew(o, &m->csr);
-        case MEMBER_ISSUED:
-                return put_issued(o, &m->issued);
-        case MEMBER_REFUSED:
-                return put_refused(o, &m->refused);
-        case MEMBER_FACTS:
-                return put_facts(o, &m->facts);
-        case MEMBER_WELCOME:
-                return put_welcome(o, &m->welcome);
-        case MEMBER_BEAT:
-                return put_beat(o, &m->beat);
-        case MEMBER_REFLECT_REQUEST:
-        case MEMBER_REFLECT_REPLY:
-                return put_reflect(o, m->kind, &m->reflect);
-        default:
-                return -EINVAL;
-        }
-}
-
-int member_encode(Buf *out, const MemberMessage *m)
-{
-        Out o = {.m = MEMBERPB__MESSAGE__INIT};
-        _cleanup_buf_ Buf body = {0};
-
-        int r = put(&o, m);
-        if (r >= 0)
-                r = pb_pack(&body, &o.m.base);
-        if (r >= 0)
-                r = member_frame_put(out, buf_data(&body), buf_size(&body));
-        if (body.data)
-                explicit_bzero(body.data, body.cap);
-        return r;
-}
-
-/* --- in -----------------------------------------------------------------------------------------
- */
 
 /* What is shown is cleaned; what is too long is no name, not a cut one. */
 static int take_text(char *dest, size_t size, const char *s)
@@ -319,9 +134,12 @@ static int take_hello(const Memberpb__Hello *m, MemberHello *h)
 
 static int take_enrol(const Memberpb__Enrol *m, MemberEnrol *e)
 {
-        if (m->proof.len != sizeof(e->proof))
+        bool asks = isempty(m->token) && m->proof.len == 0;
+
+        if (!asks && (isempty(m->token) || m->proof.len != sizeof(e->proof)))
                 return -EBADMSG;
-        memcpy(e->proof, m->proof.data, sizeof(e->proof));
+        if (!asks)
+                memcpy(e->proof, m->proof.data, sizeof(e->proof));
         int r = take_bytes(&m->csr, MEMBER_CERT_MAX, &e->csr);
         if (r >= 0)
                 r = take_id(e->token, sizeof(e->token), m->token);
@@ -387,6 +205,75 @@ static void take_beat(const Memberpb__Beat *m, MemberBeat *b)
         };
 }
 
+static int take_pending(const Memberpb__Pending *m, MemberPending *p)
+{
+        p->retry = m->retry_usec;
+        return take_text(p->words, sizeof(p->words), m->words);
+}
+
+/* Lines that are read as a configuration: not mended, but taken or not. */
+static int take_settings(const Memberpb__Settings *m, const char **ret)
+{
+        if (strlen(m->text) >= MEMBER_SETTINGS_MAX)
+                return -EMSGSIZE;
+        if (!utf8_is_printable(m->text))
+                return -EBADMSG;
+        *ret = m->text;
+        return 0;
+}
+
+static int take_command(const Memberpb__Command *m, MemberCommand *c)
+{
+        if (m->number == 0)
+                return -EBADMSG;
+        c->number = m->number;
+        c->order = m->kind > 0 && (int)m->kind < _MEMBER_ORDER_MAX ? (MemberOrder)m->kind
+                                                                   : MEMBER_ORDER_OTHER;
+        return take_text(c->argument, sizeof(c->argument), m->argument);
+}
+
+static int take_done(const Memberpb__CommandDone *m, MemberCommandDone *d)
+{
+        d->number = m->number;
+        d->ok = m->ok;
+        return take_text(d->text, sizeof(d->text), m->text);
+}
+
+static int take_event(const Memberpb__Event *m, MemberEvent *e)
+{
+        e->time = m->time_usec;
+        int r = take_id(e->message_id, sizeof(e->message_id), m->message_id);
+        return r < 0 ? r : take_text(e->text, sizeof(e->text), m->text);
+}
+
+/* What came after the first version. */
+static int take_later(const Memberpb__Message *p, MemberMessage *m)
+{
+        switch (p->what_case) {
+        case MEMBERPB__MESSAGE__WHAT_PENDING:
+                m->kind = MEMBER_PENDING;
+                return take_pending(p->pending, &m->pending);
+        case MEMBERPB__MESSAGE__WHAT_SETTINGS:
+                m->kind = MEMBER_SETTINGS;
+                return take_settings(p->settings, &m->settings);
+        case MEMBERPB__MESSAGE__WHAT_COMMAND:
+                m->kind = MEMBER_COMMAND;
+                return take_command(p->command, &m->command);
+        case MEMBERPB__MESSAGE__WHAT_COMMAND_DONE:
+                m->kind = MEMBER_COMMAND_DONE;
+                return take_done(p->command_done, &m->done);
+        case MEMBERPB__MESSAGE__WHAT_EVENT:
+                m->kind = MEMBER_EVENT;
+                return take_event(p->event, &m->event);
+        case MEMBERPB__MESSAGE__WHAT_LEAVE:
+                m->kind = MEMBER_LEAVE;
+                return 0;
+        default:
+                m->kind = MEMBER_UNKNOWN;
+                return 0;
+        }
+}
+
 static int take(const Memberpb__Message *p, MemberMessage *m)
 {
         switch (p->what_case) {
@@ -422,8 +309,7 @@ static int take(const Memberpb__Message *p, MemberMessage *m)
                 m->kind = MEMBER_REFLECT_REPLY;
                 return take_bytes(&p->reflect_reply, MEMBER_FRAME_MAX, &m->reflect);
         default:
-                m->kind = MEMBER_UNKNOWN;
-                return 0;
+                return take_later(p, m);
         }
 }
 

@@ -20,6 +20,20 @@
 #define MEMBER_ID_MAX     40   /* a node id and its end */
 #define MEMBER_TOKEN_MAX  256  /* Ray's token and its end */
 #define MEMBER_TEXT_MAX   200  /* a sentence and its end */
+#define MEMBER_EVENT_MAX  400  /* a line of a journal and its end */
+#define MEMBER_ANSWER_MAX 1024 /* what a command has to say, and its end */
+#define MEMBER_WORDS_MAX  64   /* a fingerprint in words, and the end */
+/* All keys of a configuration are a tenth of it. */
+#define MEMBER_SETTINGS_MAX ((size_t)16 << 10)
+
+/* What the sender of a Hello understands beyond the first version: nothing of it is sent to whoever
+ * has not said so. */
+#define MEMBER_CAN_SETTINGS ((uint64_t)1 << 0)
+#define MEMBER_CAN_COMMANDS ((uint64_t)1 << 1)
+#define MEMBER_CAN_EVENTS   ((uint64_t)1 << 2) /* and Leave */
+#define MEMBER_CAN_RENEW    ((uint64_t)1 << 3)
+#define MEMBER_CAN_REFLECT  ((uint64_t)1 << 4)
+#define MEMBER_CAN_WAIT     ((uint64_t)1 << 5) /* for an admin's approval */
 
 typedef enum MemberKind {
         MEMBER_UNKNOWN, /* of a later version; passed over */
@@ -33,6 +47,12 @@ typedef enum MemberKind {
         MEMBER_BEAT,
         MEMBER_REFLECT_REQUEST,
         MEMBER_REFLECT_REPLY,
+        MEMBER_PENDING,
+        MEMBER_SETTINGS,
+        MEMBER_COMMAND,
+        MEMBER_COMMAND_DONE,
+        MEMBER_EVENT,
+        MEMBER_LEAVE,
         _MEMBER_KIND_MAX,
         _MEMBER_KIND_INVALID = -EINVAL,
 } MemberKind;
@@ -53,6 +73,7 @@ typedef enum MemberRefusal {
         MEMBER_REFUSAL_NAME_TAKEN,
         MEMBER_REFUSAL_BUSY,
         MEMBER_REFUSAL_STORE,
+        MEMBER_REFUSAL_DENIED,
         _MEMBER_REFUSAL_MAX,
         _MEMBER_REFUSAL_INVALID = -EINVAL,
 } MemberRefusal;
@@ -71,8 +92,21 @@ typedef struct MemberHello {
         char software[MEMBER_NAME_MAX];
 } MemberHello;
 
+typedef enum MemberOrder {
+        MEMBER_ORDER_OTHER, /* one that is not known here */
+        MEMBER_ORDER_START,
+        MEMBER_ORDER_STOP,
+        MEMBER_ORDER_DRAIN,
+        MEMBER_ORDER_RESTART_ENGINE,
+        MEMBER_ORDER_PROBE,
+        _MEMBER_ORDER_MAX,
+        _MEMBER_ORDER_INVALID = -EINVAL,
+} MemberOrder;
+
+DECLARE_STRTAB(member_order, MemberOrder);
+
 typedef struct MemberEnrol {
-        char token[MEMBER_ID_MAX]; /* its id */
+        char token[MEMBER_ID_MAX]; /* its id; "": none, and no proof: an admin is asked */
         char node[MEMBER_ID_MAX];
         char name[MEMBER_NAME_MAX];
         MemberBytes csr;
@@ -114,6 +148,29 @@ typedef struct MemberBeat {
         int64_t t1_usec, t2_usec, t3_usec;
 } MemberBeat;
 
+typedef struct MemberPending {
+        char words[MEMBER_WORDS_MAX];
+        usec_t retry;
+} MemberPending;
+
+typedef struct MemberCommand {
+        uint64_t number; /* at least 1 */
+        MemberOrder order;
+        char argument[MEMBER_TEXT_MAX];
+} MemberCommand;
+
+typedef struct MemberCommandDone {
+        uint64_t number;
+        bool ok;
+        char text[MEMBER_ANSWER_MAX];
+} MemberCommandDone;
+
+typedef struct MemberEvent {
+        char message_id[MEMBER_ID_MAX];
+        char text[MEMBER_EVENT_MAX];
+        usec_t time; /* realtime of the member */
+} MemberEvent;
+
 typedef struct MemberMessage {
         MemberKind kind;
         union {
@@ -126,6 +183,11 @@ typedef struct MemberMessage {
                 MemberWelcome welcome;
                 MemberBeat beat;
                 MemberBytes reflect; /* of both kinds */
+                MemberPending pending;
+                const char *settings; /* UTF-8 in lines; under MEMBER_SETTINGS_MAX; in `raw` */
+                MemberCommand command;
+                MemberCommandDone done;
+                MemberEvent event;
         };
         void *raw; /* what it was decoded from, owned; NULL in one to be encoded */
 } MemberMessage;

@@ -16,6 +16,25 @@ static bool is_clean(const char *s)
         return true;
 }
 
+static bool later_texts(const MemberMessage *m)
+{
+        switch (m->kind) {
+        case MEMBER_PENDING:
+                return is_clean(m->pending.words);
+        case MEMBER_SETTINGS:
+                return strlen(m->settings) < MEMBER_SETTINGS_MAX;
+        case MEMBER_COMMAND:
+                return is_clean(m->command.argument) &&
+                       member_order_to_string(m->command.order) != NULL;
+        case MEMBER_COMMAND_DONE:
+                return is_clean(m->done.text);
+        case MEMBER_EVENT:
+                return is_clean(m->event.text) && !strpbrk(m->event.message_id, "/=\n");
+        default:
+                return true;
+        }
+}
+
 static void texts(const MemberMessage *m)
 {
         bool clean = true;
@@ -32,6 +51,8 @@ static void texts(const MemberMessage *m)
                 clean = is_clean(m->facts.name) && m->facts.n_addrs <= MEMBER_ADDRS_MAX;
         else if (m->kind == MEMBER_WELCOME)
                 clean = is_clean(m->welcome.cluster) && is_clean(m->welcome.ray_token);
+        else
+                clean = later_texts(m);
         if (!clean || !member_kind_to_string(m->kind))
                 abort();
 }

@@ -16,12 +16,32 @@
 static const uint8_t csr[] = {0x30, 0x03, 0x02, 0x01, 0x05}, cert[] = {0x30, 0x01, 0x00};
 static const uint8_t ca1[] = {0x30, 0x02, 0x05, 0x00}, ca2[] = {0x30, 0x02, 0x05, 0x01};
 static const char reflect[] = "any bytes of the reflector";
+static const char settings[] = "cluster:\n{\n\tname = \"lab1\";\n};\n";
 
 static Addr addr(const char *s)
 {
         Addr a;
         assert_int_equal(addr_parse(s, &a), 0);
         return a;
+}
+
+static void later_sample(MemberMessage *m)
+{
+        if (m->kind == MEMBER_PENDING)
+                m->pending = (MemberPending){.words = "acorn tulip", .retry = 10 * USEC_PER_SEC};
+        else if (m->kind == MEMBER_SETTINGS)
+                m->settings = settings;
+        else if (m->kind == MEMBER_COMMAND)
+                m->command = (MemberCommand){
+                        .number = 7, .order = MEMBER_ORDER_DRAIN, .argument = "10min"};
+        else if (m->kind == MEMBER_COMMAND_DONE)
+                m->done = (MemberCommandDone){.number = 7, .ok = true, .text = "drained in 4s"};
+        else if (m->kind == MEMBER_EVENT)
+                m->event = (MemberEvent){.message_id = "00112233445566778899aabbccddeeff",
+                                         .text = "the engine failed",
+                                         .time = 1700000000000000};
+        else
+                assert_int_equal(m->kind, MEMBER_LEAVE);
 }
 
 static MemberMessage sample(MemberKind kind)
@@ -74,8 +94,12 @@ static MemberMessage sample(MemberKind kind)
                 m.beat = (MemberBeat){
                         .number = 7, .t1_usec = -1, .t2_usec = 1700000000000000, .t3_usec = 5};
                 break;
-        default:
+        case MEMBER_REFLECT_REQUEST:
+        case MEMBER_REFLECT_REPLY:
                 m.reflect = (MemberBytes){(const uint8_t *)reflect, sizeof(reflect)};
+                break;
+        default:
+                later_sample(&m);
                 break;
         }
         return m;
@@ -109,6 +133,22 @@ static void check_enrol(const MemberEnrol *e)
         assert_true(addr_equal(&e->addrs[1], &m.enrol.addrs[1]));
 }
 
+static void check_later(const MemberMessage *m)
+{
+        MemberMessage want = sample(m->kind);
+
+        if (m->kind == MEMBER_SETTINGS)
+                assert_string_equal(m->settings, settings);
+        else if (m->kind == MEMBER_PENDING)
+                assert_memory_equal(&m->pending, &want.pending, sizeof(want.pending));
+        else if (m->kind == MEMBER_COMMAND)
+                assert_memory_equal(&m->command, &want.command, sizeof(want.command));
+        else if (m->kind == MEMBER_COMMAND_DONE)
+                assert_memory_equal(&m->done, &want.done, sizeof(want.done));
+        else if (m->kind == MEMBER_EVENT)
+                assert_memory_equal(&m->event, &want.event, sizeof(want.event));
+}
+
 static void check_rest(const MemberMessage *m)
 {
         MemberMessage want = sample(m->kind);
@@ -130,8 +170,10 @@ static void check_rest(const MemberMessage *m)
                 assert_true(m->welcome.beat == want.welcome.beat);
         } else if (m->kind == MEMBER_BEAT)
                 assert_memory_equal(&m->beat, &want.beat, sizeof(want.beat));
-        else
+        else if (m->kind == MEMBER_REFLECT_REQUEST || m->kind == MEMBER_REFLECT_REPLY)
                 check_bytes(m->reflect, reflect, sizeof(reflect));
+        else
+                check_later(m);
 }
 
 static void check(const MemberMessage *m)
@@ -231,6 +273,20 @@ static void test_not_to_be_sent(void **state)
         m = sample(MEMBER_REFLECT_REPLY);
         m.reflect = (MemberBytes){large, sizeof(large)};
         assert_int_equal(encode(&m), -EINVAL);
+        m = sample(MEMBER_COMMAND);
+        m.command.order = MEMBER_ORDER_OTHER;
+        assert_int_equal(encode(&m), -EINVAL);
+        m = sample(MEMBER_COMMAND);
+        m.command.number = 0;
+        assert_int_equal(encode(&m), -EINVAL);
+        m = sample(MEMBER_SETTINGS);
+        memset(large, 'x', MEMBER_SETTINGS_MAX);
+        m.settings = (const char *)large;
+        assert_int_equal(encode(&m), -EINVAL);
+        large[MEMBER_SETTINGS_MAX - 1] = 0;
+        assert_int_equal(encode(&m), 0);
+        m.settings = "a\x1b[31m";
+        assert_int_equal(encode(&m), -EINVAL);
 }
 
 static int decode(Memberpb__Message *p, MemberMessage *ret)
@@ -271,6 +327,13 @@ static void test_bad_enrol(void **state)
         e.csr.len = 0;
         assert_int_equal(decode_enrol(&e), -EBADMSG);
         e.csr.len = 10;
+        e.token = (char *)""; /* without a token there is nothing to be proved, and the reverse */
+        assert_int_equal(decode_enrol(&e), -EBADMSG);
+        e.proof.len = 0;
+        assert_int_equal(decode_enrol(&e), 0);
+        e.token = (char *)"abc";
+        assert_int_equal(decode_enrol(&e), -EBADMSG);
+        e.proof.len = MEMBER_PROOF_SIZE;
         e.token = (char *)"../tokens"; /* it will be looked up */
         assert_int_equal(decode_enrol(&e), -EBADMSG);
         e.token = (char *)"abc";
@@ -293,6 +356,44 @@ static void test_bad_enrol(void **state)
         assert_int_equal(decode_enrol(&e), 0);
         e.n_addrs = ELEMENTSOF(as);
         assert_int_equal(decode_enrol(&e), -EMSGSIZE);
+}
+
+static void test_bad_later(void **state)
+{
+        static char large[MEMBER_SETTINGS_MAX + 1];
+        _cleanup_member_message_ MemberMessage m = {0}, n = {0}, e = {0};
+        Memberpb__Message p = MEMBERPB__MESSAGE__INIT;
+        Memberpb__Settings s = MEMBERPB__SETTINGS__INIT;
+        Memberpb__Command c = MEMBERPB__COMMAND__INIT;
+        Memberpb__CommandDone d = MEMBERPB__COMMAND_DONE__INIT;
+        Memberpb__Event v = MEMBERPB__EVENT__INIT;
+
+        memset(large, 'x', sizeof(large) - 1);
+        p.what_case = MEMBERPB__MESSAGE__WHAT_SETTINGS;
+        p.settings = &s;
+        s.text = large;
+        assert_int_equal(decode(&p, &m), -EMSGSIZE);
+        s.text = (char *)"name = \"\xff\";";
+        assert_int_equal(decode(&p, &m), -EBADMSG);
+        p.what_case = MEMBERPB__MESSAGE__WHAT_COMMAND;
+        p.command = &c;
+        assert_int_equal(decode(&p, &m), -EBADMSG); /* no number: nothing to answer to */
+        c.number = 1;
+        c.kind = (Memberpb__Command__Kind)99;
+        assert_int_equal(decode(&p, &n), 0);
+        assert_int_equal(n.command.order, MEMBER_ORDER_OTHER);
+        p.what_case = MEMBERPB__MESSAGE__WHAT_COMMAND_DONE;
+        p.command_done = &d;
+        large[MEMBER_ANSWER_MAX] = 0;
+        d.text = large;
+        assert_int_equal(decode(&p, &m), -EMSGSIZE);
+        p.what_case = MEMBERPB__MESSAGE__WHAT_EVENT;
+        p.event = &v;
+        v.text = (char *)"\x1b]0;me\x07";
+        assert_int_equal(decode(&p, &e), 0);
+        assert_string_equal(e.event.text, "?]0;me?");
+        v.message_id = (char *)"MESSAGE=forged\n";
+        assert_int_equal(decode(&p, &m), -EBADMSG);
 }
 
 /* A later version may say more: what is not known is passed over, what can be shown is cleaned. */
@@ -346,6 +447,8 @@ static void test_tables(void **state)
                 assert_int_equal(member_kind_from_string(member_kind_to_string(k)), k);
         for (MemberRefusal f = 0; f < _MEMBER_REFUSAL_MAX; f++)
                 assert_int_equal(member_refusal_from_string(member_refusal_to_string(f)), f);
+        for (MemberOrder o = 0; o < _MEMBER_ORDER_MAX; o++)
+                assert_int_equal(member_order_from_string(member_order_to_string(o)), o);
 }
 
 int main(void)
@@ -354,7 +457,7 @@ int main(void)
                 cmocka_unit_test(test_round),          cmocka_unit_test(test_golden),
                 cmocka_unit_test(test_not_to_be_sent), cmocka_unit_test(test_bad_enrol),
                 cmocka_unit_test(test_later_version),  cmocka_unit_test(test_frames),
-                cmocka_unit_test(test_tables),
+                cmocka_unit_test(test_bad_later),      cmocka_unit_test(test_tables),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
