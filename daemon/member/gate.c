@@ -1,57 +1,11 @@
-/* One visitor:
- *
- *   ARRIVING ──no certificate──> ASKING ──Enrol──> LEAVING
- *      └──one of the roster──> INTRODUCED ──Facts──> MEMBER ──lost──> LEAVING
- *
- * from all: hangs up, is too slow, says what makes no sense ──> away
- */
-#include "member/gate.h"
-
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/fd.h"
 #include "base/str.h"
-#include "sys/deadline.h"
-#include "sys/listen.h"
-
-/* From the connect until it is a member, or has its answer and hung up. */
-#define STRANGER_MAX (15 * USEC_PER_SEC)
-
-typedef enum VisitorState {
-        VISITOR_ARRIVING,   /* TLS and Hello */
-        VISITOR_ASKING,     /* no certificate: an Enrol is due */
-        VISITOR_LEAVING,    /* it has its answer; it hangs up */
-        VISITOR_INTRODUCED, /* of the roster: Facts are due */
-        VISITOR_MEMBER,
-        _VISITOR_STATE_MAX,
-        _VISITOR_STATE_INVALID = -EINVAL,
-} VisitorState;
-
-typedef struct Visitor Visitor;
-struct Visitor {
-        Gate *gate; /* weak */
-        Visitor *prev, *next;
-        VisitorState state;
-        Peer *peer;
-        Addr from;
-        Deadline *deadline; /* to become a member; then to be heard again */
-        MemberRow row;
-        MemberFacts facts;
-};
-
-struct Gate {
-        sd_event *event; /* weak */
-        GatePolicy policy;
-        char *cluster, *ray_token;
-        GateOps ops;
-        void *userdata;
-        Acceptor *acceptor;
-        EnrolmentDesk desk;
-        Visitor *visitors;
-        size_t n_strangers, n_members;
-};
+#include "member/gate-private.h"
+#include "sys/mac.h"
 
 static const char *const gate_loss_table[_GATE_LOSS_MAX] = {
         [GATE_LOSS_CLOSED] = "closed",
@@ -60,283 +14,6 @@ static const char *const gate_loss_table[_GATE_LOSS_MAX] = {
         [GATE_LOSS_REVOKED] = "revoked",
 };
 DEFINE_STRTAB(gate_loss, GateLoss);
-
-static const uint32_t next_states[_VISITOR_STATE_MAX] = {
-        [VISITOR_ARRIVING] =
-                1U << VISITOR_ASKING | 1U << VISITOR_LEAVING | 1U << VISITOR_INTRODUCED,
-        [VISITOR_ASKING] = 1U << VISITOR_LEAVING,
-        [VISITOR_INTRODUCED] = 1U << VISITOR_MEMBER,
-        [VISITOR_MEMBER] = 1U << VISITOR_LEAVING,
-};
-
-/* Counts, too, and lets more strangers in when there is room. */
-static int visitor_set_state(Visitor *v, VisitorState state)
-{
-        Gate *g = v->gate;
-
-        if (!(next_states[v->state] & 1U << state))
-                return -EPROTO;
-        if (v->state == VISITOR_MEMBER) {
-                g->n_members--;
-                g->n_strangers++;
-        }
-        v->state = state;
-        if (state == VISITOR_MEMBER) {
-                g->n_members++;
-                g->n_strangers--;
-                acceptor_hold(g->acceptor, false);
-        }
-        return 0;
-}
-
-static GateMember as_member(const Visitor *v)
-{
-        return (GateMember){
-                .node = v->row.node, .name = v->row.name, .facts = &v->facts, .from = v->from};
-}
-
-static void visitor_free(Visitor *v)
-{
-        Gate *g = v->gate;
-
-        if (v->prev)
-                v->prev->next = v->next;
-        else
-                g->visitors = v->next;
-        if (v->next)
-                v->next->prev = v->prev;
-        if (v->state == VISITOR_MEMBER)
-                g->n_members--;
-        else
-                g->n_strangers--;
-        deadline_free(v->deadline);
-        peer_free(v->peer);
-        free(v);
-        if (g->acceptor)
-                acceptor_hold(g->acceptor, false);
-}
-
-/* The end of a visit; the last thing in an event. */
-static void send_away(Visitor *v, GateLoss why)
-{
-        Gate *g = v->gate;
-
-        if (v->state == VISITOR_MEMBER) {
-                GateMember m = as_member(v);
-                /* no member any more, for whoever is told and asks how many there are */
-                (void)visitor_set_state(v, VISITOR_LEAVING);
-                g->ops.on_lost(g, &m, why, g->userdata);
-        }
-        visitor_free(v);
-}
-
-static void on_deadline(void *userdata)
-{
-        send_away(userdata, GATE_LOSS_SILENT);
-}
-
-/* --- refusals -----------------------------------------------------------------------------------
- */
-
-/* It is told why, and given the time to read it. */
-static void refuse(Visitor *v, const MemberRefused *f, const char *name, int error, usec_t locked)
-{
-        const MemberMessage m = {.kind = MEMBER_REFUSED, .refused = *f};
-        Gate *g = v->gate;
-
-        g->ops.on_refused(g, f, name, &v->from, error, locked, g->userdata);
-        if (visitor_set_state(v, VISITOR_LEAVING) < 0 || peer_send(v->peer, &m) < 0)
-                send_away(v, GATE_LOSS_CLOSED);
-}
-
-static void refuse_text(Visitor *v, MemberRefusal reason, const char *text)
-{
-        MemberRefused f = {.reason = reason};
-
-        str_copy(f.text, sizeof(f.text), text);
-        refuse(v, &f, v->row.name, 0, 0);
-}
-
-/* --- enrolling ----------------------------------------------------------------------------------
- */
-
-static int send_issued(Visitor *v, const EnrolmentAnswer *a)
-{
-        MemberMessage m = {.kind = MEMBER_ISSUED};
-        _cleanup_buf_ Buf cert = {0}, ca = {0};
-
-        int r = pki_cert_to_der(a->cert, &cert);
-        if (r >= 0)
-                r = pki_cert_to_der(authority_cert(v->gate->policy.authority), &ca);
-        if (r < 0)
-                return r;
-        m.issued = (MemberIssued){
-                .cert = {buf_data(&cert), buf_size(&cert)},
-                .cas = {{buf_data(&ca), buf_size(&ca)}},
-                .n_cas = 1,
-        };
-        return peer_send(v->peer, &m);
-}
-
-static void on_enrol(Visitor *v, const MemberEnrol *e)
-{
-        Gate *g = v->gate;
-        EnrolmentClaim c = {.enrol = e, .from = v->from, .now = now_real(), .mono = now_mono()};
-        EnrolmentAnswer a = {0};
-
-        c.from.port = 0;
-        int r = tls_link_export(peer_tls(v->peer), c.binding);
-        if (r >= 0)
-                r = enrolment_decide(&g->desk, &c, &a);
-        if (r < 0) {
-                send_away(v, GATE_LOSS_CLOSED);
-                return;
-        }
-        if (!a.accepted) {
-                refuse(v, &a.refused, e->name, a.error, a.locked);
-                return;
-        }
-        g->ops.on_enrolled(g, &a.member, &v->from, g->userdata);
-        r = visitor_set_state(v, VISITOR_LEAVING);
-        if (r >= 0)
-                r = send_issued(v, &a);
-        enrolment_answer_done(&a);
-        if (r < 0)
-                send_away(v, GATE_LOSS_CLOSED);
-}
-
-/* --- members ------------------------------------------------------------------------------------
- */
-
-static Visitor *find_member(const Gate *g, const char *node, const Visitor *but)
-{
-        for (Visitor *v = g->visitors; v; v = v->next)
-                if (v != but && v->state == VISITOR_MEMBER && streq(v->row.node, node))
-                        return v;
-        return NULL;
-}
-
-/* The newer connection is the living one, unless two machines have one key. */
-static void replace(Visitor *v)
-{
-        Visitor *other = find_member(v->gate, v->row.node, v);
-        Gate *g = v->gate;
-
-        if (!other)
-                return;
-        if (!streq(other->facts.boot_id, v->facts.boot_id) && !addr_equal(&other->from, &v->from)) {
-                GateMember here = as_member(other), there = as_member(v);
-                g->ops.on_copied(g, &here, &there, g->userdata);
-        }
-        send_away(other, GATE_LOSS_REPLACED);
-}
-
-static int welcome(Visitor *v)
-{
-        Gate *g = v->gate;
-        MemberMessage m = {.kind = MEMBER_WELCOME, .welcome = {.beat = g->policy.beat}};
-
-        str_copy(m.welcome.cluster, sizeof(m.welcome.cluster), g->cluster);
-        str_copy(m.welcome.ray_token, sizeof(m.welcome.ray_token), strempty(g->ray_token));
-        int r = peer_send(v->peer, &m);
-        mac_forget(&m, sizeof(m));
-        return r;
-}
-
-static void on_facts(Visitor *v, const MemberFacts *f)
-{
-        Gate *g = v->gate;
-        bool first = v->state == VISITOR_INTRODUCED;
-
-        v->facts = *f;
-        if (!first)
-                return;
-        replace(v);
-        /* for lists only: a disk that is full keeps no member out */
-        (void)roster_seen(g->policy.db, v->row.node, now_real());
-        int r = welcome(v);
-        if (r >= 0)
-                r = deadline_move(v->deadline, g->policy.beat * GATE_MISSED);
-        if (r >= 0)
-                r = visitor_set_state(v, VISITOR_MEMBER);
-        if (r < 0) {
-                send_away(v, GATE_LOSS_CLOSED);
-                return;
-        }
-        GateMember m = as_member(v);
-        g->ops.on_member(g, &m, g->userdata);
-}
-
-static void on_beat(Visitor *v, const MemberBeat *b)
-{
-        MemberMessage m = {.kind = MEMBER_BEAT, .beat = *b};
-        Gate *g = v->gate;
-
-        m.beat.t2_usec = m.beat.t3_usec = (int64_t)now_real();
-        int r = deadline_move(v->deadline, g->policy.beat * GATE_MISSED);
-        if (r >= 0)
-                r = peer_send(v->peer, &m);
-        if (r < 0)
-                send_away(v, GATE_LOSS_CLOSED);
-}
-
-/* TLS has found that the certificate is ours and good today; the roster has the last word. */
-static void introduce(Visitor *v, const PkiCert *cert)
-{
-        Gate *g = v->gate;
-        uint8_t pin[PKI_PIN_SIZE];
-
-        pki_cert_pin(cert, pin);
-        int r = roster_find_pin(g->policy.db, pin, &v->row);
-        if (r < 0)
-                refuse_text(v, MEMBER_REFUSAL_STORE,
-                            "the head cannot read its roster: see its journal");
-        else if (r == 0)
-                refuse_text(v, MEMBER_REFUSAL_IDENTITY,
-                            "the head has forgotten this machine: raycluster token create there, "
-                            "raycluster join here");
-        else if (v->row.revoked)
-                refuse_text(v, MEMBER_REFUSAL_REVOKED,
-                            "this machine was revoked by an admin of the head");
-        else
-                (void)visitor_set_state(v, VISITOR_INTRODUCED);
-}
-
-/* --- what visitors say --------------------------------------------------------------------------
- */
-
-static void on_up(Peer *p, const MemberHello *hello, void *userdata)
-{
-        Visitor *v = userdata;
-        const PkiCert *cert = tls_link_peer(peer_tls(p));
-
-        if (cert)
-                introduce(v, cert);
-        else
-                (void)visitor_set_state(v, VISITOR_ASKING);
-}
-
-static void on_message(Peer *p, const MemberMessage *m, void *userdata)
-{
-        Visitor *v = userdata;
-        bool member = v->state == VISITOR_MEMBER;
-
-        if (v->state == VISITOR_LEAVING)
-                return;
-        if (v->state == VISITOR_ASKING && m->kind == MEMBER_ENROL)
-                on_enrol(v, &m->enrol);
-        else if ((v->state == VISITOR_INTRODUCED || member) && m->kind == MEMBER_FACTS)
-                on_facts(v, &m->facts);
-        else if (member && m->kind == MEMBER_BEAT)
-                on_beat(v, &m->beat);
-        else
-                send_away(v, GATE_LOSS_CLOSED); /* out of turn */
-}
-
-static void on_down(Peer *p, const PeerDown *down, void *userdata)
-{
-        send_away(userdata, GATE_LOSS_CLOSED);
-}
 
 static size_t strangers_from(const Gate *g, const Addr *from)
 {
@@ -349,29 +26,13 @@ static size_t strangers_from(const Gate *g, const Addr *from)
 
 static void on_accept(Acceptor *a, int fd, const Addr *peer, const Addr *local, void *userdata)
 {
-        static const PeerOps ops = {.on_up = on_up, .on_message = on_message, .on_down = on_down};
         _cleanup_close_ int conn = fd;
         Gate *g = userdata;
 
         if (strangers_from(g, peer) >= GATE_PER_SOURCE)
                 return;
-        Visitor *v = new0(Visitor, 1);
-        if (!v)
+        if (visitor_new(g, conn, peer) < 0)
                 return;
-        *v = (Visitor){.gate = g, .from = *peer, .next = g->visitors};
-        if (g->visitors)
-                g->visitors->prev = v;
-        g->visitors = v;
-        g->n_strangers++;
-        int r = deadline_new(g->event, STRANGER_MAX, USEC_PER_SEC / 4, on_deadline, v,
-                             &v->deadline);
-        if (r >= 0)
-                r = peer_accept(g->event, conn, authority_party(g->policy.authority), &ops, v,
-                                &v->peer);
-        if (r < 0) {
-                visitor_free(v);
-                return;
-        }
         (void)TAKE_FD(conn);
         if (g->n_strangers >= GATE_STRANGERS)
                 acceptor_hold(g->acceptor, true);
@@ -434,18 +95,18 @@ size_t gate_strangers(const Gate *g)
 
 bool gate_find(const Gate *g, const char *node, GateMember *ret)
 {
-        const Visitor *v = find_member(g, node, NULL);
+        const Visitor *v = visitor_find(g, node, NULL);
 
         if (v)
-                *ret = as_member(v);
+                *ret = visitor_as_member(v);
         return v;
 }
 
 bool gate_revoke(Gate *g, const char *node)
 {
-        Visitor *v = find_member(g, node, NULL);
+        Visitor *v = visitor_find(g, node, NULL);
 
         if (v)
-                send_away(v, GATE_LOSS_REVOKED);
+                visitor_send_away(v, GATE_LOSS_REVOKED);
         return v;
 }

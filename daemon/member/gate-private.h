@@ -1,0 +1,58 @@
+/* What the rooms of the gate share: the gate, and a visitor of it. */
+#pragma once
+
+#include "member/gate.h"
+#include "sys/deadline.h"
+#include "sys/listen.h"
+
+typedef enum VisitorState {
+        VISITOR_ARRIVING,   /* TLS and Hello */
+        VISITOR_ASKING,     /* no certificate: an Enrol is due */
+        VISITOR_LEAVING,    /* it has its answer; it hangs up */
+        VISITOR_INTRODUCED, /* of the roster: Facts are due */
+        VISITOR_MEMBER,
+        _VISITOR_STATE_MAX,
+        _VISITOR_STATE_INVALID = -EINVAL,
+} VisitorState;
+
+/* gate.c makes them, gate-visitor.c lets them live. */
+typedef struct Visitor Visitor;
+struct Visitor {
+        Gate *gate; /* weak */
+        Visitor *prev, *next;
+        VisitorState state;
+        Peer *peer;
+        Addr from;
+        Deadline *deadline; /* to become a member; then to be heard again */
+        MemberRow row;
+        MemberFacts facts;
+};
+
+struct Gate {
+        sd_event *event; /* weak */
+        GatePolicy policy;
+        char *cluster, *ray_token;
+        GateOps ops;
+        void *userdata;
+        Acceptor *acceptor;
+        EnrolmentDesk desk;
+        Visitor *visitors;
+        size_t n_strangers, n_members;
+};
+
+/* --- gate-visitor.c: states, and what visitors say */
+
+/* Takes over fd on success; the visitor frees itself when it leaves. */
+int visitor_new(Gate *g, int fd, const Addr *from);
+int visitor_set_state(Visitor *v, VisitorState state);
+void visitor_free(Visitor *v);
+/* The end of a visit; the last thing in an event. */
+void visitor_send_away(Visitor *v, GateLoss why);
+/* It is told why, and given the time to read it. */
+void visitor_refuse(Visitor *v, const MemberRefused *f, const char *name, int error, usec_t locked);
+GateMember visitor_as_member(const Visitor *v);
+Visitor *visitor_find(const Gate *g, const char *node, const Visitor *but);
+
+/* --- gate-enrol.c: certificates for who asks */
+
+void visitor_enrol(Visitor *v, const MemberEnrol *e);
