@@ -26,12 +26,15 @@ struct Visitor {
         Deadline *deadline; /* to become a member; then to be heard again */
         MemberRow row;
         MemberFacts facts;
+        uint64_t can;                 /* MEMBER_CAN_*, of its Hello */
+        unsigned settings, ray_token; /* the version that it was sent; 0 = none */
 };
 
 struct Gate {
         sd_event *event; /* weak */
         GatePolicy policy;
-        char *cluster, *ray_token;
+        char *cluster, *ray_token, *settings;
+        unsigned settings_version, ray_token_version; /* from 1; 0 = no settings yet */
         GateOps ops;
         void *userdata;
         Acceptor *acceptor;
@@ -52,6 +55,11 @@ void visitor_send_away(Visitor *v, GateLoss why);
 void visitor_refuse(Visitor *v, const MemberRefused *f, const char *name, int error, usec_t locked);
 GateMember visitor_as_member(const Visitor *v);
 Visitor *visitor_find(const Gate *g, const char *node, const Visitor *but);
+
+/* --- gate-push.c: what all members have to know */
+
+/* Sends what it has not got yet. As peer_send(). */
+int visitor_push(Visitor *v);
 
 /* --- gate-enrol.c: certificates for who asks */
 

@@ -11,7 +11,6 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "member/gate-private.h"
-#include "sys/mac.h"
 
 /* From the connect until it is a member, or has its answer and hung up. */
 #define STRANGER_MAX (15 * USEC_PER_SEC)
@@ -137,18 +136,6 @@ static void replace(Visitor *v)
         visitor_send_away(other, GATE_LOSS_REPLACED);
 }
 
-static int welcome(Visitor *v)
-{
-        Gate *g = v->gate;
-        MemberMessage m = {.kind = MEMBER_WELCOME, .welcome = {.beat = g->policy.beat}};
-
-        str_copy(m.welcome.cluster, sizeof(m.welcome.cluster), g->cluster);
-        str_copy(m.welcome.ray_token, sizeof(m.welcome.ray_token), strempty(g->ray_token));
-        int r = peer_send(v->peer, &m);
-        mac_forget(&m, sizeof(m));
-        return r;
-}
-
 static void on_facts(Visitor *v, const MemberFacts *f)
 {
         Gate *g = v->gate;
@@ -160,7 +147,7 @@ static void on_facts(Visitor *v, const MemberFacts *f)
         replace(v);
         /* for lists only: a disk that is full keeps no member out */
         (void)roster_seen(g->policy.db, v->row.node, now_real());
-        int r = welcome(v);
+        int r = visitor_push(v);
         if (r >= 0)
                 r = deadline_move(v->deadline, g->policy.beat * GATE_MISSED);
         if (r >= 0)
@@ -182,6 +169,9 @@ static void on_beat(Visitor *v, const MemberBeat *b)
         int r = deadline_move(v->deadline, g->policy.beat * GATE_MISSED);
         if (r >= 0)
                 r = peer_send(v->peer, &m);
+        /* it has read what it was sent until now, or did not get it */
+        if (r >= 0)
+                r = visitor_push(v);
         if (r < 0)
                 visitor_send_away(v, GATE_LOSS_CLOSED);
 }
@@ -216,6 +206,7 @@ static void on_up(Peer *p, const MemberHello *hello, void *userdata)
         Visitor *v = userdata;
         const PkiCert *cert = tls_link_peer(peer_tls(p));
 
+        v->can = hello->capabilities;
         if (cert)
                 introduce(v, cert);
         else

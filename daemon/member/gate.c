@@ -52,6 +52,7 @@ int gate_new(sd_event *event, int fd, const GatePolicy *p, const GateOps *ops, v
                 .policy = *p,
                 .ops = *ops,
                 .userdata = userdata,
+                .ray_token_version = 1,
                 .desk = {.db = p->db, .authority = p->authority},
         };
         g->policy.cluster = g->policy.ray_token = NULL;
@@ -79,6 +80,7 @@ Gate *gate_free(Gate *g)
                 mac_forget(g->ray_token, strlen(g->ray_token));
         free(g->ray_token);
         free(g->cluster);
+        free(g->settings);
         free(g);
         return NULL;
 }

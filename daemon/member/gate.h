@@ -60,6 +60,13 @@ int gate_new(sd_event *event, int fd, const GatePolicy *p, const GateOps *ops, v
 Gate *gate_free(Gate *g);
 DEFINE_CLEANUP(Gate *, gate_free);
 
+/* Settings for all machines (lines of text, copied): to every member that has not got them yet, now
+ * or at its next beat, and to those who come, before their Welcome. -EINVAL: over
+ * MEMBER_SETTINGS_MAX or no UTF-8 text; -ENOMEM. */
+int gate_set_settings(Gate *g, const char *text);
+/* Another Ray token, or NULL for none: all are welcomed again. -EINVAL: too long; -ENOMEM. */
+int gate_set_ray_token(Gate *g, const char *token);
+
 size_t gate_count(const Gate *g); /* of members */
 size_t gate_strangers(const Gate *g);
 /* The member of that node id, as long as it is there; false: it is not. */

@@ -142,6 +142,12 @@ static void take_welcome(MemberLink *l, const MemberWelcome *w)
         l->ops.on_welcome(l, w, l->userdata);
 }
 
+static void take_settings(MemberLink *l, const char *text)
+{
+        if (l->ops.on_settings && (l->state == LINK_INTRODUCING || l->state == LINK_JOINED))
+                l->ops.on_settings(l, text, l->userdata);
+}
+
 static void on_message(Peer *p, const MemberMessage *m, void *userdata)
 {
         MemberLink *l = userdata;
@@ -152,6 +158,10 @@ static void on_message(Peer *p, const MemberMessage *m, void *userdata)
                 l->ops.on_refused(l, &refused, l->userdata);
         } else if (m->kind == MEMBER_WELCOME && l->state == LINK_INTRODUCING)
                 take_welcome(l, &m->welcome);
+        else if (m->kind == MEMBER_WELCOME && l->state == LINK_JOINED)
+                l->ops.on_welcome(l, &m->welcome, l->userdata);
+        else if (m->kind == MEMBER_SETTINGS)
+                take_settings(l, m->settings);
         else if (m->kind == MEMBER_BEAT && l->state == LINK_JOINED)
                 take_beat(l, &m->beat);
 }

@@ -15,10 +15,14 @@ typedef struct MemberLinkPolicy {
 
 /* One sentence each, for people. From the loop; the link may be freed inside. */
 typedef struct MemberLinkOps {
-        /* w is the callee's until it returns: it may hold Ray's token. */
+        /* w is the callee's until it returns: it may hold Ray's token. Comes again when something
+         * of it changes. */
         void (*on_welcome)(MemberLink *l, const MemberWelcome *w, void *userdata);
         /* It goes on by itself. Also for each attempt that fails. */
         void (*on_lost)(MemberLink *l, const char *why, void *userdata);
+        /* What the head says that holds for all machines, before the first Welcome and when it
+         * changes; text is the callee's until it returns. May be NULL. */
+        void (*on_settings)(MemberLink *l, const char *text, void *userdata);
         /* The head does not want us. It is asked again with back-off: an admin may change that. */
         void (*on_refused)(MemberLink *l, const MemberRefused *r, void *userdata);
 } MemberLinkOps;

@@ -154,6 +154,7 @@ static void on_connected(Stream *s, void *userdata)
                 .kind = MEMBER_HELLO,
                 .hello = {.version = MEMBER_VERSION,
                           .oldest = MEMBER_OLDEST,
+                          .capabilities = PEER_CAPABILITIES,
                           .software = "raycluster " RAYCLUSTER_VERSION},
         };
 

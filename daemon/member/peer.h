@@ -38,6 +38,11 @@ typedef struct PeerOps {
         void (*on_down)(Peer *p, const PeerDown *down, void *userdata); /* nothing comes after */
 } PeerOps;
 
+/* What both sides of this version understand, and say in their Hello. */
+#define PEER_CAPABILITIES                                                                          \
+        (MEMBER_CAN_SETTINGS | MEMBER_CAN_COMMANDS | MEMBER_CAN_EVENTS | MEMBER_CAN_RENEW |        \
+         MEMBER_CAN_WAIT)
+
 /* Connect, handshake and Hello: three round trips, and some seconds of a busy head's time. */
 #define PEER_GREETING_MAX (10 * USEC_PER_SEC)
 

@@ -1,0 +1,80 @@
+/* Settings and Ray's token: each member has a version of both, and gets the next when it changes.
+ */
+#include "base/str.h"
+#include "member/gate-private.h"
+#include "sys/mac.h"
+
+static int push_settings(Visitor *v)
+{
+        const Gate *g = v->gate;
+        const MemberMessage m = {.kind = MEMBER_SETTINGS, .settings = g->settings};
+
+        if (v->settings == g->settings_version || !(v->can & MEMBER_CAN_SETTINGS))
+                return 0;
+        int r = peer_send(v->peer, &m);
+        if (r >= 0)
+                v->settings = g->settings_version;
+        return r;
+}
+
+static int push_welcome(Visitor *v)
+{
+        const Gate *g = v->gate;
+        MemberMessage m = {.kind = MEMBER_WELCOME, .welcome = {.beat = g->policy.beat}};
+
+        if (v->ray_token == g->ray_token_version)
+                return 0;
+        str_copy(m.welcome.cluster, sizeof(m.welcome.cluster), g->cluster);
+        str_copy(m.welcome.ray_token, sizeof(m.welcome.ray_token), strempty(g->ray_token));
+        int r = peer_send(v->peer, &m);
+        mac_forget(&m, sizeof(m));
+        if (r >= 0)
+                v->ray_token = g->ray_token_version;
+        return r;
+}
+
+int visitor_push(Visitor *v)
+{
+        int r = push_settings(v);
+        return r < 0 ? r : push_welcome(v);
+}
+
+/* Whom it cannot be said to now, it is said to at the next beat, or its connection ends. */
+static void push_all(Gate *g)
+{
+        for (Visitor *v = g->visitors; v; v = v->next)
+                if (v->state == VISITOR_MEMBER)
+                        (void)visitor_push(v);
+}
+
+int gate_set_settings(Gate *g, const char *text)
+{
+        if (strlen(text) >= MEMBER_SETTINGS_MAX || !utf8_is_printable(text))
+                return -EINVAL;
+        int r = free_and_strdup(&g->settings, text);
+        if (r <= 0)
+                return r;
+        g->settings_version++;
+        push_all(g);
+        return 0;
+}
+
+int gate_set_ray_token(Gate *g, const char *token)
+{
+        if (strlen(strempty(token)) >= MEMBER_TOKEN_MAX)
+                return -EINVAL;
+        if (streq_ptr(g->ray_token, token))
+                return 0;
+        char *before = TAKE_PTR(g->ray_token);
+        int r = free_and_strdup(&g->ray_token, token);
+        if (r < 0) {
+                g->ray_token = before;
+                return r;
+        }
+        if (before)
+                mac_forget(before, strlen(before));
+        free(before);
+        g->ray_token_version++;
+        push_all(g);
+        return 0;
+}

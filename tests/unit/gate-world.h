@@ -1,0 +1,282 @@
+/* A gate on loopback, machines that join it and links to it, all on one loop; what it tells is
+ * counted. */
+#pragma once
+
+#include "member-world.h"
+
+#include <sys/socket.h>
+
+#include "member/gate.h"
+#include "member/join.h"
+#include "member/link.h"
+
+#define BOUND (20 * USEC_PER_SEC)
+#define BEAT  (100 * USEC_PER_MSEC)
+
+typedef struct World {
+        MemberWorld m;
+        sd_event *event;
+        Gate *gate;
+        Addr at;
+
+        /* what the gate told */
+        unsigned enrolled, refused, came, lost, copied;
+        MemberRefused refusal;
+        usec_t locked;
+        GateLoss loss;
+        char facts_name[MEMBER_NAME_MAX];
+
+        bool join_over;
+        JoinResult join;
+        /* what a link told */
+        unsigned welcomes, losses, link_refusals;
+        char token[MEMBER_TOKEN_MAX], why[200];
+        MemberRefused link_refusal;
+        unsigned settings;
+        size_t settings_size;
+        char order[64]; /* S and W, as they came */
+} World;
+
+static inline void on_enrolled(Gate *g, const MemberRow *m, const Addr *from, void *userdata)
+{
+        World *w = userdata;
+        assert_string_equal(m->name, "w1");
+        w->enrolled++;
+}
+
+static inline void on_refused(Gate *g, const MemberRefused *r, const char *name, const Addr *from,
+                              int error, usec_t locked, void *userdata)
+{
+        World *w = userdata;
+        w->refused++;
+        w->refusal = *r;
+        w->locked = locked;
+}
+
+static inline void on_member(Gate *g, const GateMember *m, void *userdata)
+{
+        World *w = userdata;
+        w->came++;
+        str_copy(w->facts_name, sizeof(w->facts_name), m->facts->name);
+}
+
+static inline void on_lost(Gate *g, const GateMember *m, GateLoss why, void *userdata)
+{
+        World *w = userdata;
+        w->lost++;
+        w->loss = why;
+}
+
+static inline void on_copied(Gate *g, const GateMember *here, const GateMember *there,
+                             void *userdata)
+{
+        ((World *)userdata)->copied++;
+}
+
+static const GateOps gate_ops _unused_ = {.on_enrolled = on_enrolled,
+                                          .on_refused = on_refused,
+                                          .on_member = on_member,
+                                          .on_lost = on_lost,
+                                          .on_copied = on_copied};
+
+static inline int listen_on(Addr *ret)
+{
+        SockAddr sa;
+        socklen_t len = sizeof(sa);
+        Addr any = member_addr("127.0.0.1");
+
+        int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+        len = addr_to_sockaddr(&any, &sa);
+        assert_int_equal(bind(fd, &sa.sa, len), 0);
+        assert_int_equal(listen(fd, 64), 0);
+        len = sizeof(sa);
+        assert_int_equal(getsockname(fd, &sa.sa, &len), 0);
+        assert_int_equal(addr_from_sockaddr(&sa.sa, len, ret), 0);
+        return fd;
+}
+
+static inline void open_gate(World *w)
+{
+        GatePolicy p = {.authority = w->m.authority,
+                        .db = w->m.db,
+                        .cluster = "lab1",
+                        .ray_token = "ray's token",
+                        .beat = BEAT};
+
+        assert_int_equal(gate_new(w->event, listen_on(&w->at), &p, &gate_ops, w, &w->gate), 0);
+}
+
+static inline void world_init(World *w)
+{
+        *w = (World){0};
+        member_world_init(&w->m, now_real());
+        member_world_token(&w->m, "abcdefgh", 3);
+        assert_true(sd_event_new(&w->event) >= 0);
+        open_gate(w);
+}
+
+static inline void world_done(World *w)
+{
+        gate_free(w->gate);
+        sd_event_unref(w->event);
+        member_world_done(&w->m);
+}
+
+#define WAIT(w, condition)                                                                         \
+        for (usec_t _end = now_mono() + BOUND; !(condition);) {                                    \
+                assert_true(now_mono() < _end);                                                    \
+                assert_true(sd_event_run((w)->event, USEC_PER_SEC) >= 0);                          \
+        }
+
+static inline JoinToken token_of(const World *w, const char *id)
+{
+        JoinToken t = {.n_pins = 1};
+
+        str_copy(t.id, sizeof(t.id), id);
+        memcpy(t.secret, w->m.secret, sizeof(t.secret));
+        pki_cert_pin(authority_cert(w->m.authority), t.pins[0]);
+        return t;
+}
+
+static inline void on_join(Join *j, const JoinResult *r, void *userdata)
+{
+        World *w = userdata;
+        w->join = *r;
+        w->join_over = true;
+}
+
+static inline void path_of(const World *w, char ret[64])
+{
+        (void)snprintf(ret, 64, "%s/worker.pem", w->m.dir);
+}
+
+static inline void join_at(World *w, const JoinToken *t, const Addr *head)
+{
+        _cleanup_(join_freep) Join *j = NULL;
+        Addr own = member_addr("127.0.0.1");
+        char path[64];
+
+        path_of(w, path);
+        JoinPolicy p = {.head = *head,
+                        .token = t,
+                        .path = path,
+                        .node = "workernode",
+                        .name = "w1",
+                        .addrs = &own,
+                        .n_addrs = 1};
+        w->join_over = false;
+        assert_int_equal(join_new(w->event, &p, on_join, w, &j), 0);
+        WAIT(w, w->join_over);
+}
+
+static inline void join(World *w, const JoinToken *t)
+{
+        join_at(w, t, &w->at);
+}
+
+/* --- a member's connection */
+
+static inline void note(World *w, const char *what)
+{
+        (void)strncat(w->order, what, sizeof(w->order) - strlen(w->order) - 1);
+}
+
+static inline void on_settings(MemberLink *l, const char *text, void *userdata)
+{
+        World *w = userdata;
+        w->settings++;
+        w->settings_size = strlen(text);
+        note(w, "S");
+}
+
+static inline void on_welcome(MemberLink *l, const MemberWelcome *m, void *userdata)
+{
+        World *w = userdata;
+        w->welcomes++;
+        note(w, "W");
+        str_copy(w->token, sizeof(w->token), m->ray_token);
+        assert_string_equal(m->cluster, "lab1");
+}
+
+static inline void on_link_lost(MemberLink *l, const char *why, void *userdata)
+{
+        World *w = userdata;
+        w->losses++;
+        str_copy(w->why, sizeof(w->why), why);
+}
+
+static inline void on_link_refused(MemberLink *l, const MemberRefused *r, void *userdata)
+{
+        World *w = userdata;
+        w->link_refusals++;
+        w->link_refusal = *r;
+}
+
+static const MemberLinkOps link_ops _unused_ = {.on_welcome = on_welcome,
+                                                .on_settings = on_settings,
+                                                .on_lost = on_link_lost,
+                                                .on_refused = on_link_refused};
+
+static inline MemberLink *link_as(World *w, const Identity *i, const char *boot)
+{
+        _cleanup_(tls_party_unrefp) TlsParty *party = NULL;
+        MemberFacts facts = {.name = "w1"};
+        MemberLinkPolicy p = {.head = w->at, .facts = &facts};
+        MemberLink *l = NULL;
+
+        str_copy(facts.boot_id, sizeof(facts.boot_id), boot);
+        assert_int_equal(identity_party(i, &party), 0);
+        p.party = party;
+        assert_int_equal(member_link_new(w->event, &p, &link_ops, w, &l), 0);
+        return l;
+}
+
+static inline void load(World *w, Identity *ret)
+{
+        char path[64];
+        path_of(w, path);
+        assert_int_equal(identity_load(path, ret), 0);
+}
+
+/* --- members that do not keep to the order */
+
+typedef struct Rude {
+        World *world;
+        MemberMessage say; /* when it is up */
+        unsigned answers;
+        bool down;
+} Rude;
+
+static inline void on_rude_up(Peer *p, const MemberHello *hello, void *userdata)
+{
+        Rude *r = userdata;
+        assert_int_equal(hello->version, MEMBER_VERSION);
+        assert_int_equal(peer_send(p, &r->say), 0);
+}
+
+static inline void on_rude_message(Peer *p, const MemberMessage *m, void *userdata)
+{
+        ((Rude *)userdata)->answers++;
+}
+
+static inline void on_rude_down(Peer *p, const PeerDown *d, void *userdata)
+{
+        Rude *r = userdata;
+        assert_int_equal(d->end, PEER_CLOSED);
+        r->down = true;
+}
+
+static inline Peer *rude_peer(Rude *r, const Identity *i)
+{
+        static const PeerOps ops = {
+                .on_up = on_rude_up, .on_message = on_rude_message, .on_down = on_rude_down};
+        _cleanup_(tls_party_unrefp) TlsParty *party = NULL;
+        const TlsLinkPolicy policy = {0};
+        Peer *p = NULL;
+
+        assert_int_equal(identity_party(i, &party), 0);
+        assert_int_equal(peer_connect(r->world->event, &r->world->at, party, &policy, &ops, r, &p),
+                         0);
+        return p;
+}
