@@ -1,6 +1,7 @@
 /* What the rooms of the gate share: the gate, and a visitor of it. */
 #pragma once
 
+#include "base/ratelimit.h"
 #include "member/gate.h"
 #include "sys/deadline.h"
 #include "sys/listen.h"
@@ -21,12 +22,15 @@ struct Visitor {
         Gate *gate; /* weak */
         Visitor *prev, *next;
         VisitorState state;
+        bool gone;
         Peer *peer;
         Addr from;
         Deadline *deadline; /* to become a member; then to be heard again */
         MemberRow row;
         MemberFacts facts;
-        uint64_t can;                 /* MEMBER_CAN_*, of its Hello */
+        uint64_t can;                /* MEMBER_CAN_*, of its Hello */
+        struct GateCommand *command; /* that it has not answered yet */
+        RateLimit events;
         unsigned settings, ray_token; /* the version that it was sent; 0 = none */
 };
 
@@ -34,6 +38,7 @@ struct Gate {
         sd_event *event; /* weak */
         GatePolicy policy;
         char *cluster, *ray_token, *settings;
+        uint64_t last_command;
         unsigned settings_version, ray_token_version; /* from 1; 0 = no settings yet */
         GateOps ops;
         void *userdata;
@@ -60,6 +65,15 @@ Visitor *visitor_find(const Gate *g, const char *node, const Visitor *but);
 
 /* Sends what it has not got yet. As peer_send(). */
 int visitor_push(Visitor *v);
+
+/* --- gate-command.c: one member at a time */
+
+typedef struct GateCommand GateCommand;
+
+GateCommand *gate_command_free(GateCommand *c);
+/* The end of a command, which it frees: tells whoever gave it. NULL is none. */
+void gate_command_end(GateCommand *c, const GateCommandResult *r);
+void visitor_done(Visitor *v, const MemberCommandDone *d);
 
 /* --- gate-enrol.c: certificates for who asks */
 

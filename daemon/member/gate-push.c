@@ -43,7 +43,7 @@ int visitor_push(Visitor *v)
 static void push_all(Gate *g)
 {
         for (Visitor *v = g->visitors; v; v = v->next)
-                if (v->state == VISITOR_MEMBER)
+                if (v->state == VISITOR_MEMBER && !v->gone)
                         (void)visitor_push(v);
 }
 

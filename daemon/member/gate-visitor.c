@@ -63,6 +63,7 @@ void visitor_free(Visitor *v)
                 g->n_members--;
         else
                 g->n_strangers--;
+        gate_command_free(v->command);
         deadline_free(v->deadline);
         peer_free(v->peer);
         free(v);
@@ -70,17 +71,30 @@ void visitor_free(Visitor *v)
                 acceptor_hold(g->acceptor, false);
 }
 
+/* Who waits for an answer hears of it last, when the member is not there any more. */
+static void leave(Visitor *v, GateLoss why, bool for_good)
+{
+        const GateCommandResult lost = {.end = GATE_COMMAND_LOST, .text = ""};
+        GateCommand *command = TAKE_PTR(v->command);
+        Gate *g = v->gate;
+        GateMember m = visitor_as_member(v);
+
+        bool member = v->state == VISITOR_MEMBER;
+
+        v->gone = true; /* whoever is told of it neither finds nor counts it any more */
+        if (member)
+                (void)visitor_set_state(v, VISITOR_LEAVING);
+        if (member && for_good && g->ops.on_left)
+                g->ops.on_left(g, &m, g->userdata);
+        else if (member)
+                g->ops.on_lost(g, &m, why, g->userdata);
+        visitor_free(v);
+        gate_command_end(command, &lost);
+}
+
 void visitor_send_away(Visitor *v, GateLoss why)
 {
-        Gate *g = v->gate;
-
-        if (v->state == VISITOR_MEMBER) {
-                GateMember m = visitor_as_member(v);
-                /* no member any more, for whoever is told and asks how many there are */
-                (void)visitor_set_state(v, VISITOR_LEAVING);
-                g->ops.on_lost(g, &m, why, g->userdata);
-        }
-        visitor_free(v);
+        leave(v, why, false);
 }
 
 static void on_deadline(void *userdata)
@@ -116,7 +130,7 @@ static void refuse_text(Visitor *v, MemberRefusal reason, const char *text)
 Visitor *visitor_find(const Gate *g, const char *node, const Visitor *but)
 {
         for (Visitor *v = g->visitors; v; v = v->next)
-                if (v != but && v->state == VISITOR_MEMBER && streq(v->row.node, node))
+                if (v != but && !v->gone && v->state == VISITOR_MEMBER && streq(v->row.node, node))
                         return v;
         return NULL;
 }
@@ -176,6 +190,18 @@ static void on_beat(Visitor *v, const MemberBeat *b)
                 visitor_send_away(v, GATE_LOSS_CLOSED);
 }
 
+static void on_event(Visitor *v, const MemberEvent *e)
+{
+        Gate *g = v->gate;
+        GateMember m = visitor_as_member(v);
+
+        if (!g->ops.on_event || !ratelimit_below(&v->events, now_mono()))
+                return;
+        unsigned dropped = v->events.suppressed;
+        v->events.suppressed = 0;
+        g->ops.on_event(g, &m, e, dropped, g->userdata);
+}
+
 /* TLS has found that the certificate is ours and good today; the roster has the last word. */
 static void introduce(Visitor *v, const PkiCert *cert)
 {
@@ -226,6 +252,12 @@ static void on_message(Peer *p, const MemberMessage *m, void *userdata)
                 on_facts(v, &m->facts);
         else if (member && m->kind == MEMBER_BEAT)
                 on_beat(v, &m->beat);
+        else if (member && m->kind == MEMBER_COMMAND_DONE)
+                visitor_done(v, &m->done);
+        else if (member && m->kind == MEMBER_EVENT)
+                on_event(v, &m->event);
+        else if (member && m->kind == MEMBER_LEAVE)
+                leave(v, GATE_LOSS_CLOSED, true);
         else
                 visitor_send_away(v, GATE_LOSS_CLOSED); /* out of turn */
 }
@@ -242,7 +274,10 @@ int visitor_new(Gate *g, int fd, const Addr *from)
 
         if (!v)
                 return -ENOMEM;
-        *v = (Visitor){.gate = g, .from = *from, .next = g->visitors};
+        *v = (Visitor){.gate = g,
+                       .from = *from,
+                       .next = g->visitors,
+                       .events = {.interval = USEC_PER_MIN, .burst = GATE_EVENTS}};
         if (g->visitors)
                 g->visitors->prev = v;
         g->visitors = v;

@@ -16,6 +16,11 @@ typedef struct Gate Gate;
 #define GATE_BEAT       (3 * USEC_PER_SEC)
 /* Beats that may be missed before a member is lost: seen within ten seconds. */
 #define GATE_MISSED 3
+/* Events of one member in a minute; more are dropped and counted: a machine that reports without
+ * end must not fill the head's journal. */
+#define GATE_EVENTS 60
+/* Until an answer to a command. */
+#define GATE_COMMAND_MAX (60 * USEC_PER_SEC)
 
 typedef struct GatePolicy {
         const Authority *authority; /* weak */
@@ -52,13 +57,45 @@ typedef struct GateOps {
         void (*on_lost)(Gate *g, const GateMember *m, GateLoss why, void *userdata);
         /* The key of a member is used by two machines at once: their boots differ. */
         void (*on_copied)(Gate *g, const GateMember *here, const GateMember *there, void *userdata);
+        /* dropped: so many before this one; may be NULL */
+        void (*on_event)(Gate *g, const GateMember *m, const MemberEvent *e, unsigned dropped,
+                         void *userdata);
+        /* It goes and does not come back by itself; in place of on_lost(). It stays in the roster
+         * until it is forgotten. May be NULL: then on_lost(). */
+        void (*on_left)(Gate *g, const GateMember *m, void *userdata);
 } GateOps;
+
+typedef enum GateCommandEnd {
+        GATE_COMMAND_DONE, /* it answered: `ok`, `text` */
+        GATE_COMMAND_LATE, /* not in GATE_COMMAND_MAX, or the time that was given */
+        GATE_COMMAND_LOST, /* it went before it had answered: nobody knows */
+        _GATE_COMMAND_END_MAX,
+        _GATE_COMMAND_END_INVALID = -EINVAL,
+} GateCommandEnd;
+
+DECLARE_STRTAB(gate_command_end, GateCommandEnd);
+
+typedef struct GateCommandResult {
+        GateCommandEnd end;
+        bool ok;
+        const char *text; /* "" when it did not answer */
+} GateCommandResult;
+
+/* Once, from the loop. */
+typedef void (*gate_command_cb)(Gate *g, const char *node, const GateCommandResult *r,
+                                void *userdata);
 
 /* Takes over fd, a listening socket, on success. */
 int gate_new(sd_event *event, int fd, const GatePolicy *p, const GateOps *ops, void *userdata,
              Gate **ret);
 Gate *gate_free(Gate *g);
 DEFINE_CLEANUP(Gate *, gate_free);
+
+/* Tells a member to do something; one command at a time. deadline: 0 = GATE_COMMAND_MAX. cb is not
+ * called when the gate is freed. -ENOENT: it is not there; -EOPNOTSUPP: its raycluster takes no
+ * commands; -EBUSY: it has one; -EINVAL: the argument is too long; -ENOMEM; as peer_send(). */
+int gate_command(Gate *g, const char *node, MemberOrder order, const char *argument,
+                 usec_t deadline, gate_command_cb cb, void *userdata);
 
 /* Settings for all machines (lines of text, copied): to every member that has not got them yet, now
  * or at its next beat, and to those who come, before their Welcome. -EINVAL: over

@@ -1,7 +1,9 @@
 /*
  *   WAITING ──pause over──> DIALLING ──Hello──> INTRODUCING ──Welcome──> JOINED
  *      ^                       │                    │                      │
- *      └── no way, refused, silence, hung up ───────┴──────────────────────┘
+ *      └── no way, refused, silence, hung up ───────┴──────────────────────┤
+ *                                                                          └─leave─> LEAVING ─>
+ * LEFT
  */
 #include "member/link.h"
 
@@ -27,6 +29,8 @@ typedef enum LinkState {
         LINK_DIALLING,    /* connect, TLS, Hello */
         LINK_INTRODUCING, /* our Facts are out */
         LINK_JOINED,
+        LINK_LEAVING, /* the head was told; it hangs up */
+        LINK_LEFT,
         _LINK_STATE_MAX,
         _LINK_STATE_INVALID = -EINVAL,
 } LinkState;
@@ -43,6 +47,7 @@ struct MemberLink {
         Peer *peer;
         Deadline *deadline; /* of the state: the next attempt, an answer, the next beat */
         Backoff backoff;
+        uint64_t can; /* the head: MEMBER_CAN_* */
         usec_t beat;
         uint64_t number; /* of the last beat: */
         int64_t t1;
@@ -56,7 +61,8 @@ static const uint32_t next_states[_LINK_STATE_MAX] = {
         [LINK_WAITING] = 1U << LINK_DIALLING,
         [LINK_DIALLING] = 1U << LINK_INTRODUCING | 1U << LINK_WAITING,
         [LINK_INTRODUCING] = 1U << LINK_JOINED | 1U << LINK_WAITING,
-        [LINK_JOINED] = 1U << LINK_WAITING,
+        [LINK_JOINED] = 1U << LINK_WAITING | 1U << LINK_LEAVING,
+        [LINK_LEAVING] = 1U << LINK_LEFT,
 };
 
 static int link_set_state(MemberLink *l, LinkState state, usec_t deadline)
@@ -75,8 +81,19 @@ static void fall_back(MemberLink *l)
         (void)link_set_state(l, LINK_WAITING, backoff_next(&l->backoff));
 }
 
+static void go(MemberLink *l)
+{
+        l->peer = peer_free(l->peer);
+        if (link_set_state(l, LINK_LEFT, USEC_INFINITY) >= 0 && l->ops.on_left)
+                l->ops.on_left(l, l->userdata);
+}
+
 static void lose(MemberLink *l, const char *why)
 {
+        if (l->state == LINK_LEAVING) {
+                go(l);
+                return;
+        }
         fall_back(l);
         l->ops.on_lost(l, why, l->userdata);
 }
@@ -125,6 +142,7 @@ static void on_up(Peer *p, const MemberHello *hello, void *userdata)
         MemberMessage m = {.kind = MEMBER_FACTS};
         MemberLink *l = userdata;
 
+        l->can = hello->capabilities;
         m.facts = l->facts;
         int r = link_set_state(l, LINK_INTRODUCING, ANSWER_MAX);
         if (r >= 0)
@@ -148,10 +166,21 @@ static void take_settings(MemberLink *l, const char *text)
                 l->ops.on_settings(l, text, l->userdata);
 }
 
+static void take_command(MemberLink *l, const MemberCommand *c)
+{
+        if (c->order == MEMBER_ORDER_OTHER || !l->ops.on_command)
+                (void)member_link_done(l, c->number, false,
+                                       "raycluster on this machine does not know this command");
+        else
+                l->ops.on_command(l, c, l->userdata);
+}
+
 static void on_message(Peer *p, const MemberMessage *m, void *userdata)
 {
         MemberLink *l = userdata;
 
+        if (l->state == LINK_LEAVING)
+                return;
         if (m->kind == MEMBER_REFUSED) {
                 MemberRefused refused = m->refused;
                 fall_back(l);
@@ -162,6 +191,8 @@ static void on_message(Peer *p, const MemberMessage *m, void *userdata)
                 l->ops.on_welcome(l, &m->welcome, l->userdata);
         else if (m->kind == MEMBER_SETTINGS)
                 take_settings(l, m->settings);
+        else if (m->kind == MEMBER_COMMAND && l->state == LINK_JOINED)
+                take_command(l, &m->command);
         else if (m->kind == MEMBER_BEAT && l->state == LINK_JOINED)
                 take_beat(l, &m->beat);
 }
@@ -231,9 +262,47 @@ static void on_deadline(void *userdata)
                 else
                         send_beat(l);
                 break;
+        case LINK_LEAVING:
+                go(l);
+                break;
         default:
                 break;
         }
+}
+
+/* --- what we say --------------------------------------------------------------------------------
+ */
+
+static int tell(MemberLink *l, uint64_t can, const MemberMessage *m)
+{
+        if (l->state != LINK_JOINED)
+                return -ENOTCONN;
+        return l->can & can ? peer_send(l->peer, m) : -EOPNOTSUPP;
+}
+
+int member_link_done(MemberLink *l, uint64_t number, bool ok, const char *text)
+{
+        MemberMessage m = {.kind = MEMBER_COMMAND_DONE, .done = {.number = number, .ok = ok}};
+
+        str_copy(m.done.text, sizeof(m.done.text), text);
+        return tell(l, MEMBER_CAN_COMMANDS, &m);
+}
+
+int member_link_event(MemberLink *l, const char *message_id, const char *text)
+{
+        MemberMessage m = {.kind = MEMBER_EVENT, .event = {.time = now_real()}};
+
+        str_copy(m.event.message_id, sizeof(m.event.message_id), message_id);
+        str_copy(m.event.text, sizeof(m.event.text), text);
+        return tell(l, MEMBER_CAN_EVENTS, &m);
+}
+
+int member_link_leave(MemberLink *l)
+{
+        const MemberMessage m = {.kind = MEMBER_LEAVE};
+
+        int r = tell(l, MEMBER_CAN_EVENTS, &m);
+        return r < 0 ? r : link_set_state(l, LINK_LEAVING, ANSWER_MAX);
 }
 
 /* --- the object ---------------------------------------------------------------------------------

@@ -23,6 +23,11 @@ typedef struct MemberLinkOps {
         /* What the head says that holds for all machines, before the first Welcome and when it
          * changes; text is the callee's until it returns. May be NULL. */
         void (*on_settings)(MemberLink *l, const char *text, void *userdata);
+        /* What the head's admin wants; to be answered by member_link_done(), also later. May be
+         * NULL: then the head is told that nothing is done here. */
+        void (*on_command)(MemberLink *l, const MemberCommand *c, void *userdata);
+        /* After member_link_leave(): the head knows, or cannot be told. May be NULL. */
+        void (*on_left)(MemberLink *l, void *userdata);
         /* The head does not want us. It is asked again with back-off: an admin may change that. */
         void (*on_refused)(MemberLink *l, const MemberRefused *r, void *userdata);
 } MemberLinkOps;
@@ -39,5 +44,14 @@ DEFINE_CLEANUP(MemberLink *, member_link_free);
 /* Where it is dialled from the next attempt on. */
 void member_link_set_head(MemberLink *l, const Addr *head);
 bool member_link_is_joined(const MemberLink *l);
+/* The answer to a command. text: for people, cut to MEMBER_ANSWER_MAX. These three: -ENOTCONN: not
+ * joined now; -EOPNOTSUPP: the head's raycluster does not know of it; as peer_send(). */
+int member_link_done(MemberLink *l, uint64_t number, bool ok, const char *text);
+/* For the journal of the head. message_id: 32 hex digits; text: one line, cut to MEMBER_EVENT_MAX.
+ * The head takes GATE_EVENTS a minute. */
+int member_link_event(MemberLink *l, const char *message_id, const char *text);
+/* This machine is to be a member no more: the head hears it, then the link is over for good and
+ * on_left() comes. */
+int member_link_leave(MemberLink *l);
 /* The clock of the head minus ours, and how wrong that can be; false: not known yet. */
 bool member_link_clock(const MemberLink *l, int64_t *ret_offset_usec, usec_t *ret_error);

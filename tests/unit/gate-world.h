@@ -25,6 +25,8 @@ typedef struct World {
         usec_t locked;
         GateLoss loss;
         char facts_name[MEMBER_NAME_MAX];
+        unsigned events, dropped, left;
+        MemberEvent event_told;
 
         bool join_over;
         JoinResult join;
@@ -35,6 +37,8 @@ typedef struct World {
         unsigned settings;
         size_t settings_size;
         char order[64]; /* S and W, as they came */
+        unsigned commands, link_left;
+        MemberCommand command;
 } World;
 
 static inline void on_enrolled(Gate *g, const MemberRow *m, const Addr *from, void *userdata)
@@ -73,7 +77,23 @@ static inline void on_copied(Gate *g, const GateMember *here, const GateMember *
         ((World *)userdata)->copied++;
 }
 
-static const GateOps gate_ops _unused_ = {.on_enrolled = on_enrolled,
+static inline void on_event(Gate *g, const GateMember *m, const MemberEvent *e, unsigned dropped,
+                            void *userdata)
+{
+        World *w = userdata;
+        w->events++;
+        w->dropped += dropped;
+        w->event_told = *e;
+}
+
+static inline void on_left(Gate *g, const GateMember *m, void *userdata)
+{
+        ((World *)userdata)->left++;
+}
+
+static const GateOps gate_ops _unused_ = {.on_event = on_event,
+                                          .on_left = on_left,
+                                          .on_enrolled = on_enrolled,
                                           .on_refused = on_refused,
                                           .on_member = on_member,
                                           .on_lost = on_lost,
@@ -213,8 +233,22 @@ static inline void on_link_refused(MemberLink *l, const MemberRefused *r, void *
         w->link_refusal = *r;
 }
 
+static inline void on_command(MemberLink *l, const MemberCommand *c, void *userdata)
+{
+        World *w = userdata;
+        w->commands++;
+        w->command = *c;
+}
+
+static inline void on_link_left(MemberLink *l, void *userdata)
+{
+        ((World *)userdata)->link_left++;
+}
+
 static const MemberLinkOps link_ops _unused_ = {.on_welcome = on_welcome,
                                                 .on_settings = on_settings,
+                                                .on_command = on_command,
+                                                .on_left = on_link_left,
                                                 .on_lost = on_link_lost,
                                                 .on_refused = on_link_refused};
 
@@ -237,6 +271,17 @@ static inline void load(World *w, Identity *ret)
         char path[64];
         path_of(w, path);
         assert_int_equal(identity_load(path, ret), 0);
+}
+
+/* A gate, and the identity of a machine that has joined. */
+static inline void member(World *w, Identity *ret)
+{
+        JoinToken t;
+
+        world_init(w);
+        t = token_of(w, "abcdefgh");
+        join(w, &t);
+        load(w, ret);
 }
 
 /* --- members that do not keep to the order */

@@ -5,16 +5,6 @@
 
 #include "wire/member-frame.h"
 
-static void member(World *w, Identity *ret)
-{
-        JoinToken t;
-
-        world_init(w);
-        t = token_of(w, "abcdefgh");
-        join(w, &t);
-        load(w, ret);
-}
-
 static void test_settings(void **state)
 {
         _cleanup_(member_link_freep) MemberLink *l = NULL;
