@@ -13,7 +13,8 @@
 #define IDENTITY_FILE  "identity.pem"
 
 struct Authority {
-        usec_t life; /* of certificates */
+        usec_t life;             /* of certificates */
+        char *dir, *node, *name; /* of the head's own node */
         Identity ca, own;
         PkiNames names; /* of the CA */
         TlsParty *party;
@@ -26,6 +27,9 @@ Authority *authority_free(Authority *a)
         tls_party_unref(a->party);
         identity_done(&a->own);
         identity_done(&a->ca);
+        free(a->dir);
+        free(a->node);
+        free(a->name);
         free(a);
         return NULL;
 }
@@ -84,20 +88,29 @@ static int open_ca(Authority *a, const char *dir, usec_t now, char **reterr)
 /* --- the head's own node ------------------------------------------------------------------------
  */
 
-static bool same_addrs(const PkiNames *n, const AuthorityPolicy *p)
+static bool has_addr(const PkiNames *n, const Addr *addr)
 {
-        size_t count = MIN(p->n_addrs, (size_t)PKI_ADDRS_MAX);
+        for (size_t i = 0; i < n->n_addrs; i++)
+                if (addr_equal(&n->addrs[i], addr))
+                        return true;
+        return false;
+}
+
+/* In any order: that in which the kernel lists them means nothing. */
+static bool same_addrs(const PkiNames *n, const Addr *addrs, size_t n_addrs)
+{
+        size_t count = MIN(n_addrs, (size_t)PKI_ADDRS_MAX);
 
         if (n->n_addrs != count)
                 return false;
         for (size_t i = 0; i < count; i++)
-                if (!addr_equal(&n->addrs[i], &p->addrs[i]))
+                if (!has_addr(n, &addrs[i]))
                         return false;
         return true;
 }
 
 /* Ours, of this authority, not too old, and for what we are called. */
-static bool is_current(const Authority *a, const AuthorityPolicy *p, usec_t now)
+static bool is_current(const Authority *a, const Addr *addrs, size_t n_addrs, usec_t now)
 {
         usec_t from, until;
         PkiDefect defect;
@@ -107,18 +120,19 @@ static bool is_current(const Authority *a, const AuthorityPolicy *p, usec_t now)
             defect != PKI_DEFECT_NONE || pki_cert_names(a->own.cert, &n) < 0)
                 return false;
         pki_cert_dates(a->own.cert, &from, &until);
-        return n.role == PKI_HEAD && streq(n.node, p->node) && streq(n.name, p->name) &&
-               same_addrs(&n, p) && usec_sub(now, from) < usec_sub(until, from) / 3 * 2;
+        return n.role == PKI_HEAD && streq(n.node, a->node) && streq(n.name, a->name) &&
+               same_addrs(&n, addrs, n_addrs) &&
+               usec_sub(now, from) < usec_sub(until, from) / 3 * 2;
 }
 
-static void own_names(const Authority *a, const AuthorityPolicy *p, PkiNames *ret)
+static void own_names(const Authority *a, const Addr *addrs, size_t n_addrs, PkiNames *ret)
 {
-        *ret = (PkiNames){.role = PKI_HEAD, .n_addrs = MIN(p->n_addrs, (size_t)PKI_ADDRS_MAX)};
+        *ret = (PkiNames){.role = PKI_HEAD, .n_addrs = MIN(n_addrs, (size_t)PKI_ADDRS_MAX)};
         str_copy(ret->cluster, sizeof(ret->cluster), a->names.cluster);
-        str_copy(ret->node, sizeof(ret->node), p->node);
-        str_copy(ret->name, sizeof(ret->name), p->name);
+        str_copy(ret->node, sizeof(ret->node), a->node);
+        str_copy(ret->name, sizeof(ret->name), a->name);
         for (size_t i = 0; i < ret->n_addrs; i++) {
-                ret->addrs[i] = p->addrs[i];
+                ret->addrs[i] = addrs[i];
                 ret->addrs[i].port = 0;
         }
 }
@@ -137,18 +151,51 @@ static int set_ca(Authority *a)
         return r;
 }
 
-/* The key stays when it can: members may have it pinned some day. */
-static int make_own(Authority *a, const AuthorityPolicy *p, const char *path, usec_t now)
+/* So much before it is made. */
+static usec_t slack(const Authority *a)
 {
+        return MIN(CERT_SLACK, a->life / 4);
+}
+
+/* The key stays when it can: members may have it pinned some day. What is shown changes when all is
+ * on the disk. */
+static int make_own(Authority *a, const Addr *addrs, size_t n_addrs, const char *path, usec_t now)
+{
+        _cleanup_(tls_party_unrefp) TlsParty *party = NULL;
+        _cleanup_(pki_cert_freep) PkiCert *cert = NULL;
         PkiNames names;
 
-        own_names(a, p, &names);
-        a->own.cert = pki_cert_free(a->own.cert);
+        own_names(a, addrs, n_addrs, &names);
         int r = a->own.key ? 0 : pki_key_new(&a->own.key);
         if (r >= 0)
                 r = pki_issue_key(a->ca.key, a->ca.cert, a->own.key, &names,
-                                  usec_sub(now, CERT_SLACK), usec_add(now, a->life), &a->own.cert);
-        return r < 0 ? r : identity_save(path, &a->own);
+                                  usec_sub(now, slack(a)), usec_add(now, a->life), &cert);
+        if (r < 0)
+                return r;
+        Identity own = a->own; /* all but the certificate is its */
+        own.cert = cert;
+        r = identity_party(&own, &party);
+        if (r >= 0)
+                r = identity_save(path, &own);
+        if (r < 0)
+                return r;
+        pki_cert_free(a->own.cert);
+        a->own.cert = TAKE_PTR(cert);
+        tls_party_unref(a->party);
+        a->party = TAKE_PTR(party);
+        return 0;
+}
+
+static int renew_own(Authority *a, const Addr *addrs, size_t n_addrs, usec_t now, char **reterr)
+{
+        _cleanup_free_ char *path = path_join(a->dir, IDENTITY_FILE);
+
+        if (!path)
+                return -ENOMEM;
+        int r = make_own(a, addrs, n_addrs, path, now);
+        return r < 0 ? complain(reterr, r, path, strerror(-r),
+                                "the head has no certificate to show without it")
+                     : 0;
 }
 
 static int open_own(Authority *a, const AuthorityPolicy *p, usec_t now, char **reterr)
@@ -162,12 +209,18 @@ static int open_own(Authority *a, const AuthorityPolicy *p, usec_t now, char **r
                 r = set_ca(a);
         if (r < 0)
                 return r;
-        if (is_current(a, p, now))
-                return 0;
-        r = make_own(a, p, path, now);
-        return r < 0 ? complain(reterr, r, path, strerror(-r),
-                                "the head has no certificate to show without it")
-                     : 0;
+        if (!is_current(a, p->addrs, p->n_addrs, now))
+                return renew_own(a, p->addrs, p->n_addrs, now, reterr);
+        r = identity_party(&a->own, &a->party);
+        return r < 0 ? complain(reterr, r, path, strerror(-r), "TLS cannot be set up") : 0;
+}
+
+static int take_names(Authority *a, const AuthorityPolicy *p)
+{
+        a->dir = strdup(p->dir);
+        a->node = strdup(p->node);
+        a->name = strdup(p->name);
+        return a->dir && a->node && a->name ? 0 : -ENOMEM;
 }
 
 int authority_open(const AuthorityPolicy *p, usec_t now, Authority **ret, char **reterr)
@@ -176,16 +229,23 @@ int authority_open(const AuthorityPolicy *p, usec_t now, Authority **ret, char *
         if (!a)
                 return -ENOMEM;
         a->life = p->life ? p->life : CERT_LIFE;
-        int r = open_ca(a, p->dir, now, reterr);
+        int r = take_names(a, p);
+        if (r >= 0)
+                r = open_ca(a, p->dir, now, reterr);
         if (r >= 0)
                 r = open_own(a, p, now, reterr);
         if (r < 0)
                 return r;
-        r = identity_party(&a->own, &a->party);
-        if (r < 0)
-                return complain(reterr, r, p->dir, strerror(-r), "TLS cannot be set up");
         *ret = TAKE_PTR(a);
         return 0;
+}
+
+int authority_renew(Authority *a, usec_t now, const Addr *addrs, size_t n_addrs, char **reterr)
+{
+        if (is_current(a, addrs, n_addrs, now))
+                return 0;
+        int r = renew_own(a, addrs, n_addrs, now, reterr);
+        return r < 0 ? r : 1;
 }
 
 const char *authority_cluster(const Authority *a)
@@ -215,6 +275,6 @@ int authority_issue(const Authority *a, const PkiRequest *request, const PkiName
 
         n.role = PKI_WORKER;
         str_copy(n.cluster, sizeof(n.cluster), a->names.cluster);
-        return pki_issue(a->ca.key, a->ca.cert, request, &n, usec_sub(now, CERT_SLACK),
+        return pki_issue(a->ca.key, a->ca.cert, request, &n, usec_sub(now, slack(a)),
                          usec_add(now, a->life), ret);
 }

@@ -15,7 +15,8 @@ typedef struct Authority Authority;
 #define AUTHORITY_LIFE (3650 * 24 * 60 * USEC_PER_MIN)
 /* Of a certificate; it is renewed when two thirds are over. */
 #define CERT_LIFE (30 * 24 * 60 * USEC_PER_MIN)
-/* Certificates begin so much before they are made: clocks of a room differ. */
+/* Certificates begin so much before they are made, a quarter of their life at most: clocks of a
+ * room differ. */
 #define CERT_SLACK (10 * USEC_PER_MIN)
 
 typedef struct AuthorityPolicy {
@@ -35,12 +36,17 @@ int authority_open(const AuthorityPolicy *p, usec_t now, Authority **ret, char *
 Authority *authority_free(Authority *a);
 DEFINE_CLEANUP(Authority *, authority_free);
 
+/* The same while it runs, to be called once a day and when own addresses are others: the head's own
+ * certificate is made anew when it is time. 1: it was, and connections from now on show it; 0: it
+ * is still good. An error leaves everything as it was; *reterr as above. */
+int authority_renew(Authority *a, usec_t now, const Addr *addrs, size_t n_addrs, char **reterr);
+
 /* The cluster, as it stands in its certificates: 32 random hex digits, made with the authority.
  * Its names for people may change. The authority's, as all that follows. */
 const char *authority_cluster(const Authority *a);
 const PkiCert *authority_cert(const Authority *a);
 const PkiCert *authority_own(const Authority *a);
-/* Who the head is in TLS. */
+/* Who the head is in TLS; whoever keeps it takes a reference, as the next may be another. */
 TlsParty *authority_party(const Authority *a);
 
 /* To a member: names->cluster and role are set here. now: Unix time. As pki_issue(). */

@@ -57,6 +57,42 @@ static void test_authority(void **state)
         member_world_done(&w);
 }
 
+/* While it runs: a connection from then on shows the new one, and a full disk keeps the old. */
+static void test_authority_renews(void **state)
+{
+        Addr addrs[] = {member_addr("10.1.0.1"), member_addr("127.0.0.1")};
+        Addr turned[] = {addrs[1], addrs[0]};
+        _cleanup_free_ char *error = NULL;
+        struct rlimit before, none = {0};
+        char serial[PKI_SERIAL_MAX];
+        MemberWorld w;
+
+        member_world_init(&w, NOW);
+        str_copy(serial, sizeof(serial), pki_cert_serial(authority_own(w.authority)));
+        TlsParty *party = authority_party(w.authority);
+        assert_int_equal(authority_renew(w.authority, NOW + 19 * DAY, addrs + 1, 1, &error), 0);
+        assert_ptr_equal(authority_party(w.authority), party);
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+        none.rlim_max = before.rlim_max;
+        (void)signal(SIGXFSZ, SIG_IGN);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+        int r = authority_renew(w.authority, NOW + 21 * DAY, addrs + 1, 1, &error);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+        assert_true(r < 0);
+        assert_non_null(strstr(error, "identity.pem: "));
+        assert_string_equal(pki_cert_serial(authority_own(w.authority)), serial);
+        assert_ptr_equal(authority_party(w.authority), party);
+        tls_party_ref(party); /* of a connection that is open */
+        assert_int_equal(authority_renew(w.authority, NOW + 21 * DAY, addrs + 1, 1, &error), 1);
+        assert_string_not_equal(pki_cert_serial(authority_own(w.authority)), serial);
+        assert_ptr_not_equal(authority_party(w.authority), party);
+        tls_party_unref(party);
+        /* another address is one more reason, their order is none */
+        assert_int_equal(authority_renew(w.authority, NOW + 21 * DAY, addrs, 2, &error), 1);
+        assert_int_equal(authority_renew(w.authority, NOW + 21 * DAY, turned, 2, &error), 0);
+        member_world_done(&w);
+}
+
 /* The members know the old key: a damaged file is said, and left as it is. */
 static void test_damaged_authority(void **state)
 {
@@ -327,6 +363,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_authority),
+                cmocka_unit_test(test_authority_renews),
                 cmocka_unit_test(test_damaged_authority),
                 cmocka_unit_test(test_authority_on_full_disk),
                 cmocka_unit_test(test_accepted),
