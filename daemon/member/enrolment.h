@@ -7,12 +7,11 @@
  * same from outside. */
 #pragma once
 
+#include "member/answer.h"
 #include "member/authority.h"
 #include "member/proof.h"
-#include "member/roster.h"
 #include "member/tokens.h"
 #include "model/guard.h"
-#include "wire/member-codec.h"
 
 typedef struct EnrolmentDesk {
         Db *db;                     /* weak */
@@ -28,15 +27,5 @@ typedef struct EnrolmentClaim {
         usec_t mono; /* monotonic */
 } EnrolmentClaim;
 
-typedef struct EnrolmentAnswer {
-        bool accepted;
-        MemberRow member;      /* when it is */
-        PkiCert *cert;         /* and its certificate */
-        MemberRefused refused; /* when it is not: the reason, with a sentence and a remedy */
-        int error;             /* of MEMBER_REFUSAL_STORE: negative errno, for the log */
-        usec_t locked;         /* of a wrong proof: for so long now; 0 = not yet */
-} EnrolmentAnswer;
-
-void enrolment_answer_done(EnrolmentAnswer *a);
 /* 0, or -ENOMEM, and then nothing was changed. */
 int enrolment_decide(EnrolmentDesk *d, const EnrolmentClaim *c, EnrolmentAnswer *ret);

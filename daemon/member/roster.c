@@ -182,6 +182,9 @@ int roster_revoke(Db *db, const char *node)
 
 int roster_forget(Db *db, const char *node)
 {
+        int r = change(db, "DELETE FROM member_address WHERE node = ?1", node, 0);
+        if (r < 0)
+                return r;
         return change(db, "DELETE FROM member WHERE node = ?1", node, 0);
 }
 

@@ -15,6 +15,9 @@ static const char *const steps[] = {
         " not_after INTEGER NOT NULL, seen INTEGER NOT NULL, revoked INTEGER NOT NULL)"
         " STRICT, WITHOUT ROWID;"
         "CREATE UNIQUE INDEX member_name ON member(name) WHERE revoked = 0;",
+        "CREATE TABLE member_address("
+        " ip TEXT PRIMARY KEY, node TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+        "CREATE INDEX member_address_node ON member_address(node);",
 };
 
 int store_open(const char *path, Db **ret)

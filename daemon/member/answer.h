@@ -1,0 +1,20 @@
+/* What comes of a request for a certificate: it, or a refusal with a sentence and a remedy. */
+#pragma once
+
+#include "member/roster.h"
+#include "sys/pki-cert.h"
+#include "wire/member-codec.h"
+
+typedef struct EnrolmentAnswer {
+        bool accepted;
+        MemberRow member;      /* when it is */
+        PkiCert *cert;         /* and its certificate */
+        MemberRefused refused; /* when it is not: the reason, with a sentence and a remedy */
+        int error;             /* of MEMBER_REFUSAL_STORE: negative errno, for the log */
+        usec_t locked;         /* of a wrong proof: for so long now; 0 = not yet */
+} EnrolmentAnswer;
+
+void enrolment_answer_done(EnrolmentAnswer *a);
+void answer_refuse(EnrolmentAnswer *a, MemberRefusal reason, const char *fmt, ...) _printf_(3, 4);
+/* r < 0: refuses. What the head could not write down it has not done. */
+bool answer_store_failed(EnrolmentAnswer *a, int r);
