@@ -165,7 +165,7 @@ static void load_token(Head *h)
         r = token_load(settings(h), ROLE_HEAD, &h->token);
         if (r < 0)
                 (void)log_warning_errno(r, "Failed to read Ray's token: %m");
-        show_auth(daemon_status(h->daemon), r != 0);
+        show_auth(daemon_status(h->daemon), r != 0, true);
         if (!streq_ptr(before, h->token))
                 h->watch = watch_free(h->watch); /* comes back with the token */
 }

@@ -52,12 +52,12 @@ void show_gcs(Status *s, const Addr *head, const WatchFacts *f)
         set(s, STATUS_PYTHON_VERSION, f ? f->versions.python : "");
 }
 
-void show_auth(Status *s, bool token)
+void show_auth(Status *s, bool token, bool loud)
 {
         int r = status_set(s, STATUS_AUTH, token ? "token" : "off");
         if (r < 0)
                 (void)log_oom();
-        if (r > 0 && !token)
+        if (r > 0 && !token && loud)
                 log_event(LOG_WARNING, MSG_AUTH_OFF, NULL,
                           "authentication of Ray is off: whoever reaches the ports of this machine "
                           "can run code on it as user ray; raycluster join gives a worker its "

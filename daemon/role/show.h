@@ -10,4 +10,5 @@ void show_engine(Status *s, const Keeper *k, const char *more);
 /* ClusterId, RayVersion, PythonVersion, HeadAddress; f may be NULL: nothing is known. */
 void show_gcs(Status *s, const Addr *head, const WatchFacts *f);
 /* Auth; says loudly, once a change, that it is off. */
-void show_auth(Status *s, bool token);
+/* loud: that it is off is news for the journal. */
+void show_auth(Status *s, bool token, bool loud);

@@ -139,7 +139,8 @@ static void load_token(Worker *w)
         int r = token_load(settings(w), ROLE_WORKER, &w->token);
         if (r < 0)
                 (void)log_warning_errno(r, "Failed to read Ray's token: %m");
-        show_auth(daemon_status(w->daemon), r != 0);
+        /* one that has not joined yet runs nothing, either */
+        show_auth(daemon_status(w->daemon), r != 0, streq(settings(w)->auth_mode, "disabled"));
 }
 
 static void configure(Worker *w)

@@ -62,7 +62,7 @@ def tell(room, keep):
     show("head$", "raycluster status", head.run("raycluster status").out)
 
     story.wait_jobs_api(head)
-    head.add_user("alice")
+    head.add_user("alice", "ray")
     out = story.submit(head, story.NAMES_JOB, user="alice", name="names.py")
     show("alice@head$", "raycluster ray job submit --working-dir . -- python names.py", out)
     for name in room.guests:

@@ -43,7 +43,7 @@ def scenario_job_names_all_machines(room):
     """raycluster ray job submit runs a job whose tasks ran on all three machines."""
     head = room["head"]
     story.wait_jobs_api(head)
-    head.add_user("alice")
+    head.add_user("alice", "ray")
     out = story.submit(head, story.NAMES_JOB, user="alice")
     for name in room.guests:
         expect_in(out, f"this task ran on {name}", "the job's output")
