@@ -66,6 +66,8 @@
         X(MEMBER_REFUSED, "57a65754351c40b58cb7971d7f6920b0", "head: a machine was not let in")    \
         X(MEMBER_HERE, "d39306f26a4843bc8760300db7ec0864", "head: a member has connected")         \
         X(MEMBER_LOST, "4deeb94ed86e4f2e9321807695b41ab6", "head: a member is gone")               \
+        X(MEMBER_LEFT, "13f7b410976e47329332079097ed6ae9", "head: a member has left the cluster")  \
+        X(MEMBER_EVENT, "df9e0c6859be4c6cbb97bf91f62c5e2b", "head: a member tells of an event")    \
         X(MEMBER_COPIED, "7bd9a0615ad643dd9d1feb6620f5cac2", "head: two machines have one key")    \
         X(MEMBER_REVOKED, "0970d13d76a84f488a32e7a577155a23", "head: a member was revoked")        \
         X(ENROLLED, "a53d5ae2086e427a8683bda344ac587d",                                            \

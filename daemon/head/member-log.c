@@ -79,6 +79,26 @@ void member_log_lost(const GateMember *m, GateLoss why)
                   "%s at %s is gone: %s", m->name, addr_format(at, &m->from), words[why]);
 }
 
+void member_log_left(const GateMember *m)
+{
+        _cleanup_strv_free_ char **fields = fields_of(m->name, &m->from);
+        char at[ADDR_MAX];
+
+        log_event(LOG_NOTICE, MSG_MEMBER_LEFT, fields, "%s at %s has left the cluster", m->name,
+                  addr_format(at, &m->from));
+}
+
+void member_log_event(const GateMember *m, const MemberEvent *e, unsigned dropped)
+{
+        _cleanup_strv_free_ char **fields = fields_of(m->name, &m->from);
+
+        (void)strv_extendf(&fields, "RAYCLUSTER_EVENT=%s", e->message_id);
+        if (dropped > 0)
+                log_event(LOG_WARNING, MSG_MEMBER_EVENT, fields,
+                          "%s: %u events were dropped, it sends too many", m->name, dropped);
+        log_event(LOG_INFO, MSG_MEMBER_EVENT, fields, "%s: %s", m->name, e->text);
+}
+
 void member_log_copied(const GateMember *here, const GateMember *there)
 {
         _cleanup_strv_free_ char **fields = fields_of(here->name, &there->from);

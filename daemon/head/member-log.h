@@ -15,5 +15,7 @@ void member_log_refused(MemberLog *l, const MemberRefused *r, const char *name, 
                         int error, usec_t locked);
 void member_log_here(const GateMember *m);
 void member_log_lost(const GateMember *m, GateLoss why);
+void member_log_left(const GateMember *m);
+void member_log_event(const GateMember *m, const MemberEvent *e, unsigned dropped);
 void member_log_copied(const GateMember *here, const GateMember *there);
 void member_log_revoked(const MemberRow *m);

@@ -30,7 +30,7 @@ struct Members {
         Db *db;
         Gate *gate;
         MemberLog log;
-        sd_event_source *again;
+        sd_event_source *again, *renewal;
         Backoff backoff;
         char *text;
         size_t n_roster;
@@ -102,6 +102,25 @@ static void on_lost(Gate *g, const GateMember *who, GateLoss why, void *userdata
         show(m);
 }
 
+static void on_left(Gate *g, const GateMember *who, void *userdata)
+{
+        Members *m = userdata;
+
+        member_log_left(who);
+        /* nobody has its key any more: its name is free */
+        int r = roster_forget(m->db, who->node);
+        if (r < 0)
+                (void)log_warning_errno(r, "Failed to forget %s, which has left: %m", who->name);
+        count(m);
+        show(m);
+}
+
+static void on_event(Gate *g, const GateMember *who, const MemberEvent *e, unsigned dropped,
+                     void *userdata)
+{
+        member_log_event(who, e, dropped);
+}
+
 static void on_copied(Gate *g, const GateMember *here, const GateMember *there, void *userdata)
 {
         member_log_copied(here, there);
@@ -117,6 +136,13 @@ static usec_t life_of_tests(void)
         usec_t life = 0;
 
         return text && parse_duration(text, &life) >= 0 ? life : 0;
+}
+
+static usec_t renew_every(void)
+{
+        usec_t life = life_of_tests();
+
+        return life > 0 ? life / 10 : 24 * 60 * USEC_PER_MIN;
 }
 
 static int open_authority(Members *m, char **reterr)
@@ -176,7 +202,9 @@ static int open_all(Members *m, char **reterr)
                                     .on_refused = on_refused,
                                     .on_member = on_member,
                                     .on_lost = on_lost,
-                                    .on_copied = on_copied};
+                                    .on_copied = on_copied,
+                                    .on_left = on_left,
+                                    .on_event = on_event};
         _cleanup_close_ int fd = -EBADF;
 
         int r = open_authority(m, reterr);
@@ -216,19 +244,55 @@ static void try_open(Members *m)
         (void)sd_event_source_set_enabled(m->again, SD_EVENT_ONESHOT);
 }
 
+/* The head's own certificate: each day, and when something of this machine changed. */
+static void renew(Members *m)
+{
+        Addr addrs[PKI_ADDRS_MAX];
+        _cleanup_free_ char *why = NULL;
+
+        if (!m->gate)
+                return;
+        int r = authority_renew(m->authority, now_real(), addrs,
+                                address_own(addrs, ELEMENTSOF(addrs)), &why);
+        if (r < 0)
+                (void)log_warning_errno(r, "The head's certificate cannot be renewed: %s",
+                                        strna(why));
+        else if (r > 0)
+                log_info("The head has a new certificate for the control port.");
+}
+
+static int on_renew(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        Members *m = userdata;
+
+        renew(m);
+        (void)sd_event_source_set_time_relative(s, renew_every());
+        (void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+        return 0;
+}
+
 static int on_again(sd_event_source *s, uint64_t usec, void *userdata)
 {
         try_open(userdata);
         return 0;
 }
 
+/* What all members are told again. */
+static int set_token(Members *m, const char *token)
+{
+        int r = free_and_strdup(&m->ray_token, token);
+        return r <= 0 || !m->gate ? r : gate_set_ray_token(m->gate, token);
+}
+
 int members_configure(Members *m, const MembersPolicy *p)
 {
-        bool same = m->port == p->port && streq_ptr(m->ray_token, p->ray_token) &&
-                    streq_ptr(m->cluster, p->cluster) && streq_ptr(m->name, p->name);
+        bool same = m->port == p->port && streq_ptr(m->cluster, p->cluster) &&
+                    streq_ptr(m->name, p->name);
 
-        if (same && m->gate)
-                return 0;
+        if (same && m->gate) {
+                renew(m);
+                return set_token(m, p->ray_token);
+        }
         const char *values[] = {p->state_dir, p->node_id, p->name, p->cluster, p->ray_token};
         char **places[] = {&m->state_dir, &m->node_id, &m->name, &m->cluster, &m->ray_token};
         for (size_t i = 0; i < ELEMENTSOF(values); i++)
@@ -376,6 +440,9 @@ int members_new(sd_event *event, const MembersOps *ops, void *userdata, Members 
         int r = sd_event_add_time(event, &m->again, CLOCK_MONOTONIC, USEC_INFINITY, 0, on_again, m);
         if (r >= 0)
                 r = sd_event_source_set_enabled(m->again, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &m->renewal, CLOCK_MONOTONIC, renew_every(),
+                                               0, on_renew, m);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(m);
@@ -388,6 +455,7 @@ Members *members_free(Members *m)
                 return NULL;
         close_all(m);
         sd_event_source_disable_unref(m->again);
+        sd_event_source_disable_unref(m->renewal);
         if (m->ray_token)
                 mac_forget(m->ray_token, strlen(m->ray_token));
         free(m->ray_token);

@@ -13,10 +13,10 @@ struct MembershipBus {
         BusUser *user;
         Membership *membership; /* weak */
         sd_bus_slot *vtable;
-        sd_bus_message *waiting; /* the call of Join */
+        sd_bus_message *waiting; /* the call of Join or Leave */
 };
 
-static void on_joined(int error, const char *text, void *userdata)
+static void on_done(int error, const char *text, void *userdata)
 {
         MembershipBus *b = userdata;
         sd_bus_message *call = TAKE_PTR(b->waiting);
@@ -26,7 +26,7 @@ static void on_joined(int error, const char *text, void *userdata)
         int r = error < 0 ? sd_bus_reply_method_errorf(call, ERROR_MEMBERSHIP, "%s", text)
                           : sd_bus_reply_method_return(call, "");
         if (r < 0)
-                log_debug_errno(r, "Answering Join: %m");
+                log_debug_errno(r, "Answering a call: %m");
         sd_bus_message_unref(call);
 }
 
@@ -67,7 +67,7 @@ static int on_join(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (r <= 0)
                 return r;
         b->waiting = sd_bus_message_ref(m);
-        membership_join(b->membership, token, heads, n, on_joined, b);
+        membership_join(b->membership, token, heads, n, on_done, b);
         return 1;
 }
 
@@ -75,15 +75,11 @@ static int on_leave(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         MembershipBus *b = userdata;
 
-        if (!membership_is_member(b->membership))
-                return sd_bus_error_set(error, ERROR_MEMBERSHIP,
-                                        "this machine is no member of a cluster");
-        int r = membership_leave(b->membership);
-        if (r < 0)
-                return sd_bus_error_setf(error, ERROR_MEMBERSHIP, "cannot leave: %s",
-                                         r == -EBUSY ? "this machine is being joined"
-                                                     : strerror(-r));
-        return sd_bus_reply_method_return(m, "");
+        if (b->waiting)
+                return sd_bus_error_set(error, ERROR_MEMBERSHIP, "another call is under way");
+        b->waiting = sd_bus_message_ref(m);
+        membership_leave(b->membership, on_done, b);
+        return 1;
 }
 
 static int on_get_ray_token(sd_bus_message *m, void *userdata, sd_bus_error *error)

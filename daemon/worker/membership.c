@@ -174,10 +174,14 @@ static void on_refused(MemberLink *l, const MemberRefused *r, void *userdata)
         say(m, "the head at %s does not let this machine in: %s", head_text(m, head), r->text);
 }
 
+static void on_left(MemberLink *l, void *userdata);
+
 static void connect_head(Membership *m)
 {
-        static const MemberLinkOps ops = {
-                .on_welcome = on_welcome, .on_lost = on_lost, .on_refused = on_refused};
+        static const MemberLinkOps ops = {.on_welcome = on_welcome,
+                                          .on_lost = on_lost,
+                                          .on_refused = on_refused,
+                                          .on_left = on_left};
 
         m->link = member_link_free(m->link);
         if (!m->party)
@@ -380,10 +384,9 @@ void membership_join(Membership *m, const char *token, const Addr *heads, size_t
                 ask_all(m, n > 0 ? heads : m->heads, n > 0 ? n : m->n_heads);
 }
 
-int membership_leave(Membership *m)
+/* Nothing that makes it a member is left. */
+static int forget(Membership *m)
 {
-        if (m->cb)
-                return -EBUSY;
         if (unlink(m->path) < 0 && errno != ENOENT)
                 return -errno;
         m->link = member_link_free(m->link);
@@ -397,6 +400,32 @@ int membership_leave(Membership *m)
         say(m, "no member of a cluster: raycluster join, with a token of the head");
         m->ops.on_token(m, m->userdata);
         return 0;
+}
+
+/* The head knows, or cannot be told. */
+static void on_left(MemberLink *l, void *userdata)
+{
+        Membership *m = userdata;
+
+        int r = forget(m);
+        end_join(m, r, r < 0 ? strerror(-r) : "");
+}
+
+void membership_leave(Membership *m, membership_cb cb, void *userdata)
+{
+        if (m->cb) {
+                cb(-EBUSY, "this machine is being joined, or leaves already", userdata);
+                return;
+        }
+        if (!m->party) {
+                cb(-ENOENT, "this machine is no member of a cluster", userdata);
+                return;
+        }
+        m->cb = cb;
+        m->cb_userdata = userdata;
+        int r = m->link ? member_link_leave(m->link) : -ENOTCONN;
+        if (r < 0) /* the head finds out when an admin looks */
+                on_left(m->link, m);
 }
 
 /* --- the object ---------------------------------------------------------------------------------

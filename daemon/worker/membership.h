@@ -40,13 +40,14 @@ void membership_set_versions(Membership *m, const Versions *v);
  * returns. */
 typedef void (*membership_cb)(int error, const char *text, void *userdata);
 /* Joins with the token's text at one of these addresses, or, without any, where discovery finds
- * heads in half a minute. One at a time: -EBUSY. cb is called once, unless the membership is freed before. */
+ * heads in half a minute. One at a time: -EBUSY. cb is called once, unless the membership is freed
+ * before. */
 void membership_join(Membership *m, const char *token, const Addr *heads, size_t n,
                      membership_cb cb, void *userdata);
 
-/* Removes what makes this machine a member, Ray's token too. -EBUSY: it is being joined; and those
- * of unlink(2). */
-int membership_leave(Membership *m);
+/* Tells the head, if it is there, and removes what makes this machine a member, Ray's token too. cb
+ * as above. */
+void membership_leave(Membership *m, membership_cb cb, void *userdata);
 
 /* As the head gave it (caller frees); -ENOENT: it gave none. */
 int membership_ray_token(const Membership *m, char **ret);

@@ -328,7 +328,7 @@ static void test_token_asked(void **state)
                 wait_for(w, "Reason",
                          "waiting: head 127.0.0.1 asks for a token and this machine has none "
                          "(found by ");
-                wait_for(w, "Remedy", "here: ls -l " ENGINE_TOKEN_FILE);
+                wait_for(w, "Remedy", "here: ls -l /run/raycluster/ray-token");
                 assert_int_equal(starts(w), 0);
         }
         write_text(w, "gcs", "\n");

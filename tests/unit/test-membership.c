@@ -107,6 +107,18 @@ static char *tell_head(Room *room, const char *method, const char *who)
         return text;
 }
 
+/* "" when it worked, else the sentence. */
+static char *tell_worker(Room *room, const char *method)
+{
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        int r = sd_bus_call_method(room->worker->bus, "org.raycluster1.Worker",
+                                   "/org/raycluster1/Worker", MEMBERSHIP, method, &error, NULL, "");
+        char *text = strdup(r < 0 ? strempty(error.message) : "");
+        sd_bus_error_free(&error);
+        return text;
+}
+
 static char *ray_token(World *w, const char *interface)
 {
         _cleanup_free_ char *name = name_of(w), *path = path_of(w);
@@ -211,11 +223,44 @@ static void test_refused(void **state)
         room_free(&room);
 }
 
+static void test_leave(void **state)
+{
+        Room room = room_new();
+        _cleanup_free_ char *token = create_token(&room, 1, "");
+        _cleanup_free_ char *why = join(&room, token);
+
+        assert_string_equal(why, "");
+        wait_for(room.worker, "Membership", "member, connected");
+        _cleanup_free_ char *left = tell_worker(&room, "Leave");
+        assert_string_equal(left, "");
+        wait_for(room.worker, "Membership", "no member of a cluster");
+        wait_for(room.head, "Membership", "no members yet");
+        assert_null(ray_token(room.worker, MEMBERSHIP));
+        _cleanup_free_ char *identity = in_dir(room.worker, "identity.pem");
+        assert_int_equal(access(identity, F_OK), -1);
+        _cleanup_free_ char *again = tell_worker(&room, "Leave");
+        assert_non_null(strstr(again, "no member"));
+
+        /* while the head is away it leaves all the same, and another token lets it in again */
+        _cleanup_free_ char *second = create_token(&room, 1, "");
+        _cleanup_free_ char *in = join(&room, second);
+        assert_string_equal(in, "");
+        wait_for(room.worker, "Membership", "member, connected");
+        enter(room.head);
+        (void)end(&room.head->daemon, SIGKILL);
+        wait_for(room.worker, "Membership", "member, not connected");
+        _cleanup_free_ char *alone = tell_worker(&room, "Leave");
+        assert_string_equal(alone, "");
+        wait_for(room.worker, "Membership", "no member of a cluster");
+        room_free(&room);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_join),
                 cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_leave),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
