@@ -3,8 +3,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "base/log.h"
-#include "base/parse.h"
 #include "conf/draft.h"
 
 /* --- mistakes -----------------------------------------------------------------------------------
@@ -103,98 +101,6 @@ void draft_done(Draft *d)
         *d = (Draft){};
 }
 
-/* As it would be written in the file. */
-static char *quote(const char *s)
-{
-        char *out = malloc(2 * strlen(s) + 3), *o = out;
-
-        if (!out)
-                return NULL;
-        *o++ = '"';
-        for (; *s; s++) {
-                if (*s == '"' || *s == '\\')
-                        *o++ = '\\';
-                *o++ = *s;
-        }
-        *o++ = '"';
-        *o = 0;
-        return out;
-}
-
-static char *format_order(const DiscoSettings *s)
-{
-        char *out = strdup("[ ");
-
-        for (size_t i = 0; i < s->n_order && out; i++) {
-                char *more = str_printf("%s%s\"%s\"", out, i > 0 ? ", " : "",
-                                        disco_source_to_string(s->order[i]));
-                free(out);
-                out = more;
-        }
-        char *whole = out ? str_printf("%s ]", out) : NULL;
-        free(out);
-        return whole;
-}
-
-/* A duration or size that reads back as exactly the same number. */
-static char *format_exact(uint64_t n, const char *const *units, const uint64_t *factors, size_t k)
-{
-        for (size_t i = 0; i < k; i++)
-                if (n % factors[i] == 0)
-                        return str_printf("\"%llu%s\"", (unsigned long long)(n / factors[i]),
-                                          units[i]);
-        return NULL;
-}
-
-static char *format_usec(usec_t t)
-{
-        static const char *const units[] = {"h", "min", "s", "ms", "us"};
-        static const uint64_t factors[] = {60 * USEC_PER_MIN, USEC_PER_MIN, USEC_PER_SEC,
-                                           USEC_PER_MSEC, 1};
-
-        return t == 0 ? strdup("\"0s\"") : format_exact(t, units, factors, 5);
-}
-
-static char *format_bytes(uint64_t n)
-{
-        static const char *const units[] = {"TiB", "GiB", "MiB", "KiB", "B"};
-        static const uint64_t factors[] = {1ULL << 40, 1ULL << 30, 1ULL << 20, 1ULL << 10, 1};
-
-        return n == 0 ? strdup("\"auto\"") : format_exact(n, units, factors, 5);
-}
-
-static char *format_value(const Settings *s, const ConfKey *key)
-{
-        static const char *const targets[] = {"auto", "journal", "stderr"};
-        const void *p = (const char *)s + key->offset;
-
-        switch (key->type) {
-        case CONF_STRING:
-        case CONF_WORD:
-                return quote(*(char *const *)p);
-        case CONF_LEVEL:
-                return quote(log_level_to_string(*(const int *)p));
-        case CONF_TARGET:
-                return quote(targets[*(const int *)p]);
-        case CONF_ORDER:
-                return format_order(&s->disco);
-        case CONF_PORT:
-                return str_printf("%u", *(const uint16_t *)p);
-        case CONF_PORT_RANGE:
-                return str_printf("\"%u-%u\"", s->ports.worker_first, s->ports.worker_last);
-        case CONF_DURATION:
-                return format_usec(*(const usec_t *)p);
-        case CONF_SIZE:
-                return format_bytes(*(const uint64_t *)p);
-        case CONF_COUNT:
-                if (*(const int64_t *)p < 0)
-                        return strdup("\"auto\"");
-                return str_printf("%lld", (long long)*(const int64_t *)p);
-        default:
-                return strdup("{ }");
-        }
-}
-
 static char *origin_text(const char *file, unsigned line)
 {
         return file ? str_printf("%s:%u", file, line) : strdup("default");
@@ -229,7 +135,7 @@ static int add_table(Conf *c, size_t *cap, Draft *d, const ConfKey *key)
                 if (r < 0)
                         return r;
                 r = add_value(c, cap, str_printf("%s.%s", key->path, e->name),
-                              value ? quote(value + 1) : strdup("true"),
+                              value ? conf_quote(value + 1) : strdup("true"),
                               origin_text(e->file, e->line));
                 if (r < 0)
                         return r;
@@ -251,7 +157,7 @@ int draft_finish(Draft *d, Conf **ret)
                 int r = key->type == CONF_TABLE
                                 ? add_table(c, &cap, d, key)
                                 : add_value(c, &cap, strdup(key->path),
-                                            format_value(d->settings, key),
+                                            conf_format(d->settings, key),
                                             origin_text(d->origin[i].file, d->origin[i].line));
                 if (r < 0)
                         return r;

@@ -56,3 +56,9 @@ void draft_set_order(Draft *d, const ConfKey *key, char *const *words, unsigned 
 void draft_check(Draft *d);
 /* The draft becomes a Conf. */
 int draft_finish(Draft *d, Conf **ret);
+
+/* A text as it would be written: in quotes, and printable whatever is in it. NULL: out of memory.
+ */
+char *conf_quote(const char *s);
+/* One value as it would be written; caller frees. */
+char *conf_format(const Settings *s, const ConfKey *key);

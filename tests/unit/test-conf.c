@@ -153,6 +153,13 @@ static void test_values(void **state)
         assert_string_equal(value(c, "resources.memory", NULL), "\"8GiB\"");
         assert_string_equal(value(c, "engine.env.FOO", &origin), "\"a b\"");
         assert_string_equal(origin, "t.conf:4");
+
+        /* what is no UTF-8 is written so that it reads back as it was, and hurts no terminal */
+        Conf *d _cleanup_(conf_freep) =
+                good("engine: { env = { L = \"\\xe9\"; U = \"h\xc3\xa9\"; }; };");
+        assert_string_equal(d->settings->engine.env[0], "L=\xe9");
+        assert_string_equal(value(d, "engine.env.L", NULL), "\"\\xe9\"");
+        assert_string_equal(value(d, "engine.env.U", NULL), "\"h\xc3\xa9\"");
 }
 
 static void test_mistakes(void **state)
