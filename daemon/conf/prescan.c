@@ -2,7 +2,8 @@
  *
  * - a quote that is never closed it reports at the end of the file;
  * - a whole number beyond 32 bits it cuts off silently (99999999999 becomes 1215752191);
- * - an @include it carries out, on any file of the machine: there is conf.d for this.
+ * - an @include it carries out, on any file of the machine: there is conf.d for this;
+ * - what is nested it takes apart, and later frees, as deep as it goes.
  *
  * Comments, quotes and words are taken apart as its scanner does. */
 #include <ctype.h>
@@ -10,10 +11,13 @@
 
 #include "conf/draft.h"
 
+/* The key table goes down three levels; this leaves room for later versions. */
+#define CONF_DEPTH_MAX 16
+
 typedef struct Scan {
         Draft *draft;
         const char *p;
-        unsigned line;
+        unsigned line, depth;
         bool fresh; /* nothing but blanks so far in this line */
         bool bad;
 } Scan;
@@ -67,6 +71,16 @@ static void skip_word(Scan *s, size_t n)
         s->p += n;
 }
 
+static void bracket(Scan *s)
+{
+        if (strchr("})]", *s->p)) {
+                s->depth -= s->depth > 0; /* one too many is libconfig's to tell */
+                return;
+        }
+        if (++s->depth == CONF_DEPTH_MAX + 1)
+                bad(s, s->line, "is nested deeper than any setting goes");
+}
+
 static void step(Scan *s)
 {
         static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -92,6 +106,8 @@ static void step(Scan *s)
                 else if (fresh && startswith(s->p, "@include"))
                         bad(s, s->line,
                             "@include is not supported; put the file into " CONF_DIR "/");
+                else if (strchr("{([})]", *s->p))
+                        bracket(s);
                 s->p++;
         }
 }

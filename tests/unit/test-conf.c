@@ -218,6 +218,10 @@ static void test_syntax(void **state)
         assert_mistakes("ports: {\n gcs = 4294973675;\n client = 0x100002711; };",
                         "t.conf:2: 4294973675 is too large for a number\n"
                         "t.conf:3: 0x100002711 is too large for a number");
+        assert_mistakes("x = 1;\na = (((((((((((((((( [ 1 ] ))))))))))))))));",
+                        "t.conf:2: is nested deeper than any setting goes");
+        assert_mistakes("a = (((((((((((((((( \"((\" ))))))))))))))));\n# ((\n",
+                        "t.conf:1: a: no such key; `raycluster config --keys` lists all of them");
         assert_mistakes("resources: { custom: { a99999999999 = 1; b = 99999999999.0; c = "
                         "99999999999L; }; };",
                         "");
