@@ -44,9 +44,11 @@ static int print_keys(void)
                 return cli_fail(EXIT_INTERNAL, "out of memory");
         for (size_t i = 0; i < CONF_KEYS_N; i++) {
                 const ConfKey *k = &conf_keys[i];
-                printf("%s\n    %s\n    default: %s\n    allowed: %s\n    restart of Ray: %s\n",
+                printf("%s\n    %s\n    default: %s\n    allowed: %s\n    said by: %s\n    restart "
+                       "of "
+                       "Ray: %s\n",
                        k->path, k->doc, default_of(empty, k->path), k->allowed,
-                       restart[k->restart]);
+                       k->room ? "the head" : "each machine", restart[k->restart]);
         }
         return EXIT_OK;
 }

@@ -10,13 +10,16 @@ static size_t index_of(const char *path)
         return (size_t)(k - conf_keys);
 }
 
-/* "/etc/raycluster.conf:12" or "the default" */
+/* "/etc/raycluster.conf:12", "the default" or "the head" */
 static const char *where(const Draft *d, size_t i, char *buf, size_t size)
 {
-        if (d->origin[i].file)
-                snprintf(buf, size, "%s:%u", d->origin[i].file, d->origin[i].line);
-        else
-                snprintf(buf, size, "the default");
+        const Origin *o = &d->origin[i];
+
+        if (!o->file)
+                return "the default";
+        if (o->line == 0)
+                return "the head";
+        snprintf(buf, size, "%s:%u", o->file, o->line);
         return buf;
 }
 
@@ -42,18 +45,17 @@ static void check_ports(Draft *d)
         const PortPlan *p = &d->settings->ports;
 
         for (size_t i = 0; i < CONF_KEYS_N; i++) {
-                if (conf_keys[i].type != CONF_PORT || d->origin[i].wrong)
+                if (conf_keys[i].type != CONF_PORT || d->wrong[i])
                         continue;
                 uint16_t port = port_of(d, i);
-                if (!d->origin[range].wrong && port >= p->worker_first && port <= p->worker_last) {
+                if (!d->wrong[range] && port >= p->worker_first && port <= p->worker_last) {
                         char what[64];
                         snprintf(what, sizeof(what), "%u: inside the range %u-%u, together with",
                                  port, p->worker_first, p->worker_last);
                         say(d, range, i, what);
                 }
                 for (size_t j = i + 1; j < CONF_KEYS_N; j++) {
-                        if (conf_keys[j].type != CONF_PORT || d->origin[j].wrong ||
-                            port_of(d, j) != port)
+                        if (conf_keys[j].type != CONF_PORT || d->wrong[j] || port_of(d, j) != port)
                                 continue;
                         char what[64];
                         snprintf(what, sizeof(what), "%u: the same port as", port);

@@ -81,42 +81,99 @@ Conf *conf_free(Conf *c)
                 free(c->values[i].key);
                 free(c->values[i].value);
                 free(c->values[i].origin);
+                free(c->values[i].over);
         }
         free(c->values);
+        free(c->room);
         free(c);
         return NULL;
+}
+
+static void origin_done(Origin *o)
+{
+        free(o->file);
+        free(o->over);
 }
 
 void draft_done(Draft *d)
 {
         settings_free(d->settings);
         for (size_t i = 0; i < CONF_KEYS_N; i++)
-                free(d->origin[i].file);
+                origin_done(&d->origin[i]);
         for (size_t i = 0; i < d->n_entries; i++) {
                 free(d->entries[i].name);
                 free(d->entries[i].text);
-                free(d->entries[i].file);
+                origin_done(&d->entries[i].origin);
         }
         free(d->entries);
         *d = (Draft){};
 }
 
-static char *origin_text(const char *file, unsigned line)
+static char *copy_text(Draft *d, const char *s)
 {
-        return file ? str_printf("%s:%u", file, line) : strdup("default");
+        char *copy = s ? strdup(s) : NULL;
+
+        if (s && !copy)
+                d->oom = true;
+        return copy;
 }
 
-/* Takes key, value and origin; NULL among them is out of memory. */
-static int add_value(Conf *c, size_t *cap, char *key, char *value, char *origin)
+static Origin copy_origin(Draft *d, const Origin *o)
 {
-        if (!key || !value || !origin || ARRAY_RESERVE(c->values, *cap, c->n_values + 1) < 0) {
-                free(key);
-                free(value);
-                free(origin);
+        return (Origin){copy_text(d, o->file), o->line, copy_text(d, o->over)};
+}
+
+/* Tables are in the entries until draft_finish(): of pointers, Settings holds texts alone. */
+int draft_copy(Draft *to, const Draft *from)
+{
+        to->settings = new0(Settings, 1);
+        if (!to->settings || ARRAY_RESERVE(to->entries, to->cap_entries, from->n_entries) < 0)
                 return -ENOMEM;
+        *to->settings = *from->settings;
+        for (size_t i = 0; i < CONF_KEYS_N; i++) {
+                const ConfKey *key = &conf_keys[i];
+                if (key->type == CONF_STRING || key->type == CONF_WORD) {
+                        char **p = (char **)((char *)to->settings + key->offset);
+                        *p = copy_text(to, *p);
+                }
+                to->origin[i] = copy_origin(to, &from->origin[i]);
         }
-        c->values[c->n_values++] = (ConfValue){.key = key, .value = value, .origin = origin};
+        for (size_t i = 0; i < from->n_entries; i++) {
+                const DraftEntry *e = &from->entries[i];
+                to->entries[to->n_entries++] =
+                        (DraftEntry){e->key, copy_text(to, e->name), copy_text(to, e->text),
+                                     copy_origin(to, &e->origin)};
+        }
+        return to->oom ? -ENOMEM : 0;
+}
+
+static char *origin_text(const Origin *o)
+{
+        if (!o->file)
+                return strdup("default");
+        return o->line > 0 ? str_printf("%s:%u", o->file, o->line) : strdup(o->file);
+}
+
+/* Takes key and value; NULL among them is out of memory. */
+static int add_value(Conf *c, size_t *cap, char *key, char *value, const Origin *o)
+{
+        _cleanup_free_ char *k = key, *v = value, *origin = origin_text(o),
+                            *over = o->over ? strdup(o->over) : NULL;
+
+        if (!k || !v || !origin || (o->over && !over) ||
+            ARRAY_RESERVE(c->values, *cap, c->n_values + 1) < 0)
+                return -ENOMEM;
+        c->values[c->n_values++] =
+                (ConfValue){TAKE_PTR(k), TAKE_PTR(v), TAKE_PTR(origin), TAKE_PTR(over)};
         return 0;
+}
+
+/* NAME=value as "value"; a bare option is true, one that is not to be there false. */
+static char *entry_value(const DraftEntry *e)
+{
+        const char *value = e->text ? strchr(e->text, '=') : NULL;
+
+        return value ? conf_quote(value + 1) : strdup(e->text ? "true" : "false");
 }
 
 /* "engine.env.NAME" for each entry, "engine.env" with "{ }" when there is none. */
@@ -127,20 +184,18 @@ static int add_table(Conf *c, size_t *cap, Draft *d, const ConfKey *key)
 
         for (size_t i = 0; i < d->n_entries; i++) {
                 const DraftEntry *e = &d->entries[i];
-                if (e->key != key || !e->text)
+                if (e->key != key)
                         continue;
                 any = true;
-                const char *value = strchr(e->text, '=');
-                int r = strv_extend(list, e->text);
+                int r = e->text ? strv_extend(list, e->text) : 0;
                 if (r < 0)
                         return r;
-                r = add_value(c, cap, str_printf("%s.%s", key->path, e->name),
-                              value ? conf_quote(value + 1) : strdup("true"),
-                              origin_text(e->file, e->line));
+                r = add_value(c, cap, str_printf("%s.%s", key->path, e->name), entry_value(e),
+                              &e->origin);
                 if (r < 0)
                         return r;
         }
-        return any ? 0 : add_value(c, cap, strdup(key->path), strdup("{ }"), strdup("default"));
+        return any ? 0 : add_value(c, cap, strdup(key->path), strdup("{ }"), &(Origin){});
 }
 
 int draft_finish(Draft *d, Conf **ret)
@@ -150,15 +205,15 @@ int draft_finish(Draft *d, Conf **ret)
 
         if (!c)
                 return -ENOMEM;
-        d->settings->disco.control_port = d->settings->ports.control;
+        if (d->settings->disco.control_port == 0)
+                d->settings->disco.control_port = d->settings->ports.control;
         d->settings->disco.gcs_port = d->settings->ports.gcs;
         for (size_t i = 0; i < CONF_KEYS_N; i++) {
                 const ConfKey *key = &conf_keys[i];
                 int r = key->type == CONF_TABLE
                                 ? add_table(c, &cap, d, key)
                                 : add_value(c, &cap, strdup(key->path),
-                                            conf_format(d->settings, key),
-                                            origin_text(d->origin[i].file, d->origin[i].line));
+                                            conf_format(d->settings, key), &d->origin[i]);
                 if (r < 0)
                         return r;
         }

@@ -5,13 +5,22 @@
 #include "conf/conf.h"
 #include "conf/schema.h"
 
+/* Where a value comes from. */
+typedef struct Origin {
+        char *file;    /* NULL = the default */
+        unsigned line; /* 0 = no line to look at: a head said it */
+        char *over;    /* "file:line" that a head's word took the place of, or NULL */
+} Origin;
+
+/* The file of what a head said. */
+#define ORIGIN_HEAD "head"
+
 /* A table's entry: which key it belongs to, its name, and where it stands. */
 typedef struct DraftEntry {
         const ConfKey *key;
         char *name; /* "RAY_memory_usage_threshold" */
-        char *text; /* as in Settings: "RAY_memory_usage_threshold=0.9" */
-        char *file;
-        unsigned line;
+        char *text; /* as in Settings: "RAY_memory_usage_threshold=0.9"; NULL: it says nothing */
+        Origin origin;
 } DraftEntry;
 
 /* More entries in all tables together than this are a mistake. */
@@ -19,14 +28,12 @@ typedef struct DraftEntry {
 
 typedef struct Draft {
         Settings *settings;
-        struct {
-                char *file; /* NULL = the default */
-                unsigned line;
-                bool wrong; /* said already: cross-field checks leave it alone */
-        } origin[CONF_KEYS_N];
+        Origin origin[CONF_KEYS_N];
+        bool wrong[CONF_KEYS_N]; /* said already: cross-field checks leave it alone */
         DraftEntry *entries;
         size_t n_entries, cap_entries;
         const char *file; /* being read */
+        bool head;        /* what a head said is being read: only what is right of it counts */
         ConfErrors *errors;
         bool oom; /* sticky; conf_load() ends with -ENOMEM */
 } Draft;
@@ -41,8 +48,10 @@ void draft_error_at(Draft *d, const char *file, unsigned line, const char *path,
 
 /* Every key to its default. */
 int draft_defaults(Draft *d);
-/* One file over what is there; text is NUL-ended. */
-void draft_read(Draft *d, const char *text, size_t size);
+/* What is there, once more; not the mistakes. */
+int draft_copy(Draft *to, const Draft *from);
+/* One file over what is there; text is NUL-ended. False: nothing of it could be read. */
+bool draft_read(Draft *d, const char *text, size_t size);
 /* Whether the text may go to libconfig; what is wrong with it is said. */
 bool conf_prescan(Draft *d, const char *text);
 /* One scalar value, from the file or a default; line 0 = the default. */
@@ -62,3 +71,11 @@ int draft_finish(Draft *d, Conf **ret);
 char *conf_quote(const char *s);
 /* One value as it would be written; caller frees. */
 char *conf_format(const Settings *s, const ConfKey *key);
+
+/* Conf.room of the files that were read. */
+void room_write(Draft *d, char **ret);
+/* Whether a head has a say in this key here; if not, that is said. */
+bool room_takes(Draft *d, const ConfKey *key, unsigned line);
+/* draft_finish() with a head's settings over it, unless they cannot be used: that is said in
+ * ignored, and the draft as it is becomes the Conf. */
+int room_finish(Draft *d, const char *text, size_t size, Conf **ret, ConfErrors *ignored);

@@ -142,7 +142,10 @@ static void unknown(Draft *d, const char *path, unsigned line)
 {
         const char *near = conf_key_suggest(path);
 
-        if (conf_key_is_later(path))
+        if (d->head)
+                draft_error(d, line, path,
+                            "is not known to this version; is the head's raycluster a later one?");
+        else if (conf_key_is_later(path))
                 draft_error(d, line, path, "comes with a later version; leave it out");
         else if (near)
                 draft_error(d, line, path, "no such key; did you mean %s?", near);
@@ -156,6 +159,8 @@ static void walk_child(Draft *d, config_setting_t *s, const char *path)
         const ConfKey *key = conf_key_find(path);
         unsigned line = config_setting_source_line(s);
 
+        if (key && d->head && !room_takes(d, key, line))
+                return;
         if (key)
                 load_key(d, key, s);
         else if (!conf_section_exists(path))
@@ -187,17 +192,17 @@ static void config_destroyp(config_t *c)
         config_destroy(c);
 }
 
-void draft_read(Draft *d, const char *text, size_t size)
+bool draft_read(Draft *d, const char *text, size_t size)
 {
         _cleanup_(config_destroyp) config_t c;
 
         config_init(&c);
         if (strlen(text) != size) {
                 draft_error(d, 0, "", "has a NUL byte in it; it is not a text file");
-                return;
+                return false;
         }
         if (!conf_prescan(d, text))
-                return;
+                return false;
         /* a door behind the door: nothing can be opened below a file */
         config_set_include_dir(&c, "/dev/null");
         if (config_read_string(&c, text) != CONFIG_TRUE) {
@@ -210,9 +215,10 @@ void draft_read(Draft *d, const char *text, size_t size)
                                     "%s; look here and at the end of the line before for a missing "
                                     "\";\", quote or bracket",
                                     what ? what : "syntax error");
-                return;
+                return false;
         }
         walk(d, config_root_setting(&c), NULL);
+        return true;
 }
 
 static int read_one(Draft *d, const char *path, bool must)
@@ -236,7 +242,7 @@ static int read_one(Draft *d, const char *path, bool must)
                 errno = -r;
                 draft_error(d, 0, "", "cannot be read: %m");
         } else
-                draft_read(d, text, size);
+                (void)draft_read(d, text, size);
         return d->oom ? -ENOMEM : 0;
 }
 
@@ -282,15 +288,26 @@ static int draft_begin(Draft *d)
         return d->settings ? draft_defaults(d) : -ENOMEM;
 }
 
-static int draft_end(Draft *d, Conf **ret)
+/* room: NULL = no head has said anything. The files have to be right without it. */
+static int draft_end(Draft *d, const char *room, size_t size, Conf **ret, ConfErrors *ignored)
 {
+        _cleanup_free_ char *own = NULL;
+
         draft_check(d);
+        if (d->errors->n == 0)
+                room_write(d, &own);
         if (d->oom)
                 return -ENOMEM;
-        return d->errors->n > 0 ? -EBADMSG : draft_finish(d, ret);
+        if (d->errors->n > 0)
+                return -EBADMSG;
+        int r = room ? room_finish(d, room, size, ret, ignored) : draft_finish(d, ret);
+        if (r >= 0)
+                (*ret)->room = TAKE_PTR(own);
+        return r;
 }
 
-int conf_load(const char *file, const char *dir, Conf **ret, ConfErrors *errors)
+int conf_load_member(const char *file, const char *dir, const char *room, size_t size, Conf **ret,
+                     ConfErrors *errors, ConfErrors *ignored)
 {
         _cleanup_draft_ Draft d = {.errors = errors};
 
@@ -303,7 +320,12 @@ int conf_load(const char *file, const char *dir, Conf **ret, ConfErrors *errors)
         r = read_dropins(&d, dir ? dir : CONF_DIR);
         if (r < 0)
                 return r;
-        return draft_end(&d, ret);
+        return draft_end(&d, room, size, ret, ignored);
+}
+
+int conf_load(const char *file, const char *dir, Conf **ret, ConfErrors *errors)
+{
+        return conf_load_member(file, dir, NULL, 0, ret, errors, NULL);
 }
 
 int conf_load_text(const char *name, const char *text, size_t size, Conf **ret, ConfErrors *errors)
@@ -313,6 +335,6 @@ int conf_load_text(const char *name, const char *text, size_t size, Conf **ret, 
         int r = draft_begin(&d);
         if (r < 0)
                 return r;
-        draft_read(&d, text, size);
-        return draft_end(&d, ret);
+        (void)draft_read(&d, text, size);
+        return draft_end(&d, NULL, 0, ret, NULL);
 }

@@ -105,7 +105,9 @@ static void step(Scan *s)
                         s->fresh = fresh;
                 else if (fresh && startswith(s->p, "@include"))
                         bad(s, s->line,
-                            "@include is not supported; put the file into " CONF_DIR "/");
+                            s->draft->head
+                                    ? "@include is refused"
+                                    : "@include is not supported; put the file into " CONF_DIR "/");
                 else if (strchr("{([})]", *s->p))
                         bracket(s);
                 s->p++;

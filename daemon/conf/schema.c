@@ -26,7 +26,7 @@ static const char *const words_ray_log[] = {"journal", "files", "stderr", NULL};
         {                                                                                          \
                 .path = "ports." #name, .type = CONF_PORT, .value = #number,                       \
                 .allowed = "a number from 1024 to 65535", .min = 1024, .max = 65535,               \
-                AT(ports.name), .restart = (where), .doc = text                                    \
+                AT(ports.name), .restart = (where), .room = true, .doc = text                      \
         }
 
 const ConfKey conf_keys[CONF_KEYS_N] = {
@@ -117,6 +117,7 @@ const ConfKey conf_keys[CONF_KEYS_N] = {
          .min = 16,
          AT(ports.worker_first),
          .restart = BOTH,
+         .room = true,
          .doc = "Ports of Ray's worker processes and drivers; each takes one."},
         {.path = "engine.version",
          .type = CONF_STRING,
@@ -125,6 +126,7 @@ const ConfKey conf_keys[CONF_KEYS_N] = {
          AT(engine.version),
          .check = check_version,
          .restart = BOTH,
+         .room = true,
          .doc = "Which installed engine runs; auto: on the head the newest, on a worker the "
                 "head's."},
         {.path = "engine.venv",
@@ -150,6 +152,7 @@ const ConfKey conf_keys[CONF_KEYS_N] = {
          .words = words_store,
          AT(engine.gcs_store),
          .restart = HEAD,
+         .room = true,
          .doc = "Where the head keeps Ray's tables; with rocksdb they outlive a crash."},
         {.path = "engine.drain",
          .type = CONF_DURATION,
@@ -158,6 +161,7 @@ const ConfKey conf_keys[CONF_KEYS_N] = {
          .max = 60 * USEC_PER_MIN,
          AT(engine.drain),
          .restart = BOTH,
+         .room = true,
          .doc = "How long running tasks may take to end when a node stops."},
         {.path = "engine.env",
          .type = CONF_TABLE,
@@ -166,6 +170,7 @@ const ConfKey conf_keys[CONF_KEYS_N] = {
          AT(engine.env),
          .entry = entry_env,
          .restart = BOTH,
+         .room = true,
          .doc = "More environment variables for Ray."},
         {.path = "engine.start_args",
          .type = CONF_TABLE,
@@ -174,6 +179,7 @@ const ConfKey conf_keys[CONF_KEYS_N] = {
          AT(engine.start_args),
          .entry = entry_start_arg,
          .restart = BOTH,
+         .room = true,
          .doc = "More options for ray start, without the leading --."},
         {.path = "dashboard.bind",
          .type = CONF_STRING,
@@ -182,6 +188,7 @@ const ConfKey conf_keys[CONF_KEYS_N] = {
          AT(dashboard_bind),
          .check = check_bind,
          .restart = HEAD,
+         .room = true,
          .doc = "Where the dashboard listens; auto: on loopback while auth is off, else on all "
                 "addresses."},
         {.path = "resources.cpus",
@@ -239,6 +246,7 @@ const ConfKey conf_keys[CONF_KEYS_N] = {
          .words = words_auth,
          AT(auth_mode),
          .restart = BOTH,
+         .room = true,
          .doc = "Ray's authentication; auto: a head has a token, a worker when it was given "
                 "one."},
         {.path = "log.level",
@@ -262,6 +270,7 @@ const ConfKey conf_keys[CONF_KEYS_N] = {
          .words = words_ray_log,
          AT(log.ray),
          .restart = BOTH,
+         .room = true,
          .doc = "Where Ray's own log lines go."},
 };
 

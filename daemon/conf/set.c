@@ -170,14 +170,29 @@ static const char *set_string(Draft *d, const ConfKey *key, const char *s)
                        : "is a string";
 }
 
+/* line 0 = the default. A head's word has no line to look at, what it took the place of has. */
+static void origin_set(Draft *d, Origin *o, unsigned line)
+{
+        const char *file = d->head ? ORIGIN_HEAD : line > 0 ? d->file : NULL;
+
+        if (d->head && o->line > 0) {
+                o->over = str_printf("%s:%u", o->file, o->line);
+                if (!o->over)
+                        d->oom = true;
+        }
+        o->line = d->head ? 0 : line;
+        if (free_and_strdup(&o->file, file) < 0)
+                d->oom = true;
+}
+
 static void remember(Draft *d, const ConfKey *key, unsigned line, bool bad)
 {
         size_t i = (size_t)(key - conf_keys);
 
-        d->origin[i].line = line;
-        d->origin[i].wrong = bad;
-        if (free_and_strdup(&d->origin[i].file, line > 0 ? d->file : NULL) < 0)
-                d->oom = true;
+        if (d->head && bad)
+                return; /* the value is still the one from before */
+        d->wrong[i] = bad;
+        origin_set(d, &d->origin[i], line);
 }
 
 void draft_set(Draft *d, const ConfKey *key, const ConfRaw *raw, unsigned line)
@@ -256,9 +271,7 @@ static void put_entry(Draft *d, const ConfKey *key, const char *name, char *text
         }
         free(e->text);
         e->text = text;
-        e->line = line;
-        if (free_and_strdup(&e->file, d->file) < 0)
-                d->oom = true;
+        origin_set(d, &e->origin, line);
 }
 
 void draft_set_entry(Draft *d, const ConfKey *key, const char *name, const ConfRaw *raw,

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
+#include <strings.h>
 
 #include "base/addr.h"
 #include "base/strv.h"
@@ -257,7 +258,9 @@ const char *entry_start_arg(const char *name, const ConfRaw *raw, char **ret, bo
 {
         if (strchr(name, '_'))
                 return "has \"_\" in it; options of ray start are written with \"-\"";
-        if (!only(name, "-") || !*name || *name == '-' || strlen(name) > 64)
+        /* what libconfig has no name for could not be told to the room */
+        if (!only(name, "-") || !isalpha((unsigned char)*name) || strlen(name) > 64 ||
+            strcasecmp(name, "true") == 0 || strcasecmp(name, "false") == 0)
                 return "is not the name of an option (written without the leading --)";
         const char *wrong = owned(owned_args, name);
         if (wrong)
