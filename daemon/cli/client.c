@@ -56,6 +56,7 @@ static const struct {
         {"HeadSource", offsetof(View, head_source)},
         {"Verdict", offsetof(View, verdict)},
         {"Remedy", offsetof(View, remedy)},
+        {"HeadSettings", offsetof(View, head_settings)},
 };
 
 static char **text_at(View *v, size_t i)

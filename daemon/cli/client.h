@@ -41,7 +41,7 @@ typedef struct View {
         char *version, *state, *reason, *cluster, *cluster_id, *node_id, *node_name, *address,
                 *head_address, *dashboard_url, *ray_version, *python_version, *engine_path,
                 *engine_state, *engine_status, *auth, *membership, *published, *head, *head_source,
-                *verdict, *remedy;
+                *verdict, *remedy, *head_settings;
         uint64_t state_since; /* CLOCK_REALTIME */
         uint32_t engine_repairs, workers_alive;
         char **restart_due;

@@ -1,19 +1,49 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "cli/cli.h"
+#include "cli/client.h"
 #include "conf/conf.h"
 #include "conf/schema.h"
 
-static int load(const char *file, Conf **ret)
+/* What the head told this machine, as its daemon has it: where it is kept, only the daemon may
+ * look. NULL: nothing, or nobody to ask, which is said within the listing. */
+static char *ask_daemon(void)
 {
-        _cleanup_conf_errors_ ConfErrors e = {};
+        _cleanup_bus_ sd_bus *bus = NULL;
+        _cleanup_view_ View v = {};
+        Role role;
 
-        int r = conf_load(file, file ? "/nonexistent" : NULL, ret, &e);
-        for (size_t i = 0; i < e.n; i++) {
-                _cleanup_free_ char *line = conf_error_format(&e.errors[i]);
+        int r = sd_bus_open_system(&bus);
+        if (r >= 0)
+                r = sd_bus_set_method_call_timeout(bus, CLIENT_TIMEOUT);
+        if (r >= 0)
+                r = client_view(bus, &v, &role);
+        if (r > 0)
+                return isempty(v.head_settings) ? NULL : TAKE_PTR(v.head_settings);
+        errno = -r;
+        printf(r == 0 ? "// neither ray-head nor ray-worker runs here: what a head has set is not "
+                        "shown\n"
+                      : "// the daemon cannot be asked (%m): what a head has set is not shown\n");
+        return NULL;
+}
+
+static void print_mistakes(const ConfErrors *e)
+{
+        for (size_t i = 0; i < e->n; i++) {
+                _cleanup_free_ char *line = conf_error_format(&e->errors[i]);
                 fprintf(stderr, "%s\n", strempty(line));
         }
+}
+
+static int load(const char *file, Conf **ret)
+{
+        _cleanup_conf_errors_ ConfErrors e = {}, ignored = {};
+        _cleanup_free_ char *room = file ? NULL : ask_daemon();
+
+        int r = conf_load_member(file, file ? "/nonexistent" : NULL, room, strlen(strempty(room)),
+                                 ret, &e, &ignored);
+        print_mistakes(&e);
+        print_mistakes(&ignored);
         if (r < 0 && r != -EBADMSG) {
                 errno = -r;
                 cli_fail(0, "%m");
@@ -53,6 +83,12 @@ static int print_keys(void)
         return EXIT_OK;
 }
 
+static void print_value(const ConfValue *v)
+{
+        printf("%s = %s;  // %s%s%s\n", v->key, v->value, v->origin, v->over ? ", over " : "",
+               strempty(v->over));
+}
+
 static int run(const Cli *cli, const CliArgs *args)
 {
         Conf *c _cleanup_(conf_freep) = NULL;
@@ -66,7 +102,7 @@ static int run(const Cli *cli, const CliArgs *args)
         for (size_t i = 0; i < c->n_values; i++) {
                 const ConfValue *v = &c->values[i];
                 if (all || !streq(v->origin, "default"))
-                        printf("%s = %s;  // %s\n", v->key, v->value, v->origin);
+                        print_value(v);
         }
         return EXIT_OK;
 }
@@ -75,7 +111,8 @@ const Verb verb_config = {
         .name = "config",
         .usage = "[--effective|--keys] [--file=FILE]",
         .summary = "Show the configuration, each value with where it comes from",
-        .help = "Without option: what the files set.",
+        .help = "Without option: what the files set, and on a worker what its head has set, which "
+                "counts.",
         .options = {{"file", 'f', "FILE", "Of this file alone"},
                     {"effective", 0, NULL, "Every key, also those left at their default"},
                     {"keys", 0, NULL, "Every key there is: meaning, default, what is allowed"}},

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <systemd/sd-bus.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -426,6 +427,95 @@ static void test_config(void **state)
         assert_has(sh(all), "[78]");
 }
 
+static int get_head_settings(sd_bus *b, const char *path, const char *interface,
+                             const char *property, sd_bus_message *reply, void *userdata,
+                             sd_bus_error *error)
+{
+        return sd_bus_message_append(reply, "s", userdata);
+}
+
+static const sd_bus_vtable member_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("HeadSettings", "s", get_head_settings, 0, 0),
+        SD_BUS_VTABLE_END,
+};
+
+/* A worker's daemon that was told this by its head; in a process of its own, until it is ended. */
+static pid_t start_member(const char *settings)
+{
+        int fd[2];
+        char c;
+
+        assert_int_equal(pipe(fd), 0);
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                sd_bus *b = NULL;
+                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                int r = sd_bus_open_system(&b);
+                if (r >= 0)
+                        r = sd_bus_add_object_vtable(b, NULL, "/org/raycluster1/Worker",
+                                                     "org.raycluster1.Worker", member_vtable,
+                                                     (void *)settings);
+                if (r >= 0)
+                        r = sd_bus_request_name(b, "org.raycluster1.Worker", 0);
+                if (r >= 0)
+                        r = (int)write(fd[1], "r", 1);
+                while (r >= 0) {
+                        r = sd_bus_process(b, NULL);
+                        if (r == 0)
+                                r = sd_bus_wait(b, UINT64_MAX);
+                }
+                _exit(1);
+        }
+        close(fd[1]);
+        assert_int_equal(read(fd[0], &c, 1), 1);
+        close(fd[0]);
+        return pid;
+}
+
+/* On a member the head's word is part of the configuration; a file that is named is only itself. */
+static void test_config_of_head(void **state)
+{
+        _cleanup_free_ char *path = path_join(dir, "named.conf");
+        _cleanup_free_ char *named = str_printf(TOOL " config --effective -f %s", path);
+
+        assert_int_equal(write_file_atomic(path, "", 0, 0644, (gid_t)-1), 0);
+        const char *out = sh(TOOL " config");
+        assert_has(out, "// neither ray-head nor ray-worker runs here: what a head has set is not "
+                        "shown\n");
+        assert_has(out, "[0]");
+        out = sh("DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent " TOOL " config");
+        assert_has(out,
+                   "// the daemon cannot be asked (No such file or directory): what a head has "
+                   "set is not shown\n");
+        assert_has(out, "[0]");
+        pid_t pid = start_member("ports: { gcs = 7123; dashboard = 80; };\n"
+                                 "engine: { env = [ \"A=1\" ]; };\n");
+        out = sh(TOOL " config");
+        assert_has(out, "\nports.gcs = 7123;  // head");
+        assert_has(out, "\nengine.env.A = \"1\";  // head");
+        assert_has(out, "head:1: ports.dashboard: 80 is below 1024");
+        assert_null(strstr(out, "ports.client"));
+        assert_has(out, "[0]");
+        out = sh(TOOL " config --effective");
+        assert_has(out, "\nports.gcs = 7123;  // head");
+        assert_has(out, "\nports.client = ");
+        out = sh(named);
+        assert_has(out, "\nports.gcs = 6379;  // default");
+        end(pid);
+
+        pid = start_member("ports: { gcs = 7123;");
+        out = sh(TOOL " config --effective");
+        assert_has(out, "head: what the head has set is left out as a whole: it cannot be read\n");
+        assert_null(strstr(out, "7123"));
+        end(pid);
+
+        Fake f = fake_start("worker"); /* no member, or of a version without the property */
+        assert_null(strstr(sh(TOOL " config --effective"), "// head"));
+        fake_end(&f);
+}
+
 /* A daemon that hangs is told from one that is not there. */
 static void test_frozen(void **state)
 {
@@ -630,8 +720,8 @@ int main(void)
                 cmocka_unit_test(test_usage),      cmocka_unit_test(test_gcs),
                 cmocka_unit_test(test_host),       cmocka_unit_test(test_doctor),
                 cmocka_unit_test(test_unit),       cmocka_unit_test(test_doctor_system),
-                cmocka_unit_test(test_config),     cmocka_unit_test(test_down),
-                cmocka_unit_test(test_words),
+                cmocka_unit_test(test_config),     cmocka_unit_test(test_config_of_head),
+                cmocka_unit_test(test_down),       cmocka_unit_test(test_words),
         };
         return cmocka_run_group_tests(tests, start_bus, stop_bus);
 }
