@@ -189,6 +189,7 @@ static void configure_members(Head *h)
                                                    .name = s->text[STATUS_NODE_NAME],
                                                    .cluster = settings(h)->disco.cluster,
                                                    .ray_token = h->token,
+                                                   .settings = daemon_conf(h->daemon)->room,
                                                    .port = settings(h)->ports.control});
         if (r < 0)
                 (void)log_error_errno(r, "Failed to open the control port: %m");

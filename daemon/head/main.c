@@ -14,7 +14,7 @@ static int run(int argc, char **argv)
         if (r <= 0)
                 return r < 0 ? EXIT_USAGE : EXIT_OK;
         log_set_role(role_to_string(ROLE_HEAD));
-        r = daemon_load_conf(&o, &conf);
+        r = daemon_load_conf(ROLE_HEAD, &o, &conf);
         if (r < 0)
                 return r == -EBADMSG ? EXIT_CONF : EXIT_INTERNAL;
         if (o.check)

@@ -24,7 +24,7 @@ struct Members {
         sd_event *event; /* weak */
         MembersOps ops;
         void *userdata;
-        char *state_dir, *node_id, *name, *cluster, *ray_token;
+        char *state_dir, *node_id, *name, *cluster, *ray_token, *settings;
         uint16_t port;
         Authority *authority;
         Db *db;
@@ -219,9 +219,10 @@ static int open_all(Members *m, char **reterr)
                         .cluster = m->cluster,
                         .ray_token = m->ray_token};
         r = gate_new(m->event, fd, &p, &ops, m, &m->gate);
-        if (r >= 0)
-                (void)TAKE_FD(fd);
-        return r;
+        if (r < 0)
+                return r;
+        (void)TAKE_FD(fd);
+        return gate_set_settings(m->gate, strempty(m->settings));
 }
 
 static void try_open(Members *m)
@@ -278,10 +279,15 @@ static int on_again(sd_event_source *s, uint64_t usec, void *userdata)
 }
 
 /* What all members are told again. */
-static int set_token(Members *m, const char *token)
+static int tell_all(Members *m, const MembersPolicy *p)
 {
-        int r = free_and_strdup(&m->ray_token, token);
-        return r <= 0 || !m->gate ? r : gate_set_ray_token(m->gate, token);
+        int r = free_and_strdup(&m->ray_token, p->ray_token);
+        if (r > 0)
+                r = gate_set_ray_token(m->gate, p->ray_token);
+        if (r < 0)
+                return r;
+        r = free_and_strdup(&m->settings, p->settings);
+        return r > 0 ? gate_set_settings(m->gate, strempty(p->settings)) : r;
 }
 
 int members_configure(Members *m, const MembersPolicy *p)
@@ -291,10 +297,12 @@ int members_configure(Members *m, const MembersPolicy *p)
 
         if (same && m->gate) {
                 renew(m);
-                return set_token(m, p->ray_token);
+                return tell_all(m, p);
         }
-        const char *values[] = {p->state_dir, p->node_id, p->name, p->cluster, p->ray_token};
-        char **places[] = {&m->state_dir, &m->node_id, &m->name, &m->cluster, &m->ray_token};
+        const char *values[] = {p->state_dir, p->node_id,   p->name,
+                                p->cluster,   p->ray_token, p->settings};
+        char **places[] = {&m->state_dir, &m->node_id,   &m->name,
+                           &m->cluster,   &m->ray_token, &m->settings};
         for (size_t i = 0; i < ELEMENTSOF(values); i++)
                 if (free_and_strdup(places[i], values[i]) < 0)
                         return -ENOMEM;
@@ -463,6 +471,7 @@ Members *members_free(Members *m)
         free(m->node_id);
         free(m->name);
         free(m->cluster);
+        free(m->settings);
         free(m->text);
         free(m);
         return NULL;

@@ -78,6 +78,14 @@ static int get_sources(sd_bus *bus, const char *path, const char *interface, con
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static int get_head_settings(sd_bus *bus, const char *path, const char *interface,
+                             const char *property, sd_bus_message *reply, void *userdata,
+                             sd_bus_error *error)
+{
+        DaemonBus *b = userdata;
+        return sd_bus_message_append(reply, "s", strempty(b->status->head_settings));
+}
+
 static int on_get_nodes(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         DaemonBus *b = userdata;
@@ -158,6 +166,8 @@ static const sd_bus_vtable worker_vtable[] = {
         TEXT("Verdict"),
         TEXT("Remedy"),
         SD_BUS_PROPERTY("Sources", "a(sss)", get_sources, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("HeadSettings", "s", get_head_settings, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_VTABLE_END,
 };
 
@@ -167,7 +177,7 @@ static uint32_t role_mask(Role role)
         const uint32_t head = UINT32_C(1) << STATUS_PUBLISHED | UINT32_C(1) << STATUS_WORKERS_ALIVE;
         const uint32_t worker = UINT32_C(1) << STATUS_HEAD | UINT32_C(1) << STATUS_HEAD_SOURCE |
                                 UINT32_C(1) << STATUS_VERDICT | UINT32_C(1) << STATUS_REMEDY |
-                                UINT32_C(1) << STATUS_SOURCES;
+                                UINT32_C(1) << STATUS_SOURCES | UINT32_C(1) << STATUS_HEAD_SETTINGS;
         return role == ROLE_HEAD ? ~worker : ~head;
 }
 

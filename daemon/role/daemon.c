@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "role/stop.h"
 #include "sys/machine-id.h"
 #include "sys/notify.h"
@@ -81,23 +82,51 @@ static char *join_mistakes(const ConfErrors *errors)
         return strv_join(l, "\n");
 }
 
-static int load_conf(const Options *o, Conf **ret, ConfErrors *errors)
+/* What this version does not know, or cannot use, is said and left out: a newer head must not keep
+ * a machine from starting. */
+static void tell_ignored(const ConfErrors *ignored)
 {
-        _cleanup_free_ char *dir = NULL;
+        for (size_t i = 0; i < ignored->n; i++) {
+                _cleanup_free_ char *text = conf_error_format(&ignored->errors[i]);
+                log_event(LOG_WARNING, MSG_CONFIG_INVALID, NULL, "ignored: %s", strna(text));
+        }
+}
+
+static char *read_head_conf(size_t *ret_size)
+{
+        _cleanup_free_ char *path = path_join(daemon_state_dir(), DAEMON_HEAD_CONF);
+        char *text = NULL;
+
+        int r = path ? read_file(path, CONF_ROOM_MAX, &text, ret_size) : -ENOMEM;
+        if (r < 0 && r != -ENOENT)
+                (void)log_warning_errno(r, "What the head has set cannot be read: %m");
+        return text;
+}
+
+static int load_conf(Role role, const Options *o, Conf **ret, ConfErrors *errors)
+{
+        _cleanup_conf_errors_ ConfErrors ignored = {0};
+        _cleanup_free_ char *dir = NULL, *room = NULL;
+        size_t size = 0;
 
         if (o->config) {
                 dir = str_printf("%s.d", o->config);
                 if (!dir)
                         return -ENOMEM;
         }
-        return conf_load(o->config, dir, ret, errors);
+        if (role == ROLE_HEAD)
+                return conf_load(o->config, dir, ret, errors);
+        room = read_head_conf(&size);
+        int r = conf_load_member(o->config, dir, room, size, ret, errors, &ignored);
+        tell_ignored(&ignored);
+        return r;
 }
 
-int daemon_load_conf(const Options *o, Conf **ret)
+int daemon_load_conf(Role role, const Options *o, Conf **ret)
 {
         _cleanup_conf_errors_ ConfErrors errors = {0};
 
-        int r = load_conf(o, ret, &errors);
+        int r = load_conf(role, o, ret, &errors);
         if (r == -EBADMSG)
                 tell_mistakes(&errors);
         else if (r < 0)
@@ -130,7 +159,7 @@ static int reload(Daemon *d, char **reterr_text)
         _cleanup_conf_errors_ ConfErrors errors = {0};
         _cleanup_(conf_freep) Conf *new = NULL;
 
-        int r = load_conf(d->options, &new, &errors);
+        int r = load_conf(d->role, d->options, &new, &errors);
         if (r < 0) {
                 *reterr_text = r == -EBADMSG ? join_mistakes(&errors) : NULL;
                 if (!*reterr_text)
@@ -175,6 +204,12 @@ static int reload_notified(Daemon *d, char **reterr_text)
         int r = reload(d, reterr_text);
         tell_ready(d);
         return r;
+}
+
+int daemon_reload(Daemon *d)
+{
+        _cleanup_free_ char *text = NULL;
+        return reload_notified(d, &text);
 }
 
 /* --- signals, the bus object, the end -----------------------------------------------------------

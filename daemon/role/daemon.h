@@ -30,9 +30,12 @@ const char *daemon_name(Role role);
 /* From StateDirectory= (systemd.exec(5)), else where it is on every machine. */
 const char *daemon_state_dir(void);
 
-/* Reads the configuration of o; mistakes are all told. Returns 0, -EBADMSG (wrong configuration;
- * exit EXIT_CONF), another negative errno. */
-int daemon_load_conf(const Options *o, Conf **ret);
+/* What a head has set for its members, as a member keeps it in the state directory. */
+#define DAEMON_HEAD_CONF "head.conf"
+
+/* Reads the configuration of o, on a worker with the head's word over it; mistakes are all told.
+ * Returns 0, -EBADMSG (wrong configuration; exit EXIT_CONF), another negative errno. */
+int daemon_load_conf(Role role, const Options *o, Conf **ret);
 
 /* Takes *conf when it succeeds. Copies ops. */
 int daemon_new(Role role, const Options *o, Conf **conf, const DaemonOps *ops, void *userdata,
@@ -47,6 +50,9 @@ Status *daemon_status(Daemon *d);
 const Conf *daemon_conf(const Daemon *d);
 const char *daemon_node_id(const Daemon *d);
 bool daemon_is_stopping(const Daemon *d);
+
+/* As for SIGHUP: the configuration is read again, DAEMON_HEAD_CONF too. */
+int daemon_reload(Daemon *d);
 
 /* The one way to a new state or reason. before: the state's name until now. Shown by the end of the
  * loop's round. */

@@ -27,6 +27,7 @@ static const char *const status_prop_table[_STATUS_PROP_MAX] = {
         [STATUS_RESTART_DUE] = "RestartDue",
         [STATUS_WORKERS_ALIVE] = "WorkersAlive",
         [STATUS_SOURCES] = "Sources",
+        [STATUS_HEAD_SETTINGS] = "HeadSettings",
 };
 DEFINE_STRTAB(status_prop, StatusProp);
 
@@ -59,6 +60,7 @@ void status_done(Status *s)
                 free(s->sources[i].text);
         }
         strv_free(s->restart_due);
+        free(s->head_settings);
         *s = (Status){};
 }
 
@@ -118,6 +120,12 @@ void status_set_n_sources(Status *s, size_t n)
                 return;
         s->n_sources = n;
         mark(s, STATUS_SOURCES);
+}
+
+int status_set_head_settings(Status *s, const char *text)
+{
+        int r = free_and_strdup(&s->head_settings, text);
+        return r > 0 ? mark(s, STATUS_HEAD_SETTINGS) : r;
 }
 
 int status_set_state(Status *s, const char *state, const char *reason)

@@ -37,6 +37,7 @@ typedef enum StatusProp {
         STATUS_RESTART_DUE,
         STATUS_WORKERS_ALIVE, /* head only */
         STATUS_SOURCES,       /* worker only */
+        STATUS_HEAD_SETTINGS, /* worker only */
         _STATUS_PROP_MAX,
         _STATUS_PROP_INVALID = -EINVAL,
 } StatusProp;
@@ -56,7 +57,8 @@ typedef struct Status {
         char **restart_due;
         StatusSource sources[_DISCO_SOURCE_MAX];
         size_t n_sources;
-        uint32_t dirty; /* bit = StatusProp */
+        char *head_settings; /* what the head has set for all machines, or NULL */
+        uint32_t dirty;      /* bit = StatusProp */
 } Status;
 
 int status_init(Status *s);
@@ -74,6 +76,9 @@ int status_set_count(Status *s, StatusProp prop, unsigned value);
 int status_set_restart_due(Status *s, char **keys);
 int status_set_source(Status *s, size_t i, const char *source, const char *state, const char *text);
 void status_set_n_sources(Status *s, size_t n);
+
+/* Printable text of any length; NULL: none. */
+int status_set_head_settings(Status *s, const char *text);
 
 /* State and reason in one; `since` moves only with the state. */
 int status_set_state(Status *s, const char *state, const char *reason);

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "role/address.h"
+#include "role/daemon.h"
 #include "role/token.h"
 #include "sys/deadline.h"
 #include "sys/hardware.h"
@@ -41,14 +42,15 @@ struct Membership {
         MembershipOps ops;
         void *userdata;
         char *state_dir, *path, *node_id, *name;
-        char *text;
+        char *text, *settings;
         MemberFacts facts;
 
         TlsParty *party; /* NULL: no member */
         MemberLink *link;
         Told told;
-        Addr heads[MEMBERSHIP_HEADS_MAX];
+        Addr heads[MEMBERSHIP_HEADS_MAX + 1];
         size_t n_heads, at; /* at: the one that is dialled */
+        Addr known;         /* where the head was last, by its certificate; not set: nowhere yet */
 
         Deadline *search; /* of a join that waits for discovery to find a head */
         Join *join;
@@ -129,12 +131,42 @@ static void on_welcome(MemberLink *l, const MemberWelcome *w, void *userdata)
                           "connected to the head of cluster \"%s\" at %s", w->cluster,
                           head_text(m, head));
         m->told = TOLD_HERE;
+        m->known = m->heads[m->at];
         int r = token_take(m->state_dir, w->ray_token);
         if (r < 0)
                 (void)log_error_errno(r, "Failed to keep Ray's token in %s: %m", m->state_dir);
         say(m, "member, connected to the head at %s", head_text(m, head));
         if (r > 0)
                 m->ops.on_token(m, m->userdata);
+}
+
+/* What cannot be kept holds all the same, until the next start. */
+static int keep_settings(Membership *m, const char *text)
+{
+        _cleanup_free_ char *path = path_join(m->state_dir, DAEMON_HEAD_CONF);
+
+        if (!path)
+                return -ENOMEM;
+        if (!text)
+                return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+        return write_file_atomic(path, text, strlen(text), 0600, (gid_t)-1);
+}
+
+static void take_settings(Membership *m, const char *text)
+{
+        int r = free_and_strdup(&m->settings, text);
+        if (r > 0)
+                r = keep_settings(m, text);
+        else if (r == 0)
+                return;
+        if (r < 0)
+                (void)log_error_errno(r, "Failed to keep what the head has set: %m");
+        m->ops.on_settings(m, m->userdata);
+}
+
+static void on_settings(MemberLink *l, const char *text, void *userdata)
+{
+        take_settings(userdata, text);
 }
 
 /* The next of several addresses has its turn. */
@@ -181,7 +213,8 @@ static void connect_head(Membership *m)
         static const MemberLinkOps ops = {.on_welcome = on_welcome,
                                           .on_lost = on_lost,
                                           .on_refused = on_refused,
-                                          .on_left = on_left};
+                                          .on_left = on_left,
+                                          .on_settings = on_settings};
 
         m->link = member_link_free(m->link);
         if (!m->party)
@@ -214,15 +247,19 @@ static bool has_head(const Membership *m, const Addr *a)
 void membership_set_heads(Membership *m, const Addr *heads, size_t n)
 {
         Addr now = m->n_heads > 0 ? m->heads[m->at] : (Addr){0};
-        bool news = false;
+        bool news = false, has_known = !addr_is_set(&m->known);
 
-        n = MIN(n, ELEMENTSOF(m->heads));
-        for (size_t i = 0; i < n; i++)
+        n = MIN(n, (size_t)MEMBERSHIP_HEADS_MAX);
+        for (size_t i = 0; i < n; i++) {
                 news = news || !has_head(m, &heads[i]);
+                has_known = has_known || same(&heads[i], &m->known);
+        }
         /* what a source does not name any more may be the head all the same */
-        if (n == 0 || (!news && n == m->n_heads))
+        if (n == 0 || (!news && n + !has_known == m->n_heads))
                 return;
         memcpy(m->heads, heads, n * sizeof(*heads));
+        if (!has_known)
+                m->heads[n++] = m->known;
         m->n_heads = n;
         m->at = 0;
         for (size_t i = 0; i < n; i++)
@@ -230,9 +267,8 @@ void membership_set_heads(Membership *m, const Addr *heads, size_t n)
                         m->at = i;
         if (m->search)
                 ask_found(m);
-        if (m->link && (member_link_is_joined(m->link) || same(&m->heads[m->at], &now)))
-                return;
-        connect_head(m);
+        if (!m->link || !same(&m->heads[m->at], &now))
+                connect_head(m);
 }
 
 void membership_set_versions(Membership *m, const Versions *v)
@@ -280,7 +316,7 @@ static void joined(Membership *m)
                 return;
         }
         /* this one is the head, whatever else was found */
-        m->heads[0] = m->asked[m->asking];
+        m->heads[0] = m->known = m->asked[m->asking];
         m->n_heads = 1;
         m->at = 0;
         m->told = TOLD_NOTHING;
@@ -398,6 +434,7 @@ static int forget(Membership *m)
                 (void)log_error_errno(r, "Failed to remove Ray's token from %s: %m", m->state_dir);
         log_event(LOG_NOTICE, MSG_LEFT, NULL, "this machine has left its cluster");
         say(m, "no member of a cluster: raycluster join, with a token of the head");
+        take_settings(m, NULL);
         m->ops.on_token(m, m->userdata);
         return 0;
 }
@@ -445,6 +482,9 @@ static void take_up(Membership *m)
                 log_event(LOG_ERR, MSG_CONTROL_REFUSED, NULL, "%s", m->text);
                 return;
         }
+        _cleanup_free_ char *kept = path_join(m->state_dir, DAEMON_HEAD_CONF);
+        if (kept)
+                (void)read_file(kept, CONF_ROOM_MAX, &m->settings, NULL);
         r = token_restore(m->state_dir);
         if (r < 0 && r != -ENOENT)
                 (void)log_error_errno(r, "Failed to hand Ray its token: %m");
@@ -488,8 +528,14 @@ Membership *membership_free(Membership *m)
         free(m->node_id);
         free(m->name);
         free(m->text);
+        free(m->settings);
         free(m);
         return NULL;
+}
+
+const char *membership_settings(const Membership *m)
+{
+        return m->settings;
 }
 
 int membership_ray_token(const Membership *m, char **ret)

@@ -21,6 +21,9 @@ typedef struct MembershipOps {
         void (*on_change)(Membership *m, void *userdata);
         /* The head gave another token of Ray than before, or took it away: role/token has it. */
         void (*on_token)(Membership *m, void *userdata);
+        /* What the head has set for all machines is other than before, or nothing any more: it is
+         * in DAEMON_HEAD_CONF of the state directory. */
+        void (*on_settings)(Membership *m, void *userdata);
 } MembershipOps;
 
 /* Everything is copied. What was joined before is taken up again. */
@@ -49,6 +52,8 @@ void membership_join(Membership *m, const char *token, const Addr *heads, size_t
  * as above. */
 void membership_leave(Membership *m, membership_cb cb, void *userdata);
 
+/* What the head has set, or NULL. Valid until the next on_settings. */
+const char *membership_settings(const Membership *m);
 /* As the head gave it (caller frees); -ENOENT: it gave none. */
 int membership_ray_token(const Membership *m, char **ret);
 bool membership_is_member(const Membership *m);

@@ -169,6 +169,12 @@ static void on_member_token(Membership *m, void *userdata)
         configure(userdata);
 }
 
+static void on_head_settings(Membership *m, void *userdata)
+{
+        Worker *w = userdata;
+        (void)daemon_reload(w->daemon);
+}
+
 /* What was found may be a head's; what Ray runs for is one. */
 static void tell_heads(Worker *w)
 {
@@ -244,6 +250,7 @@ static void show(Worker *w, bool head_due)
                 show_gcs(s, scout_addr(w->scout), scout_facts(w->scout));
         scout_show(w->scout, s);
         (void)status_set(s, STATUS_MEMBERSHIP, membership_text(w->membership));
+        (void)status_set_head_settings(s, membership_settings(w->membership));
 }
 
 static void carry_out(Worker *w, const WorkerPlan *plan)
@@ -391,7 +398,8 @@ static int new_features(Worker *w)
         static const ScoutOps scout_ops = {.on_change = on_scout};
         static const PresenceOps presence_ops = {.on_round = on_round};
         static const MembershipOps membership_ops = {.on_change = on_membership,
-                                                     .on_token = on_member_token};
+                                                     .on_token = on_member_token,
+                                                     .on_settings = on_head_settings};
         const MembershipPolicy policy = {
                 .state_dir = daemon_state_dir(),
                 .node_id = daemon_node_id(w->daemon),

@@ -149,6 +149,25 @@ static void check_member(Room *room, const char *state, const char *group)
         sd_bus_message_unref(m);
 }
 
+/* Until the property has this in it. */
+static void wait_for_part(World *w, const char *property, const char *part)
+{
+        usec_t deadline = usec_add(now_mono(), DEADLINE);
+
+        for (;;) {
+                _cleanup_free_ char *value = get(w, property);
+                if (value && strstr(value, part))
+                        return;
+                if (now_mono() >= deadline) {
+                        show_log(w);
+                        fail_msg("%s is \"%s\", without \"%s\"", property, strna(value), part);
+                }
+                while (sd_bus_process(w->bus, NULL) > 0)
+                        ;
+                (void)sd_bus_wait(w->bus, 200 * USEC_PER_MSEC);
+        }
+}
+
 /* --- tests --------------------------------------------------------------------------------------
  */
 
@@ -223,6 +242,25 @@ static void test_refused(void **state)
         room_free(&room);
 }
 
+/* What the head's file sets holds on the worker, now and after the head went away. */
+static void test_settings(void **state)
+{
+        Room room = room_new();
+        _cleanup_free_ char *token = create_token(&room, 1, "");
+        _cleanup_free_ char *why = join(&room, token);
+
+        assert_string_equal(why, "");
+        wait_for(room.worker, "HeadSettings", "ports");
+        write_conf(room.head, "auth: { mode = \"auto\"; };\nlog: { ray = \"files\"; };");
+        assert_int_equal(kill(room.head->daemon, SIGHUP), 0);
+        wait_for_part(room.worker, "HeadSettings", "ray = \"files\"");
+        (void)end(&room.head->daemon, SIGKILL);
+        (void)end(&room.worker->daemon, SIGKILL);
+        start_worker(&room);
+        wait_for_part(room.worker, "HeadSettings", "ray = \"files\"");
+        room_free(&room);
+}
+
 static void test_leave(void **state)
 {
         Room room = room_new();
@@ -260,6 +298,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_join),
                 cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_settings),
                 cmocka_unit_test(test_leave),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
