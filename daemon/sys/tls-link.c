@@ -28,6 +28,7 @@ struct TlsLink {
         TlsLinkPolicy policy;
         TlsLinkFacts facts;
         PkiCert *peer, *authority;
+        bool expired;
 };
 
 static const char *const tls_link_end_table[_TLS_LINK_END_MAX] = {
@@ -84,10 +85,28 @@ static int find_pinned(const TlsLink *l, const STACK_OF(X509) * sent, PkiCert **
         return -ENOENT;
 }
 
+static bool is_good_at(TlsLink *l, const PkiCert *leaf, PkiCert *const *cas, size_t n, usec_t when)
+{
+        return pki_cert_verify(leaf, cas, n, when, &l->facts.defect) >= 0 &&
+               l->facts.defect == PKI_DEFECT_NONE;
+}
+
+/* One that is over may have been good at its last moment. */
 static bool is_trusted(TlsLink *l, const PkiCert *leaf, PkiCert *const *cas, size_t n)
 {
-        return pki_cert_verify(leaf, cas, n, now_real(), &l->facts.defect) >= 0 &&
-               l->facts.defect == PKI_DEFECT_NONE;
+        TlsLinkFacts *f = &l->facts;
+        usec_t now = now_real();
+
+        if (is_good_at(l, leaf, cas, n, now))
+                return true;
+        if (f->defect != PKI_DEFECT_NOT_YET_VALID && f->defect != PKI_DEFECT_EXPIRED)
+                return false;
+        pki_cert_dates(leaf, &f->valid_from, &f->valid_until);
+        if (f->defect == PKI_DEFECT_NOT_YET_VALID || f->valid_until > now ||
+            usec_add(f->valid_until, l->policy.grace) <= now)
+                return false;
+        l->expired = is_good_at(l, leaf, cas, n, usec_sub(f->valid_until, USEC_PER_SEC));
+        return l->expired;
 }
 
 static bool verify_pinned(TlsLink *l, const PkiCert *leaf, const STACK_OF(X509) * sent)
@@ -432,6 +451,11 @@ void tls_link_facts(const TlsLink *l, TlsLinkFacts *ret)
 const PkiCert *tls_link_peer(const TlsLink *l)
 {
         return l->facts.negotiated ? l->peer : NULL;
+}
+
+bool tls_link_is_expired(const TlsLink *l)
+{
+        return l->facts.negotiated && l->expired;
 }
 
 const PkiCert *tls_link_authority(const TlsLink *l)

@@ -40,6 +40,9 @@ typedef struct TlsLinkPolicy {
         /* Of a client that trusts nobody yet: the key of the head's authority is one of these. */
         uint8_t pins[TLS_LINK_PINS_MAX][PKI_PIN_SIZE];
         size_t n_pins;
+        /* Of a server: a certificate that ended no longer ago than this is let in, and
+         * tls_link_is_expired() says so: who may say what is for whoever reads. */
+        usec_t grace;
 } TlsLinkPolicy;
 
 typedef enum TlsLinkEnd {
@@ -62,6 +65,8 @@ typedef struct TlsLinkFacts {
         TlsLinkEnd end;
         bool negotiated; /* the handshake went through, whatever came then */
         PkiDefect defect;
+        /* Of the certificate, when that is NOT_YET_VALID or EXPIRED. */
+        usec_t valid_from, valid_until;
         int alert;     /* -1 = none (wire/tls-record.h names them) */
         int error;     /* positive errno */
         char text[96]; /* OpenSSL's words */
@@ -83,6 +88,8 @@ void tls_link_facts(const TlsLink *l, TlsLinkFacts *ret);
 /* The other side's certificate, verified, once negotiated; NULL: it showed none (to a server).
  * The link's. */
 const PkiCert *tls_link_peer(const TlsLink *l);
+/* It has ended, within the grace of the policy. */
+bool tls_link_is_expired(const TlsLink *l);
 /* Of a client with pins: the authority that has one of them; NULL before. The link's. */
 const PkiCert *tls_link_authority(const TlsLink *l);
 /* Bytes that only the two ends of this connection have (RFC 8446 7.5). -ENOTCONN, -EIO. */

@@ -21,6 +21,7 @@ TlsSniff tls_sniff(const uint8_t *data, size_t n, int *ret_alert);
 const char *tls_alert_name(int alert);
 
 /* Alerts that say: the certificate you sent, or did not send, is the reason. */
+#define TLS_ALERT_CERTIFICATE_EXPIRED  45
 #define TLS_ALERT_CERTIFICATE_REQUIRED 116
 bool tls_alert_is_about_certificate(int alert);
 /* No protocol of the other's list (ALPN) is spoken here. */
