@@ -96,6 +96,13 @@ int gate_command(Gate *g, const char *node, MemberOrder order, const char *argum
         return r;
 }
 
+void visitor_inherit_command(Visitor *v, Visitor *from)
+{
+        v->command = TAKE_PTR(from->command);
+        if (v->command)
+                v->command->visitor = v;
+}
+
 void visitor_done(Visitor *v, const MemberCommandDone *d)
 {
         const GateCommandResult done = {.end = GATE_COMMAND_DONE, .ok = d->ok, .text = d->text};

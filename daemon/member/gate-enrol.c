@@ -1,6 +1,7 @@
 /* The gate's answers to who wants a certificate. */
 #include "base/str.h"
 #include "member/gate-private.h"
+#include "member/renewal.h"
 
 static int send_issued(Visitor *v, const EnrolmentAnswer *a)
 {
@@ -42,6 +43,76 @@ void visitor_enrol(Visitor *v, const MemberEnrol *e)
         r = visitor_set_state(v, VISITOR_LEAVING);
         if (r >= 0)
                 r = send_issued(v, &a);
+        enrolment_answer_done(&a);
+        if (r < 0)
+                visitor_send_away(v, GATE_LOSS_CLOSED);
+}
+
+/* A member that is there stays one whatever comes of it. */
+static void refuse_renewal(Visitor *v, const MemberRefused *f, int error)
+{
+        const MemberMessage m = {.kind = MEMBER_REFUSED, .refused = *f};
+        Gate *g = v->gate;
+
+        if (v->state != VISITOR_MEMBER) {
+                visitor_refuse(v, f, v->row.name, error, 0);
+                return;
+        }
+        g->ops.on_refused(g, f, v->row.name, &v->from, error, 0, g->userdata);
+        if (peer_send(v->peer, &m) < 0)
+                visitor_send_away(v, GATE_LOSS_CLOSED);
+}
+
+/* Of a machine that was off nobody knows more than its last certificate says. */
+static int wish(const Visitor *v, MemberBytes csr, PkiNames *names, CertifyWish *ret)
+{
+        *ret = (CertifyWish){.csr = csr,
+                             .addrs = v->facts.addrs,
+                             .n_addrs = v->facts.n_addrs,
+                             .from = v->from,
+                             .now = now_real()};
+        if (v->state == VISITOR_MEMBER)
+                return 0;
+        int r = pki_cert_names(tls_link_peer(peer_tls(v->peer)), names);
+        ret->addrs = names->addrs;
+        ret->n_addrs = names->n_addrs;
+        return r;
+}
+
+static int answer_renewal(Visitor *v, const EnrolmentAnswer *a)
+{
+        Gate *g = v->gate;
+        bool member = v->state == VISITOR_MEMBER;
+
+        v->row = a->member;
+        str_copy(v->renewed, sizeof(v->renewed), pki_cert_serial(a->cert));
+        if (g->ops.on_renewed)
+                g->ops.on_renewed(g, &a->member, &v->from, g->userdata);
+        int r = member ? 0 : visitor_set_state(v, VISITOR_LEAVING);
+        return r < 0 ? r : send_issued(v, a);
+}
+
+void visitor_renew(Visitor *v, MemberBytes csr)
+{
+        MemberRefused busy = {.reason = MEMBER_REFUSAL_BUSY, .retry = USEC_PER_MIN};
+        EnrolmentAnswer a = {0};
+        CertifyWish w;
+        PkiNames names;
+
+        if (!ratelimit_below(&v->renewals, now_mono())) {
+                str_copy(busy.text, sizeof(busy.text), "this machine renews too often");
+                refuse_renewal(v, &busy, 0);
+                return;
+        }
+        int r = wish(v, csr, &names, &w);
+        if (r >= 0)
+                r = renewal_decide(&v->gate->desk, &v->row, &w, &a);
+        if (r >= 0 && !a.accepted) {
+                refuse_renewal(v, &a.refused, a.error);
+                return;
+        }
+        if (r >= 0)
+                r = answer_renewal(v, &a);
         enrolment_answer_done(&a);
         if (r < 0)
                 visitor_send_away(v, GATE_LOSS_CLOSED);

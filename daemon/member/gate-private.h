@@ -11,6 +11,7 @@ typedef enum VisitorState {
         VISITOR_ASKING,     /* no certificate: an Enrol is due */
         VISITOR_LEAVING,    /* it has its answer; it hangs up */
         VISITOR_INTRODUCED, /* of the roster: Facts are due */
+        VISITOR_EXPIRED,    /* the same, but its certificate is over: a Renew is due */
         VISITOR_MEMBER,
         _VISITOR_STATE_MAX,
         _VISITOR_STATE_INVALID = -EINVAL,
@@ -28,9 +29,10 @@ struct Visitor {
         Deadline *deadline; /* to become a member; then to be heard again */
         MemberRow row;
         MemberFacts facts;
-        uint64_t can;                /* MEMBER_CAN_*, of its Hello */
-        struct GateCommand *command; /* that it has not answered yet */
-        RateLimit events;
+        uint64_t can;                                         /* MEMBER_CAN_*, of its Hello */
+        struct GateCommand *command;                          /* that it has not answered yet */
+        char serial[PKI_SERIAL_MAX], renewed[PKI_SERIAL_MAX]; /* its certificate, the one after */
+        RateLimit events, renewals;
         unsigned settings, ray_token; /* the version that it was sent; 0 = none */
 };
 
@@ -73,8 +75,11 @@ typedef struct GateCommand GateCommand;
 GateCommand *gate_command_free(GateCommand *c);
 /* The end of a command, which it frees: tells whoever gave it. NULL is none. */
 void gate_command_end(GateCommand *c, const GateCommandResult *r);
+/* The member is there by another connection. */
+void visitor_inherit_command(Visitor *v, Visitor *from);
 void visitor_done(Visitor *v, const MemberCommandDone *d);
 
 /* --- gate-enrol.c: certificates for who asks */
 
 void visitor_enrol(Visitor *v, const MemberEnrol *e);
+void visitor_renew(Visitor *v, MemberBytes csr);

@@ -1,6 +1,7 @@
 /* One visitor:
  *
  *   ARRIVING ──no certificate──> ASKING ──Enrol──> LEAVING
+ *      │──one that is over──> EXPIRED ──Renew────────> LEAVING
  *      └──one of the roster──> INTRODUCED ──Facts──> MEMBER ──lost──> LEAVING
  *
  * from all: hangs up, is too slow, says what makes no sense ──> away
@@ -16,9 +17,10 @@
 #define STRANGER_MAX (15 * USEC_PER_SEC)
 
 static const uint32_t next_states[_VISITOR_STATE_MAX] = {
-        [VISITOR_ARRIVING] =
-                1U << VISITOR_ASKING | 1U << VISITOR_LEAVING | 1U << VISITOR_INTRODUCED,
+        [VISITOR_ARRIVING] = 1U << VISITOR_ASKING | 1U << VISITOR_LEAVING |
+                             1U << VISITOR_INTRODUCED | 1U << VISITOR_EXPIRED,
         [VISITOR_ASKING] = 1U << VISITOR_LEAVING,
+        [VISITOR_EXPIRED] = 1U << VISITOR_LEAVING,
         [VISITOR_INTRODUCED] = 1U << VISITOR_MEMBER,
         [VISITOR_MEMBER] = 1U << VISITOR_LEAVING,
 };
@@ -135,30 +137,53 @@ Visitor *visitor_find(const Gate *g, const char *node, const Visitor *but)
         return NULL;
 }
 
-/* The newer connection is the living one, unless two machines have one key. */
-static void replace(Visitor *v)
+/* The same boot at the same address, with the certificate that was made for it a moment ago: it
+ * goes on as if nothing had been. */
+static bool take_over(Visitor *v, Visitor *other)
+{
+        if (!streq(v->serial, other->renewed) || !streq(v->facts.boot_id, other->facts.boot_id) ||
+            !addr_equal(&v->from, &other->from))
+                return false;
+        visitor_inherit_command(v, other);
+        v->events = other->events;
+        other->gone = true;
+        visitor_free(other);
+        return true;
+}
+
+/* The newer connection is the living one, unless two machines have one key. true: nobody has to be
+ * told of it. */
+static bool replace(Visitor *v)
 {
         Visitor *other = visitor_find(v->gate, v->row.node, v);
         Gate *g = v->gate;
 
         if (!other)
-                return;
+                return false;
+        if (take_over(v, other))
+                return true;
         if (!streq(other->facts.boot_id, v->facts.boot_id) && !addr_equal(&other->from, &v->from)) {
                 GateMember here = visitor_as_member(other), there = visitor_as_member(v);
                 g->ops.on_copied(g, &here, &there, g->userdata);
         }
         visitor_send_away(other, GATE_LOSS_REPLACED);
+        return false;
 }
 
-static void on_facts(Visitor *v, const MemberFacts *f)
+static void tell_facts(Visitor *v)
 {
         Gate *g = v->gate;
-        bool first = v->state == VISITOR_INTRODUCED;
+        GateMember m = visitor_as_member(v);
 
-        v->facts = *f;
-        if (!first)
-                return;
-        replace(v);
+        if (g->ops.on_facts)
+                g->ops.on_facts(g, &m, g->userdata);
+}
+
+static void become_member(Visitor *v)
+{
+        Gate *g = v->gate;
+        bool known = replace(v);
+
         /* for lists only: a disk that is full keeps no member out */
         (void)roster_seen(g->policy.db, v->row.node, now_real());
         int r = visitor_push(v);
@@ -166,12 +191,24 @@ static void on_facts(Visitor *v, const MemberFacts *f)
                 r = deadline_move(v->deadline, g->policy.beat * GATE_MISSED);
         if (r >= 0)
                 r = visitor_set_state(v, VISITOR_MEMBER);
-        if (r < 0) {
-                visitor_send_away(v, GATE_LOSS_CLOSED);
-                return;
-        }
         GateMember m = visitor_as_member(v);
-        g->ops.on_member(g, &m, g->userdata);
+        if (r < 0 && known) /* it was there until now */
+                g->ops.on_lost(g, &m, GATE_LOSS_CLOSED, g->userdata);
+        if (r < 0)
+                visitor_send_away(v, GATE_LOSS_CLOSED);
+        else if (known)
+                tell_facts(v);
+        else
+                g->ops.on_member(g, &m, g->userdata);
+}
+
+static void on_facts(Visitor *v, const MemberFacts *f)
+{
+        v->facts = *f;
+        if (v->state == VISITOR_INTRODUCED)
+                become_member(v);
+        else
+                tell_facts(v);
 }
 
 static void on_beat(Visitor *v, const MemberBeat *b)
@@ -209,6 +246,7 @@ static void introduce(Visitor *v, const PkiCert *cert)
         uint8_t pin[PKI_PIN_SIZE];
 
         pki_cert_pin(cert, pin);
+        str_copy(v->serial, sizeof(v->serial), pki_cert_serial(cert));
         int r = roster_find_pin(g->policy.db, pin, &v->row);
         if (r < 0)
                 refuse_text(v, MEMBER_REFUSAL_STORE,
@@ -221,7 +259,9 @@ static void introduce(Visitor *v, const PkiCert *cert)
                 refuse_text(v, MEMBER_REFUSAL_REVOKED,
                             "this machine was revoked by an admin of the head");
         else
-                (void)visitor_set_state(v, VISITOR_INTRODUCED);
+                (void)visitor_set_state(v, tls_link_is_expired(peer_tls(v->peer))
+                                                   ? VISITOR_EXPIRED
+                                                   : VISITOR_INTRODUCED);
 }
 
 /* --- what visitors say --------------------------------------------------------------------------
@@ -248,6 +288,12 @@ static void on_message(Peer *p, const MemberMessage *m, void *userdata)
                 return;
         if (v->state == VISITOR_ASKING && m->kind == MEMBER_ENROL)
                 visitor_enrol(v, &m->enrol);
+        else if ((v->state == VISITOR_EXPIRED || member) && m->kind == MEMBER_RENEW)
+                visitor_renew(v, m->csr);
+        else if (v->state == VISITOR_EXPIRED)
+                refuse_text(v, MEMBER_REFUSAL_IDENTITY,
+                            "this machine's certificate is over: raycluster leave, then join it "
+                            "with a token");
         else if ((v->state == VISITOR_INTRODUCED || member) && m->kind == MEMBER_FACTS)
                 on_facts(v, &m->facts);
         else if (member && m->kind == MEMBER_BEAT)
@@ -277,7 +323,8 @@ int visitor_new(Gate *g, int fd, const Addr *from)
         *v = (Visitor){.gate = g,
                        .from = *from,
                        .next = g->visitors,
-                       .events = {.interval = USEC_PER_MIN, .burst = GATE_EVENTS}};
+                       .events = {.interval = USEC_PER_MIN, .burst = GATE_EVENTS},
+                       .renewals = {.interval = USEC_PER_MIN, .burst = GATE_RENEWALS}};
         if (g->visitors)
                 g->visitors->prev = v;
         g->visitors = v;
@@ -285,8 +332,8 @@ int visitor_new(Gate *g, int fd, const Addr *from)
         int r = deadline_new(g->event, STRANGER_MAX, USEC_PER_SEC / 4, on_deadline, v,
                              &v->deadline);
         if (r >= 0)
-                r = peer_accept(g->event, fd, authority_party(g->policy.authority), &ops, v,
-                                &v->peer);
+                r = peer_accept_late(g->event, fd, authority_party(g->policy.authority), GATE_GRACE,
+                                     &ops, v, &v->peer);
         if (r < 0)
                 visitor_free(v);
         return r;

@@ -19,6 +19,11 @@ typedef struct Gate Gate;
 /* Events of one member in a minute; more are dropped and counted: a machine that reports without
  * end must not fill the head's journal. */
 #define GATE_EVENTS 60
+/* A machine that was off for so long after the end of its certificate gets the next by the same
+ * key; nothing else is done for it before. */
+#define GATE_GRACE (30 * 24 * 60 * USEC_PER_MIN)
+/* Certificates in a minute that one connection asks for: each is a signature and a write. */
+#define GATE_RENEWALS 6
 /* Until an answer to a command. */
 #define GATE_COMMAND_MAX (60 * USEC_PER_SEC)
 
@@ -39,7 +44,7 @@ typedef struct GateMember {
 typedef enum GateLoss {
         GATE_LOSS_CLOSED,   /* it hung up, or the way broke */
         GATE_LOSS_SILENT,   /* not heard for GATE_MISSED beats */
-        GATE_LOSS_REPLACED, /* it came again, by another connection */
+        GATE_LOSS_REPLACED, /* it came again, by another connection, and not to renew */
         GATE_LOSS_REVOKED,
         _GATE_LOSS_MAX,
         _GATE_LOSS_INVALID = -EINVAL,
@@ -63,6 +68,11 @@ typedef struct GateOps {
         /* It goes and does not come back by itself; in place of on_lost(). It stays in the roster
          * until it is forgotten. May be NULL: then on_lost(). */
         void (*on_left)(Gate *g, const GateMember *m, void *userdata);
+        /* It has a later certificate; it comes by another connection now, of which nothing is
+         * told. May be NULL. */
+        void (*on_renewed)(Gate *g, const MemberRow *m, const Addr *from, void *userdata);
+        /* What is known of a member that is there has changed. May be NULL. */
+        void (*on_facts)(Gate *g, const GateMember *m, void *userdata);
 } GateOps;
 
 typedef enum GateCommandEnd {

@@ -106,7 +106,8 @@ int identity_key(const char *path, PkiKey **ret)
 int identity_save(const char *path, const Identity *i)
 {
         _cleanup_free_ char *waiting = str_printf("%s.key", path);
-        if (!waiting)
+        _cleanup_free_ char *tried = str_printf("%s.new", path);
+        if (!waiting || !tried)
                 return -ENOMEM;
         _cleanup_buf_ Buf pem = {0};
         int r = pki_key_to_pem(i->key, &pem);
@@ -118,8 +119,10 @@ int identity_save(const char *path, const Identity *i)
                 r = write_file_atomic(path, buf_data(&pem), buf_size(&pem), 0600, (gid_t)-1);
         if (pem.data)
                 mac_forget(pem.data, pem.cap);
-        if (r >= 0)
+        if (r >= 0) {
                 (void)unlink(waiting);
+                (void)unlink(tried);
+        }
         return r;
 }
 

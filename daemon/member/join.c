@@ -11,6 +11,8 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "member/clock-words.h"
+#include "member/issued.h"
 #include "member/proof.h"
 #include "sys/deadline.h"
 #include "sys/pki-request.h"
@@ -127,56 +129,17 @@ static void on_up(Peer *p, const MemberHello *hello, void *userdata)
 /* --- the answer ---------------------------------------------------------------------------------
  */
 
-static int take_cert(MemberBytes b, PkiCert **ret)
-{
-        return pki_cert_from_der(b.data, b.size, ret);
-}
-
-/* Of our key, by the authority that the token names, and that authority among those that come with
- * it: else the next connection would trust somebody else. */
-static int check_issued(const Join *j, const Identity *i)
-{
-        const PkiCert *ca = tls_link_authority(peer_tls(j->peer));
-        uint8_t ours[PKI_PIN_SIZE], theirs[PKI_PIN_SIZE];
-        PkiNames names;
-        bool listed = false;
-
-        pki_key_pin(j->identity.key, ours);
-        pki_cert_pin(i->cert, theirs);
-        if (memcmp(ours, theirs, sizeof(ours)) != 0)
-                return -EBADMSG;
-        if (!ca || !pki_cert_is_signed_by(i->cert, ca))
-                return -EBADMSG;
-        int r = pki_cert_names(i->cert, &names);
-        if (r < 0)
-                return r;
-        if (names.role != PKI_WORKER || !streq(names.node, j->enrol.node))
-                return -EBADMSG;
-        pki_cert_pin(ca, ours);
-        for (size_t k = 0; k < i->n_cas; k++) {
-                pki_cert_pin(i->cas[k], theirs);
-                listed = listed || memcmp(ours, theirs, sizeof(ours)) == 0;
-        }
-        return listed ? 0 : -EBADMSG;
-}
-
 static int take_issued(Join *j, const MemberIssued *m)
 {
-        _cleanup_identity_ Identity i = {0};
+        Identity i;
 
-        if (m->n_cas > ELEMENTSOF(i.cas))
-                return -EBADMSG;
-        int r = take_cert(m->cert, &i.cert);
-        for (; i.n_cas < m->n_cas && r >= 0; i.n_cas += r >= 0)
-                r = take_cert(m->cas[i.n_cas], &i.cas[i.n_cas]);
-        if (r >= 0)
-                r = check_issued(j, &i);
+        int r = issued_read(m, j->identity.key, j->enrol.node,
+                            tls_link_authority(peer_tls(j->peer)), &i);
         if (r < 0)
                 return r;
         i.key = TAKE_PTR(j->identity.key);
         identity_done(&j->identity);
         j->identity = i;
-        i = (Identity){0};
         return 0;
 }
 
@@ -218,7 +181,7 @@ static void on_message(Peer *p, const MemberMessage *m, void *userdata)
 static void tell_tls(Join *j, const TlsLinkFacts *f)
 {
         JoinResult wrong = {.end = JOIN_WRONG_HEAD}, unreachable = {.end = JOIN_UNREACHABLE};
-        char to[ADDR_PORT_MAX];
+        char to[ADDR_PORT_MAX], words[CLOCK_WORDS_MAX];
 
         addr_format_port(to, &j->head);
         switch (f->end) {
@@ -232,13 +195,13 @@ static void tell_tls(Join *j, const TlsLinkFacts *f)
                 finish(j, &wrong, "%s is a worker, not the head; nothing was sent to it", to);
                 break;
         case TLS_LINK_NO_MEMBER:
-                finish(j, &wrong,
-                       f->defect == PKI_DEFECT_NOT_YET_VALID || f->defect == PKI_DEFECT_EXPIRED
-                               ? "the certificate of head %s is not valid at this machine's time: "
-                                 "compare the clocks of both (timedatectl)"
-                               : "the certificate of %s is not that of a head; nothing was sent to "
-                                 "it",
-                       to);
+                if (clock_words(words, sizeof(words), f, now_real()))
+                        finish(j, &wrong, "%s: %s", to, words);
+                else
+                        finish(j, &wrong,
+                               "the certificate of %s is not that of a head; nothing was sent to "
+                               "it",
+                               to);
                 break;
         default:
                 finish(j, &unreachable,

@@ -1,71 +1,39 @@
 /*
- *   WAITING ──pause over──> DIALLING ──Hello──> INTRODUCING ──Welcome──> JOINED
- *      ^                       │                    │                      │
- *      └── no way, refused, silence, hung up ───────┴──────────────────────┤
- *                                                                          └─leave─> LEAVING ─>
- * LEFT
+ *   WAITING ──pause over──> DIALLING ──Hello──> INTRODUCING ──Welcome──> JOINED <──> CHANGING
+ *      ^                     │    └─certificate over─> RENEWING            │  └─leave─> LEAVING
+ *      └── no way, refused, silence, hung up, renewed ──┴──────────────────┘              └> LEFT
+ *
+ * CHANGING is joined, too; when its first connection ends, the second goes on as DIALLING or
+ * INTRODUCING.
  */
-#include "member/link.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/backoff.h"
 #include "base/str.h"
-#include "sys/deadline.h"
+#include "member/clock-words.h"
+#include "member/link-private.h"
+#include "wire/tls-record.h"
 
-/* Hello to Welcome; and an answer to a beat. */
-#define ANSWER_MAX (5 * USEC_PER_SEC)
 /* Whatever the head asks for. */
 #define BEAT_MIN (100 * USEC_PER_MSEC)
 #define BEAT_MAX USEC_PER_MIN
 /* Some ten thousand years; what is later would overflow. */
 #define TIME_MAX (INT64_MAX / 32)
 
-typedef enum LinkState {
-        LINK_WAITING,
-        LINK_DIALLING,    /* connect, TLS, Hello */
-        LINK_INTRODUCING, /* our Facts are out */
-        LINK_JOINED,
-        LINK_LEAVING, /* the head was told; it hangs up */
-        LINK_LEFT,
-        _LINK_STATE_MAX,
-        _LINK_STATE_INVALID = -EINVAL,
-} LinkState;
-
-struct MemberLink {
-        sd_event *event; /* weak */
-        Addr head;
-        TlsParty *party;
-        MemberFacts facts;
-        MemberLinkOps ops;
-        void *userdata;
-
-        LinkState state;
-        Peer *peer;
-        Deadline *deadline; /* of the state: the next attempt, an answer, the next beat */
-        Backoff backoff;
-        uint64_t can; /* the head: MEMBER_CAN_* */
-        usec_t beat;
-        uint64_t number; /* of the last beat: */
-        int64_t t1;
-        bool awaits; /* its answer */
-        bool clock_known;
-        int64_t offset;
-        usec_t offset_error;
-};
-
 static const uint32_t next_states[_LINK_STATE_MAX] = {
         [LINK_WAITING] = 1U << LINK_DIALLING,
-        [LINK_DIALLING] = 1U << LINK_INTRODUCING | 1U << LINK_WAITING,
+        [LINK_DIALLING] = 1U << LINK_INTRODUCING | 1U << LINK_RENEWING | 1U << LINK_WAITING,
         [LINK_INTRODUCING] = 1U << LINK_JOINED | 1U << LINK_WAITING,
-        [LINK_JOINED] = 1U << LINK_WAITING | 1U << LINK_LEAVING,
+        [LINK_RENEWING] = 1U << LINK_WAITING,
+        [LINK_JOINED] = 1U << LINK_CHANGING | 1U << LINK_WAITING | 1U << LINK_LEAVING,
+        [LINK_CHANGING] = 1U << LINK_JOINED | 1U << LINK_DIALLING | 1U << LINK_INTRODUCING |
+                          1U << LINK_WAITING | 1U << LINK_LEAVING,
         [LINK_LEAVING] = 1U << LINK_LEFT,
 };
 
-static int link_set_state(MemberLink *l, LinkState state, usec_t deadline)
+int link_set_state(MemberLink *l, LinkState state, usec_t deadline)
 {
         if (!(next_states[l->state] & 1U << state))
                 return -EPROTO;
@@ -73,29 +41,42 @@ static int link_set_state(MemberLink *l, LinkState state, usec_t deadline)
         return deadline_move(l->deadline, deadline);
 }
 
-/* Tried again after a pause. */
-static void fall_back(MemberLink *l)
+static void hang_up(MemberLink *l)
 {
         l->peer = peer_free(l->peer);
-        l->awaits = false;
+        l->next = peer_free(l->next);
+        l->before = peer_free(l->before);
+        l->awaits = l->renews = false;
+}
+
+void link_fall_back(MemberLink *l)
+{
+        hang_up(l);
         (void)link_set_state(l, LINK_WAITING, backoff_next(&l->backoff));
 }
 
 static void go(MemberLink *l)
 {
-        l->peer = peer_free(l->peer);
+        hang_up(l);
         if (link_set_state(l, LINK_LEFT, USEC_INFINITY) >= 0 && l->ops.on_left)
                 l->ops.on_left(l, l->userdata);
 }
 
-static void lose(MemberLink *l, const char *why)
+void link_lose(MemberLink *l, const char *why)
 {
-        if (l->state == LINK_LEAVING) {
+        if (l->state == LINK_LEAVING)
                 go(l);
-                return;
+        else if (l->state == LINK_CHANGING)
+                link_next_promote(l);
+        else {
+                link_fall_back(l);
+                l->ops.on_lost(l, why, l->userdata);
         }
-        fall_back(l);
-        l->ops.on_lost(l, why, l->userdata);
+}
+
+static bool is_joined(const MemberLink *l)
+{
+        return l->state == LINK_JOINED || l->state == LINK_CHANGING;
 }
 
 /* --- beats --------------------------------------------------------------------------------------
@@ -109,10 +90,10 @@ static void send_beat(MemberLink *l)
         m.beat.t1_usec = l->t1 = (int64_t)now_real();
         int r = peer_send(l->peer, &m);
         if (r >= 0)
-                r = deadline_move(l->deadline, ANSWER_MAX);
+                r = deadline_move(l->deadline, LINK_ANSWER_MAX);
         l->awaits = true;
         if (r < 0)
-                lose(l, "the head does not read what it is sent");
+                link_lose(l, "the head does not read what it is sent");
 }
 
 /* The answer may have taken any part of the way's time. */
@@ -137,32 +118,52 @@ static void take_beat(MemberLink *l, const MemberBeat *b)
 /* --- what the head says -------------------------------------------------------------------------
  */
 
-static void on_up(Peer *p, const MemberHello *hello, void *userdata)
+int link_say_facts(MemberLink *l, Peer *p)
 {
         MemberMessage m = {.kind = MEMBER_FACTS};
-        MemberLink *l = userdata;
 
-        l->can = hello->capabilities;
         m.facts = l->facts;
-        int r = link_set_state(l, LINK_INTRODUCING, ANSWER_MAX);
-        if (r >= 0)
-                r = peer_send(p, &m);
-        if (r < 0)
-                lose(l, strerror(-r));
+        return peer_send(p, &m);
 }
 
-static void take_welcome(MemberLink *l, const MemberWelcome *w)
+static bool is_expired(const MemberLink *l)
+{
+        return l->keeper && (l->can & MEMBER_CAN_RENEW) &&
+               identity_keeper_is_expired(l->keeper, now_real());
+}
+
+static void on_up(Peer *p, const MemberHello *hello, void *userdata)
+{
+        MemberLink *l = userdata;
+
+        if (p == l->next) {
+                link_next_up(l, hello);
+                return;
+        }
+        l->can = hello->capabilities;
+        bool expired = is_expired(l);
+        int r = link_set_state(l, expired ? LINK_RENEWING : LINK_INTRODUCING, LINK_ANSWER_MAX);
+        if (r >= 0)
+                r = expired ? link_renewal_ask(l, p) : link_say_facts(l, p);
+        if (r < 0)
+                link_lose(l, strerror(-r));
+}
+
+void link_welcome(MemberLink *l, const MemberWelcome *w)
 {
         l->beat = MIN(MAX(w->beat, BEAT_MIN), BEAT_MAX);
-        if (link_set_state(l, LINK_JOINED, l->beat) < 0)
-                return;
-        backoff_reset(&l->backoff);
+        if (!is_joined(l) || l->state == LINK_CHANGING) {
+                if (link_set_state(l, LINK_JOINED, l->beat) < 0)
+                        return;
+                backoff_reset(&l->backoff);
+                link_renewal_worked(l);
+        }
         l->ops.on_welcome(l, w, l->userdata);
 }
 
 static void take_settings(MemberLink *l, const char *text)
 {
-        if (l->ops.on_settings && (l->state == LINK_INTRODUCING || l->state == LINK_JOINED))
+        if (l->ops.on_settings && (l->state == LINK_INTRODUCING || is_joined(l)))
                 l->ops.on_settings(l, text, l->userdata);
 }
 
@@ -175,74 +176,135 @@ static void take_command(MemberLink *l, const MemberCommand *c)
                 l->ops.on_command(l, c, l->userdata);
 }
 
+/* An admin may change it, but this certificate is not tried again. */
+static void take_refusal(MemberLink *l, const MemberRefused *f)
+{
+        MemberRefused refused = *f;
+
+        if (is_joined(l) && l->renews) {
+                link_renewal_refused(l, &refused);
+                return;
+        }
+        if (l->keeper && identity_keeper_tries(l->keeper))
+                identity_keeper_failed(l->keeper, now_real());
+        link_fall_back(l);
+        l->ops.on_refused(l, &refused, l->userdata);
+}
+
+static void take_message(MemberLink *l, const MemberMessage *m)
+{
+        bool joined = is_joined(l);
+
+        if (m->kind == MEMBER_REFUSED)
+                take_refusal(l, &m->refused);
+        else if (m->kind == MEMBER_ISSUED && l->renews)
+                link_renewal_issued(l, &m->issued);
+        else if (m->kind == MEMBER_WELCOME && l->state == LINK_INTRODUCING)
+                link_welcome(l, &m->welcome);
+        else if (m->kind == MEMBER_WELCOME && joined)
+                l->ops.on_welcome(l, &m->welcome, l->userdata);
+        else if (m->kind == MEMBER_SETTINGS)
+                take_settings(l, m->settings);
+        else if (m->kind == MEMBER_COMMAND && joined)
+                take_command(l, &m->command);
+        else if (m->kind == MEMBER_BEAT && joined)
+                take_beat(l, &m->beat);
+}
+
 static void on_message(Peer *p, const MemberMessage *m, void *userdata)
 {
         MemberLink *l = userdata;
 
         if (l->state == LINK_LEAVING)
                 return;
-        if (m->kind == MEMBER_REFUSED) {
-                MemberRefused refused = m->refused;
-                fall_back(l);
-                l->ops.on_refused(l, &refused, l->userdata);
-        } else if (m->kind == MEMBER_WELCOME && l->state == LINK_INTRODUCING)
-                take_welcome(l, &m->welcome);
-        else if (m->kind == MEMBER_WELCOME && l->state == LINK_JOINED)
-                l->ops.on_welcome(l, &m->welcome, l->userdata);
-        else if (m->kind == MEMBER_SETTINGS)
-                take_settings(l, m->settings);
-        else if (m->kind == MEMBER_COMMAND && l->state == LINK_JOINED)
+        if (p == l->next)
+                link_next_message(l, m);
+        else if (p == l->peer)
+                take_message(l, m);
+        else if (m->kind == MEMBER_COMMAND) /* said just before: what else is old by now */
                 take_command(l, &m->command);
-        else if (m->kind == MEMBER_BEAT && l->state == LINK_JOINED)
-                take_beat(l, &m->beat);
 }
 
 static const char *tls_words(const TlsLinkFacts *f)
 {
         switch (f->end) {
         case TLS_LINK_NO_MEMBER:
-                return f->defect == PKI_DEFECT_NOT_YET_VALID || f->defect == PKI_DEFECT_EXPIRED
-                               ? "the head's certificate is not valid at this machine's time: "
-                                 "compare the clocks (timedatectl)"
-                               : "what answers there is not the head of this machine's cluster";
+                return "what answers there is not the head of this machine's cluster";
         case TLS_LINK_WRONG_ROLE:
                 return "a worker answers there, not the head";
         case TLS_LINK_REFUSED:
-                return "the head does not take this machine's certificate";
+                return f->alert == TLS_ALERT_CERTIFICATE_EXPIRED
+                               ? "by the head's clock this machine's certificate is over for too "
+                                 "long: compare the clocks (timedatectl), else join with a token"
+                               : "the head does not take this machine's certificate";
         default:
                 return "what answers there is no control port of raycluster";
         }
 }
 
+void link_down_words(const PeerDown *down, char *buf, size_t size)
+{
+        if (down->end == PEER_NO_WAY)
+                (void)snprintf(buf, size, "no connection: %s", strerror(down->error));
+        else if (down->end == PEER_TLS) {
+                if (down->tls.end != TLS_LINK_NO_MEMBER ||
+                    !clock_words(buf, size, &down->tls, now_real()))
+                        str_copy(buf, size, tls_words(&down->tls));
+        } else if (down->end == PEER_VERSION)
+                str_copy(buf, size, "the head speaks another version");
+        else if (down->end == PEER_CLOSED && down->error == 0)
+                str_copy(buf, size, "the head hung up");
+        else
+                (void)snprintf(buf, size, "the connection broke: %s",
+                               down->error ? strerror(down->error) : peer_end_to_string(down->end));
+}
+
 static void on_down(Peer *p, const PeerDown *down, void *userdata)
 {
-        char why[160];
+        MemberLink *l = userdata;
+        char why[CLOCK_WORDS_MAX];
 
-        if (down->end == PEER_NO_WAY)
-                (void)snprintf(why, sizeof(why), "no connection: %s", strerror(down->error));
-        else if (down->end == PEER_TLS)
-                str_copy(why, sizeof(why), tls_words(&down->tls));
-        else if (down->end == PEER_VERSION)
-                str_copy(why, sizeof(why), "the head speaks another version");
-        else if (down->end == PEER_CLOSED && down->error == 0)
-                str_copy(why, sizeof(why), "the head hung up");
-        else
-                (void)snprintf(why, sizeof(why), "the connection broke: %s",
-                               down->error ? strerror(down->error) : peer_end_to_string(down->end));
-        lose(userdata, why);
+        if (p == l->before)
+                l->before = peer_free(l->before);
+        else if (p == l->next)
+                link_next_down(l, down);
+        else {
+                if (down->end == PEER_TLS && down->tls.end == TLS_LINK_REFUSED && l->keeper &&
+                    identity_keeper_tries(l->keeper))
+                        identity_keeper_failed(l->keeper, now_real());
+                link_down_words(down, why, sizeof(why));
+                link_lose(l, why);
+        }
+}
+
+int link_connect(MemberLink *l, Peer **ret)
+{
+        static const PeerOps ops = {.on_up = on_up, .on_message = on_message, .on_down = on_down};
+        const TlsLinkPolicy policy = {0};
+        TlsParty *party = l->keeper ? identity_keeper_party(l->keeper) : l->party;
+
+        return peer_connect(l->event, &l->head, party, &policy, &ops, l, ret);
 }
 
 static void dial(MemberLink *l)
 {
-        static const PeerOps ops = {.on_up = on_up, .on_message = on_message, .on_down = on_down};
-        const TlsLinkPolicy policy = {0};
-
         /* the peer has a deadline of its own until it is up */
         int r = link_set_state(l, LINK_DIALLING, USEC_INFINITY);
         if (r >= 0)
-                r = peer_connect(l->event, &l->head, l->party, &policy, &ops, l, &l->peer);
+                r = link_connect(l, &l->peer);
         if (r < 0)
-                lose(l, strerror(-r));
+                link_lose(l, strerror(-r));
+}
+
+static void beat(MemberLink *l)
+{
+        if (l->awaits) {
+                link_lose(l, "the head is not heard any more");
+                return;
+        }
+        link_renewal_tick(l);
+        if (is_joined(l))
+                send_beat(l);
 }
 
 static void on_deadline(void *userdata)
@@ -254,13 +316,12 @@ static void on_deadline(void *userdata)
                 dial(l);
                 break;
         case LINK_INTRODUCING:
-                lose(l, "the head does not answer");
+        case LINK_RENEWING:
+                link_lose(l, "the head does not answer");
                 break;
         case LINK_JOINED:
-                if (l->awaits)
-                        lose(l, "the head is not heard any more");
-                else
-                        send_beat(l);
+        case LINK_CHANGING:
+                beat(l);
                 break;
         case LINK_LEAVING:
                 go(l);
@@ -275,7 +336,7 @@ static void on_deadline(void *userdata)
 
 static int tell(MemberLink *l, uint64_t can, const MemberMessage *m)
 {
-        if (l->state != LINK_JOINED)
+        if (!is_joined(l))
                 return -ENOTCONN;
         return l->can & can ? peer_send(l->peer, m) : -EOPNOTSUPP;
 }
@@ -302,7 +363,16 @@ int member_link_leave(MemberLink *l)
         const MemberMessage m = {.kind = MEMBER_LEAVE};
 
         int r = tell(l, MEMBER_CAN_EVENTS, &m);
-        return r < 0 ? r : link_set_state(l, LINK_LEAVING, ANSWER_MAX);
+        if (r < 0)
+                return r;
+        l->next = peer_free(l->next);
+        return link_set_state(l, LINK_LEAVING, LINK_ANSWER_MAX);
+}
+
+int member_link_set_facts(MemberLink *l, const MemberFacts *facts)
+{
+        l->facts = *facts;
+        return is_joined(l) || l->state == LINK_INTRODUCING ? link_say_facts(l, l->peer) : 0;
 }
 
 /* --- the object ---------------------------------------------------------------------------------
@@ -317,13 +387,17 @@ int member_link_new(sd_event *event, const MemberLinkPolicy *p, const MemberLink
         *l = (MemberLink){
                 .event = event,
                 .head = p->head,
-                .party = tls_party_ref(p->party),
+                .party = p->party ? tls_party_ref(p->party) : NULL,
                 .facts = *p->facts,
                 .ops = *ops,
                 .userdata = userdata,
                 .backoff = {.base = MEMBER_LINK_PAUSE, .max = MEMBER_LINK_PAUSE_MAX},
         };
-        int r = deadline_new(event, 0, USEC_PER_MSEC, on_deadline, l, &l->deadline);
+        if (!p->party && !p->identity)
+                return -EINVAL;
+        int r = p->identity ? identity_keeper_new(p->identity, &l->keeper) : 0;
+        if (r >= 0)
+                r = deadline_new(event, 0, USEC_PER_MSEC, on_deadline, l, &l->deadline);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(l);
@@ -335,8 +409,9 @@ MemberLink *member_link_free(MemberLink *l)
         if (!l)
                 return NULL;
         deadline_free(l->deadline);
-        peer_free(l->peer);
+        hang_up(l);
         tls_party_unref(l->party);
+        identity_keeper_free(l->keeper);
         free(l);
         return NULL;
 }
@@ -348,7 +423,7 @@ void member_link_set_head(MemberLink *l, const Addr *head)
 
 bool member_link_is_joined(const MemberLink *l)
 {
-        return l->state == LINK_JOINED;
+        return is_joined(l);
 }
 
 bool member_link_clock(const MemberLink *l, int64_t *ret_offset_usec, usec_t *ret_error)

@@ -9,8 +9,11 @@ typedef struct MemberLink MemberLink;
 
 typedef struct MemberLinkPolicy {
         Addr head;                /* with the control port */
-        TlsParty *party;          /* referenced */
+        TlsParty *party;          /* referenced; not needed with `identity` */
         const MemberFacts *facts; /* copied */
+        /* The file that says who we are, which is renewed over the connection
+         * (member/identity-keeper.h); NULL: `party` does, and is not. */
+        const char *identity;
 } MemberLinkPolicy;
 
 /* One sentence each, for people. From the loop; the link may be freed inside. */
@@ -28,6 +31,10 @@ typedef struct MemberLinkOps {
         void (*on_command)(MemberLink *l, const MemberCommand *c, void *userdata);
         /* After member_link_leave(): the head knows, or cannot be told. May be NULL. */
         void (*on_left)(MemberLink *l, void *userdata);
+        /* The certificate is a later one, which has worked, until then (Unix time); or it is not:
+         * asked again by itself. May be NULL; the link must not be freed inside. */
+        void (*on_renewed)(MemberLink *l, usec_t until, void *userdata);
+        void (*on_renewal_failed)(MemberLink *l, const char *why, void *userdata);
         /* The head does not want us. It is asked again with back-off: an admin may change that. */
         void (*on_refused)(MemberLink *l, const MemberRefused *r, void *userdata);
 } MemberLinkOps;
@@ -36,6 +43,7 @@ typedef struct MemberLinkOps {
 #define MEMBER_LINK_PAUSE     (USEC_PER_SEC / 2)
 #define MEMBER_LINK_PAUSE_MAX (15 * USEC_PER_SEC)
 
+/* Errors are those of identity_keeper_new(), too. */
 int member_link_new(sd_event *event, const MemberLinkPolicy *p, const MemberLinkOps *ops,
                     void *userdata, MemberLink **ret);
 MemberLink *member_link_free(MemberLink *l);
@@ -44,6 +52,11 @@ DEFINE_CLEANUP(MemberLink *, member_link_free);
 /* Where it is dialled from the next attempt on. */
 void member_link_set_head(MemberLink *l, const Addr *head);
 bool member_link_is_joined(const MemberLink *l);
+/* Other addresses, another Ray: the head hears it now or when it is there. */
+int member_link_set_facts(MemberLink *l, const MemberFacts *facts);
+/* Renews the certificate now: own addresses are others. -ENOTCONN, -EOPNOTSUPP (the head does not
+ * know of it, or nothing is renewed here), -EBUSY: it is on its way; -ENOMEM, -EIO. */
+int member_link_renew(MemberLink *l);
 /* The answer to a command. text: for people, cut to MEMBER_ANSWER_MAX. These three: -ENOTCONN: not
  * joined now; -EOPNOTSUPP: the head's raycluster does not know of it; as peer_send(). */
 int member_link_done(MemberLink *l, uint64_t number, bool ok, const char *text);

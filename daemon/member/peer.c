@@ -158,7 +158,7 @@ static void on_connected(Stream *s, void *userdata)
                           .software = "raycluster " RAYCLUSTER_VERSION},
         };
 
-        if (tls_link_peer(p->tls))
+        if (tls_link_peer(p->tls) && !tls_link_is_expired(p->tls))
                 peer_trust(p);
         int r = put(p, &hello);
         if (r < 0)
@@ -232,10 +232,10 @@ int peer_connect(sd_event *event, const Addr *to, TlsParty *party, const TlsLink
         return 0;
 }
 
-int peer_accept(sd_event *event, int fd, TlsParty *party, const PeerOps *ops, void *userdata,
-                Peer **ret)
+int peer_accept_late(sd_event *event, int fd, TlsParty *party, usec_t grace, const PeerOps *ops,
+                     void *userdata, Peer **ret)
 {
-        const TlsLinkPolicy policy = {.server = true};
+        const TlsLinkPolicy policy = {.server = true, .grace = grace};
         _cleanup_(peer_freep) Peer *p = NULL;
         int r = peer_new(event, party, &policy, ops, userdata, &p);
         if (r < 0)
@@ -248,6 +248,12 @@ int peer_accept(sd_event *event, int fd, TlsParty *party, const PeerOps *ops, vo
         set_layer(p);
         *ret = TAKE_PTR(p);
         return 0;
+}
+
+int peer_accept(sd_event *event, int fd, TlsParty *party, const PeerOps *ops, void *userdata,
+                Peer **ret)
+{
+        return peer_accept_late(event, fd, party, 0, ops, userdata, ret);
 }
 
 void peer_trust(Peer *p)

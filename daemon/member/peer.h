@@ -52,6 +52,9 @@ int peer_connect(sd_event *event, const Addr *to, TlsParty *party, const TlsLink
 /* Takes over fd on success. */
 int peer_accept(sd_event *event, int fd, TlsParty *party, const PeerOps *ops, void *userdata,
                 Peer **ret);
+/* Also those whose certificate ended no longer ago than grace: tls_link_is_expired(). */
+int peer_accept_late(sd_event *event, int fd, TlsParty *party, usec_t grace, const PeerOps *ops,
+                     void *userdata, Peer **ret);
 Peer *peer_free(Peer *p);
 DEFINE_CLEANUP(Peer *, peer_free);
 

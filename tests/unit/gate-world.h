@@ -4,11 +4,13 @@
 
 #include "member-world.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include "member/gate.h"
 #include "member/join.h"
 #include "member/link.h"
+#include "wire/member-frame.h"
 
 #define BOUND (20 * USEC_PER_SEC)
 #define BEAT  (100 * USEC_PER_MSEC)
@@ -25,7 +27,7 @@ typedef struct World {
         usec_t locked;
         GateLoss loss;
         char facts_name[MEMBER_NAME_MAX];
-        unsigned events, dropped, left;
+        unsigned events, dropped, left, renewed, facts;
         MemberEvent event_told;
 
         bool join_over;
@@ -37,7 +39,8 @@ typedef struct World {
         unsigned settings;
         size_t settings_size;
         char order[64]; /* S and W, as they came */
-        unsigned commands, link_left;
+        unsigned commands, link_left, link_renewed, renewals_failed;
+        char renewal_why[200];
         MemberCommand command;
 } World;
 
@@ -91,7 +94,21 @@ static inline void on_left(Gate *g, const GateMember *m, void *userdata)
         ((World *)userdata)->left++;
 }
 
-static const GateOps gate_ops _unused_ = {.on_event = on_event,
+static inline void on_renewed(Gate *g, const MemberRow *m, const Addr *from, void *userdata)
+{
+        ((World *)userdata)->renewed++;
+}
+
+static inline void on_facts(Gate *g, const GateMember *m, void *userdata)
+{
+        World *w = userdata;
+        w->facts++;
+        str_copy(w->facts_name, sizeof(w->facts_name), m->facts->name);
+}
+
+static const GateOps gate_ops _unused_ = {.on_renewed = on_renewed,
+                                          .on_facts = on_facts,
+                                          .on_event = on_event,
                                           .on_left = on_left,
                                           .on_enrolled = on_enrolled,
                                           .on_refused = on_refused,
@@ -245,7 +262,21 @@ static inline void on_link_left(MemberLink *l, void *userdata)
         ((World *)userdata)->link_left++;
 }
 
-static const MemberLinkOps link_ops _unused_ = {.on_welcome = on_welcome,
+static inline void on_link_renewed(MemberLink *l, usec_t until, void *userdata)
+{
+        ((World *)userdata)->link_renewed++;
+}
+
+static inline void on_renewal_failed(MemberLink *l, const char *why, void *userdata)
+{
+        World *w = userdata;
+        w->renewals_failed++;
+        str_copy(w->renewal_why, sizeof(w->renewal_why), why);
+}
+
+static const MemberLinkOps link_ops _unused_ = {.on_renewed = on_link_renewed,
+                                                .on_renewal_failed = on_renewal_failed,
+                                                .on_welcome = on_welcome,
                                                 .on_settings = on_settings,
                                                 .on_command = on_command,
                                                 .on_left = on_link_left,
@@ -324,4 +355,94 @@ static inline Peer *rude_peer(Rude *r, const Identity *i)
         assert_int_equal(peer_connect(r->world->event, &r->world->at, party, &policy, &ops, r, &p),
                          0);
         return p;
+}
+
+/* --- one that speaks for itself: a member of the first version, or somebody who has its key */
+
+typedef struct Raw {
+        World *world;
+        Stream *stream;
+        TlsLink *tls;        /* the stream's */
+        MemberMessage first; /* after Hello, which has no bits */
+        Buf in;
+        unsigned kinds[_MEMBER_KIND_MAX];
+        MemberRefused refused;
+        bool up, down;
+} Raw;
+
+static inline void raw_say(Raw *o, const MemberMessage *m)
+{
+        _cleanup_buf_ Buf out = {0};
+        assert_int_equal(member_encode(&out, m), 0);
+        assert_int_equal(stream_write(o->stream, buf_data(&out), buf_size(&out)), 0);
+}
+
+static inline void on_raw_connected(Stream *s, void *userdata)
+{
+        Raw *o = userdata;
+        MemberMessage hello = {.kind = MEMBER_HELLO, .hello = {.version = 1, .oldest = 1}};
+
+        o->up = true;
+        raw_say(o, &hello);
+        if (o->first.kind)
+                raw_say(o, &o->first);
+}
+
+static inline void on_raw_data(Stream *s, const uint8_t *data, size_t size, void *userdata)
+{
+        Raw *o = userdata;
+        MemberFrame f;
+
+        assert_int_equal(buf_append(&o->in, data, size), 0);
+        while (member_frame_parse(buf_data(&o->in), buf_size(&o->in), MEMBER_FRAME_MAX, &f) > 0) {
+                _cleanup_member_message_ MemberMessage m = {0};
+                assert_int_equal(member_decode(f.body, f.body_size, &m), 0);
+                o->kinds[m.kind]++;
+                if (m.kind == MEMBER_REFUSED)
+                        o->refused = m.refused;
+                buf_consume(&o->in, f.size);
+        }
+}
+
+static inline void on_raw_closed(Stream *s, int error, void *userdata)
+{
+        ((Raw *)userdata)->down = true;
+}
+
+/* From the address `from`; with the party of an identity, or as somebody who has none. */
+static inline void raw_init(Raw *o, World *w, const Identity *i, const char *from,
+                            const MemberMessage *first)
+{
+        static const StreamOps ops = {.on_connected = on_raw_connected,
+                                      .on_data = on_raw_data,
+                                      .on_closed = on_raw_closed};
+        _cleanup_(tls_party_unrefp) TlsParty *party = NULL;
+        TlsLinkPolicy policy = {0};
+        Addr own = member_addr(from);
+        SockAddr sa;
+
+        *o = (Raw){.world = w, .in = {.limit = 2 * MEMBER_FRAME_MAX}};
+        if (first)
+                o->first = *first;
+        if (!i) {
+                policy.n_pins = 1;
+                pki_cert_pin(authority_cert(w->m.authority), policy.pins[0]);
+                assert_int_equal(tls_party_new(NULL, NULL, NULL, 0, &party), 0);
+        } else
+                assert_int_equal(identity_party(i, &party), 0);
+        assert_int_equal(tls_link_new(party, &policy, &o->tls), 0);
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        socklen_t len = addr_to_sockaddr(&own, &sa);
+        assert_int_equal(bind(fd, &sa.sa, len), 0);
+        len = addr_to_sockaddr(&w->at, &sa);
+        assert_int_equal(connect(fd, &sa.sa, len), 0);
+        assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+        assert_int_equal(stream_new_fd(w->event, fd, &ops, o, &o->stream), 0);
+        stream_set_layer(o->stream, &tls_link_layer, o->tls);
+}
+
+static inline void raw_done(Raw *o)
+{
+        stream_free(o->stream);
+        buf_done(&o->in);
 }

@@ -3,8 +3,6 @@
 
 #include <signal.h>
 
-#include "wire/member-frame.h"
-
 static void test_settings(void **state)
 {
         _cleanup_(member_link_freep) MemberLink *l = NULL;
@@ -63,92 +61,27 @@ static void test_ray_token(void **state)
         world_done(&w);
 }
 
-/* --- a member that knows the first version only: its Hello has no bits */
-
-typedef struct Old {
-        World *world;
-        Stream *stream;
-        Buf in;
-        unsigned kinds[_MEMBER_KIND_MAX];
-        bool down;
-} Old;
-
-static void say(Old *o, const MemberMessage *m)
-{
-        _cleanup_buf_ Buf out = {0};
-        assert_int_equal(member_encode(&out, m), 0);
-        assert_int_equal(stream_write(o->stream, buf_data(&out), buf_size(&out)), 0);
-}
-
-static void on_connected(Stream *s, void *userdata)
-{
-        Old *o = userdata;
-        MemberMessage hello = {.kind = MEMBER_HELLO, .hello = {.version = 1, .oldest = 1}};
-        MemberMessage facts = {.kind = MEMBER_FACTS, .facts = {.name = "w1", .boot_id = "b1"}};
-
-        say(o, &hello);
-        say(o, &facts);
-}
-
-static void on_data(Stream *s, const uint8_t *data, size_t size, void *userdata)
-{
-        Old *o = userdata;
-        MemberFrame f;
-
-        assert_int_equal(buf_append(&o->in, data, size), 0);
-        while (member_frame_parse(buf_data(&o->in), buf_size(&o->in), MEMBER_FRAME_MAX, &f) > 0) {
-                _cleanup_member_message_ MemberMessage m = {0};
-                assert_int_equal(member_decode(f.body, f.body_size, &m), 0);
-                o->kinds[m.kind]++;
-                buf_consume(&o->in, f.size);
-        }
-}
-
-static void on_closed(Stream *s, int error, void *userdata)
-{
-        ((Old *)userdata)->down = true;
-}
-
-static void old_init(Old *o, World *w, const Identity *i)
-{
-        static const StreamOps ops = {
-                .on_connected = on_connected, .on_data = on_data, .on_closed = on_closed};
-        _cleanup_(tls_party_unrefp) TlsParty *party = NULL;
-        const TlsLinkPolicy policy = {0};
-        TlsLink *tls = NULL;
-
-        *o = (Old){.world = w, .in = {.limit = 2 * MEMBER_FRAME_MAX}};
-        assert_int_equal(identity_party(i, &party), 0);
-        assert_int_equal(tls_link_new(party, &policy, &tls), 0);
-        assert_int_equal(stream_connect(w->event, &w->at, &ops, o, &o->stream), 0);
-        stream_set_layer(o->stream, &tls_link_layer, tls);
-}
-
-static void old_done(Old *o)
-{
-        stream_free(o->stream);
-        buf_done(&o->in);
-}
-
+/* Its Hello has no bits. */
 static void test_old_member(void **state)
 {
         _cleanup_identity_ Identity i = {0};
+        MemberMessage facts = {.kind = MEMBER_FACTS, .facts = {.name = "w1", .boot_id = "b1"}};
         MemberMessage beat = {.kind = MEMBER_BEAT, .beat = {.number = 1}};
         World w;
-        Old o;
+        Raw o;
 
         member(&w, &i);
         assert_int_equal(gate_set_settings(w.gate, "a = 1;\n"), 0);
-        old_init(&o, &w, &i);
+        raw_init(&o, &w, &i, "127.0.0.1", &facts);
         WAIT(&w, o.kinds[MEMBER_WELCOME] == 1);
         assert_int_equal(gate_set_settings(w.gate, "a = 2;\n"), 0);
         assert_int_equal(gate_set_ray_token(w.gate, "another"), 0);
         WAIT(&w, o.kinds[MEMBER_WELCOME] == 2);
-        say(&o, &beat);
+        raw_say(&o, &beat);
         WAIT(&w, o.kinds[MEMBER_BEAT] == 1);
         assert_int_equal(o.kinds[MEMBER_SETTINGS] + o.kinds[MEMBER_UNKNOWN], 0);
         assert_false(o.down);
-        old_done(&o);
+        raw_done(&o);
         world_done(&w);
 }
 

@@ -1,0 +1,28 @@
+#include "member/clock-words.h"
+
+#include <stdio.h>
+
+#define WRONG "one of the two clocks is wrong: compare them (timedatectl)"
+
+bool clock_words(char *buf, size_t size, const TlsLinkFacts *f, usec_t now)
+{
+        char span[DURATION_MAX];
+
+        if (f->defect != PKI_DEFECT_NOT_YET_VALID && f->defect != PKI_DEFECT_EXPIRED)
+                return false;
+        if (f->valid_from > now)
+                (void)snprintf(
+                        buf, size,
+                        "by this machine's clock the head's certificate begins in %s; " WRONG,
+                        format_duration(span, f->valid_from - now));
+        else if (f->valid_until <= now)
+                (void)snprintf(
+                        buf, size,
+                        "by this machine's clock the head's certificate ended %s ago; " WRONG,
+                        format_duration(span, now - f->valid_until));
+        else
+                (void)snprintf(
+                        buf, size,
+                        "the authority of the head is not valid at this machine's time; " WRONG);
+        return true;
+}

@@ -1,0 +1,436 @@
+/* Certificates that end and are renewed, by a gate and a link over real TLS; and what is on the
+ * disk when the power goes in between. */
+#include "gate-world.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+
+#include "member/identity-keeper.h"
+
+/* A link that renews what is in the file. */
+static MemberLink *keep(World *w)
+{
+        MemberFacts facts = {.name = "w1", .boot_id = "b1"};
+        char path[64];
+        MemberLinkPolicy p = {.head = w->at, .facts = &facts, .identity = path};
+        MemberLink *l = NULL;
+
+        path_of(w, path);
+        assert_int_equal(member_link_new(w->event, &p, &link_ops, w, &l), 0);
+        return l;
+}
+
+static void serial_of(const World *w, const char *suffix, char ret[static PKI_SERIAL_MAX])
+{
+        _cleanup_identity_ Identity i = {0};
+        char path[80];
+
+        (void)snprintf(path, sizeof(path), "%s/worker.pem%s", w->m.dir, suffix);
+        assert_int_equal(identity_load(path, &i), 0);
+        str_copy(ret, PKI_SERIAL_MAX, pki_cert_serial(i.cert));
+}
+
+static bool exists(const World *w, const char *suffix)
+{
+        char path[80];
+
+        (void)snprintf(path, sizeof(path), "%s/worker.pem%s", w->m.dir, suffix);
+        return access(path, F_OK) == 0;
+}
+
+/* --- one after another */
+
+static void test_fifty_in_a_row(void **state)
+{
+        _cleanup_(member_link_freep) MemberLink *l = NULL;
+        _cleanup_identity_ Identity i = {0};
+        char before[PKI_SERIAL_MAX], after[PKI_SERIAL_MAX];
+        World w;
+
+        member(&w, &i);
+        serial_of(&w, "", before);
+        l = keep(&w);
+        assert_int_equal(member_link_renew(l), -ENOTCONN);
+        WAIT(&w, w.welcomes == 1);
+        for (unsigned n = 1; n <= 50; n++) {
+                assert_int_equal(member_link_renew(l), 0);
+                assert_int_equal(member_link_renew(l), -EBUSY);
+                WAIT(&w, w.link_renewed == n);
+                assert_int_equal(gate_count(w.gate), 1);
+                serial_of(&w, "", after);
+                assert_string_not_equal(before, after);
+                str_copy(before, sizeof(before), after);
+                assert_false(exists(&w, ".new"));
+        }
+        assert_int_equal(w.renewed, 50);
+        assert_int_equal(w.came, 1); /* nobody was told of anything else */
+        assert_int_equal(w.facts, 50);
+        assert_int_equal(w.lost + w.losses + w.copied + w.renewals_failed, 0);
+        /* and it is heard by the last connection */
+        usec_t until = now_mono() + 5 * BEAT;
+        WAIT(&w, now_mono() > until);
+        assert_int_equal(w.lost + w.losses, 0);
+        assert_true(member_link_is_joined(l));
+        world_done(&w);
+}
+
+/* By themselves, when two thirds of a life of seconds are over. */
+static void test_lifes_of_seconds(void **state)
+{
+        _cleanup_(member_link_freep) MemberLink *l = NULL;
+        _cleanup_free_ char *error = NULL;
+        Addr own = member_addr("127.0.0.1");
+        JoinToken t;
+        World w;
+
+        world_init(&w);
+        AuthorityPolicy p = {.dir = w.m.dir,
+                             .node = "headnode",
+                             .name = "head",
+                             .addrs = &own,
+                             .n_addrs = 1,
+                             .life = 4 * USEC_PER_SEC};
+        w.gate = gate_free(w.gate);
+        w.m.authority = authority_free(w.m.authority);
+        assert_int_equal(authority_open(&p, now_real(), &w.m.authority, &error), 0);
+        open_gate(&w);
+        t = token_of(&w, "abcdefgh");
+        join(&w, &t);
+        l = keep(&w);
+        WAIT(&w, w.link_renewed == 3);
+        assert_int_equal(w.came, 1);
+        assert_int_equal(w.lost + w.losses + w.renewals_failed, 0);
+        world_done(&w);
+}
+
+/* A command that was given before is answered after. */
+static void on_answer(Gate *g, const char *node, const GateCommandResult *r, void *userdata)
+{
+        assert_int_equal(r->end, GATE_COMMAND_DONE);
+        ++*(unsigned *)userdata;
+}
+
+static void test_command_across(void **state)
+{
+        _cleanup_(member_link_freep) MemberLink *l = NULL;
+        _cleanup_identity_ Identity i = {0};
+        unsigned answers = 0;
+        World w;
+
+        member(&w, &i);
+        l = keep(&w);
+        WAIT(&w, w.welcomes == 1);
+        assert_int_equal(
+                gate_command(w.gate, "workernode", MEMBER_ORDER_DRAIN, "", 0, on_answer, &answers),
+                0);
+        WAIT(&w, w.commands == 1);
+        assert_int_equal(member_link_renew(l), 0);
+        WAIT(&w, w.link_renewed == 1);
+        assert_int_equal(member_link_done(l, w.command.number, true, "drained"), 0);
+        WAIT(&w, answers == 1);
+        world_done(&w);
+}
+
+/* The head's disk is full, or it has other reasons: nothing changes, and it is asked again. */
+static void test_too_often(void **state)
+{
+        _cleanup_identity_ Identity i = {0};
+        MemberMessage facts = {.kind = MEMBER_FACTS, .facts = {.name = "w1", .boot_id = "b1"}};
+        MemberMessage renew = {.kind = MEMBER_RENEW};
+        _cleanup_buf_ Buf csr = {0};
+        World w;
+        Raw o;
+
+        member(&w, &i);
+        assert_int_equal(pki_request_new(i.key, "w1", &csr), 0);
+        renew.csr = (MemberBytes){buf_data(&csr), buf_size(&csr)};
+        raw_init(&o, &w, &i, "127.0.0.1", &facts);
+        WAIT(&w, o.kinds[MEMBER_WELCOME] == 1);
+        for (unsigned n = 0; n < GATE_RENEWALS + 1; n++)
+                raw_say(&o, &renew);
+        WAIT(&w, o.kinds[MEMBER_REFUSED] == 1);
+        assert_int_equal(o.kinds[MEMBER_ISSUED], GATE_RENEWALS);
+        assert_int_equal(o.refused.reason, MEMBER_REFUSAL_BUSY);
+        assert_int_equal(w.lost, 0); /* it is a member still */
+        assert_false(o.down);
+        /* it comes with an old certificate: that is no renewal, and told */
+        Raw again;
+        raw_init(&again, &w, &i, "127.0.0.1", &facts);
+        WAIT(&w, again.kinds[MEMBER_WELCOME] == 1);
+        assert_int_equal(w.lost, 1);
+        assert_int_equal(w.loss, GATE_LOSS_REPLACED);
+        raw_done(&again);
+        raw_done(&o);
+        world_done(&w);
+}
+
+/* --- power cuts: what lies on the disk at each point leads back into the cluster */
+
+/* A later certificate as PATH.new; of `key`, or of the identity's own. */
+static void put_new(World *w, const Authority *authority, const Identity *i, const PkiKey *key)
+{
+        _cleanup_(pki_request_freep) PkiRequest *q = NULL;
+        _cleanup_(pki_cert_freep) PkiCert *cert = NULL;
+        _cleanup_buf_ Buf csr = {0};
+        char path[80];
+        PkiNames n;
+
+        assert_int_equal(pki_cert_names(i->cert, &n), 0);
+        assert_int_equal(pki_request_new(key, "w1", &csr), 0);
+        assert_int_equal(pki_request_read(buf_data(&csr), buf_size(&csr), &q), 0);
+        assert_int_equal(authority_issue(authority, q, &n, now_real() + USEC_PER_SEC, &cert), 0);
+        (void)snprintf(path, sizeof(path), "%s/worker.pem.new", w->m.dir);
+        Identity next = *i;
+        next.key = (PkiKey *)key;
+        next.cert = cert;
+        assert_int_equal(identity_save(path, &next), 0);
+}
+
+static void test_cut_before_it_was_tried(void **state)
+{
+        _cleanup_(member_link_freep) MemberLink *l = NULL;
+        _cleanup_identity_ Identity i = {0};
+        char next[PKI_SERIAL_MAX], now[PKI_SERIAL_MAX];
+        World w;
+
+        member(&w, &i);
+        put_new(&w, w.m.authority, &i, i.key);
+        serial_of(&w, ".new", next);
+        l = keep(&w);
+        WAIT(&w, w.welcomes == 1);
+        assert_int_equal(w.link_renewed, 1);
+        serial_of(&w, "", now);
+        assert_string_equal(now, next);
+        assert_false(exists(&w, ".new"));
+        world_done(&w);
+}
+
+/* Half a file, and one that is somebody else's, are passed over. */
+static void test_cut_while_it_was_written(void **state)
+{
+        _cleanup_(member_link_freep) MemberLink *l = NULL;
+        _cleanup_(pki_key_freep) PkiKey *key = NULL;
+        _cleanup_identity_ Identity i = {0};
+        char path[80], before[PKI_SERIAL_MAX], now[PKI_SERIAL_MAX];
+        World w;
+
+        member(&w, &i);
+        serial_of(&w, "", before);
+        (void)snprintf(path, sizeof(path), "%s/worker.pem.new", w.m.dir);
+        assert_int_equal(write_file_atomic(path, "-----BEGIN", 10, 0600, (gid_t)-1), 0);
+        l = keep(&w);
+        WAIT(&w, w.welcomes == 1);
+        l = member_link_free(l);
+        assert_int_equal(pki_key_new(&key), 0);
+        put_new(&w, w.m.authority, &i, key);
+        l = keep(&w);
+        WAIT(&w, w.welcomes == 2);
+        assert_int_equal(w.link_renewed, 0);
+        serial_of(&w, "", now);
+        assert_string_equal(now, before);
+        world_done(&w);
+}
+
+/* One that the head does not take: the old one still works. */
+static void test_new_one_does_not_work(void **state)
+{
+        _cleanup_(member_link_freep) MemberLink *l = NULL;
+        _cleanup_identity_ Identity i = {0};
+        char before[PKI_SERIAL_MAX], now[PKI_SERIAL_MAX];
+        World w, other;
+
+        member(&w, &i);
+        world_init(&other);
+        serial_of(&w, "", before);
+        put_new(&w, other.m.authority, &i, i.key);
+        l = keep(&w);
+        WAIT(&w, w.welcomes == 1);
+        assert_int_equal(w.losses, 1);
+        assert_int_equal(w.link_renewed, 0);
+        assert_false(exists(&w, ".new"));
+        serial_of(&w, "", now);
+        assert_string_equal(now, before);
+        world_done(&w);
+        world_done(&other);
+}
+
+/* The disk of the machine is full, and then it is not: joined all the time. */
+static void test_cannot_be_kept(void **state)
+{
+        _cleanup_(member_link_freep) MemberLink *l = NULL;
+        _cleanup_identity_ Identity i = {0};
+        char path[80];
+        World w;
+
+        member(&w, &i);
+        l = keep(&w);
+        WAIT(&w, w.welcomes == 1);
+        (void)snprintf(path, sizeof(path), "%s/worker.pem.new", w.m.dir);
+        assert_int_equal(mkdir(path, 0700), 0); /* nothing can take its place */
+        assert_int_equal(member_link_renew(l), 0);
+        WAIT(&w, w.renewals_failed == 1);
+        assert_non_null(strstr(w.renewal_why, "cannot be kept"));
+        assert_int_equal(rmdir(path), 0);
+        assert_int_equal(member_link_renew(l), 0);
+        WAIT(&w, w.link_renewed == 1);
+        assert_int_equal(w.lost + w.losses, 0);
+        world_done(&w);
+}
+
+/* --- machines that were off */
+
+/* Its certificate was made so long ago. */
+static void age(World *w, usec_t ago)
+{
+        _cleanup_(pki_request_freep) PkiRequest *q = NULL;
+        _cleanup_identity_ Identity i = {0};
+        _cleanup_buf_ Buf csr = {0};
+        char path[64];
+        PkiNames n;
+
+        path_of(w, path);
+        load(w, &i);
+        assert_int_equal(pki_cert_names(i.cert, &n), 0);
+        assert_int_equal(pki_request_new(i.key, "w1", &csr), 0);
+        assert_int_equal(pki_request_read(buf_data(&csr), buf_size(&csr), &q), 0);
+        i.cert = pki_cert_free(i.cert);
+        assert_int_equal(authority_issue(w->m.authority, q, &n, now_real() - ago, &i.cert), 0);
+        assert_int_equal(identity_save(path, &i), 0);
+}
+
+/* A world whose authority is old enough for that. */
+static void old_member(World *w, usec_t ago)
+{
+        JoinToken t;
+
+        *w = (World){0};
+        member_world_init(&w->m, now_real() - 100 * DAY);
+        w->m.authority = authority_free(w->m.authority);
+        w->m.authority = authority_at(w->m.dir, now_real(), "127.0.0.1");
+        w->m.now = now_real();
+        member_world_token(&w->m, "abcdefgh", 3);
+        assert_true(sd_event_new(&w->event) >= 0);
+        open_gate(w);
+        t = token_of(w, "abcdefgh");
+        join(w, &t);
+        assert_int_equal(w->join.end, JOIN_DONE);
+        age(w, ago);
+}
+
+static void test_expired(void **state)
+{
+        _cleanup_(member_link_freep) MemberLink *l = NULL;
+        _cleanup_identity_ Identity i = {0};
+        MemberRow row;
+        usec_t from, until;
+        World w;
+
+        old_member(&w, 59 * DAY);
+        l = keep(&w);
+        WAIT(&w, w.welcomes == 1);
+        assert_int_equal(w.renewed, 1);
+        assert_int_equal(w.came, 1);
+        assert_int_equal(w.losses + w.lost + w.link_refusals, 0);
+        load(&w, &i);
+        pki_cert_dates(i.cert, &from, &until);
+        assert_true(until > now_real() + 29 * DAY);
+        assert_int_equal(roster_find_node(w.m.db, "workernode", &row), 1);
+        assert_true(row.not_after == until);
+        world_done(&w);
+}
+
+static void test_expired_too_long(void **state)
+{
+        _cleanup_(member_link_freep) MemberLink *l = NULL;
+        World w;
+
+        old_member(&w, 61 * DAY);
+        l = keep(&w);
+        WAIT(&w, w.losses == 1);
+        assert_non_null(strstr(w.why, "over for too long"));
+        assert_int_equal(w.renewed + w.came, 0);
+        world_done(&w);
+}
+
+static void test_expired_and_revoked(void **state)
+{
+        _cleanup_(member_link_freep) MemberLink *l = NULL;
+        World w;
+
+        old_member(&w, 35 * DAY);
+        assert_int_equal(roster_revoke(w.m.db, "workernode"), 1);
+        l = keep(&w);
+        WAIT(&w, w.link_refusals == 1);
+        assert_int_equal(w.link_refusal.reason, MEMBER_REFUSAL_REVOKED);
+        assert_int_equal(w.renewed + w.came, 0);
+        world_done(&w);
+}
+
+/* Nothing but a Renew is done for it: no Facts, no Welcome, no Ray token. */
+static void test_expired_and_pushing(void **state)
+{
+        _cleanup_identity_ Identity i = {0};
+        MemberMessage facts = {.kind = MEMBER_FACTS, .facts = {.name = "w1", .boot_id = "b1"}};
+        World w;
+        Raw o;
+
+        old_member(&w, 35 * DAY);
+        assert_int_equal(gate_set_settings(w.gate, "a = 1;\n"), 0);
+        load(&w, &i);
+        raw_init(&o, &w, &i, "127.0.0.1", &facts);
+        WAIT(&w, o.kinds[MEMBER_REFUSED] == 1);
+        assert_non_null(strstr(o.refused.text, "certificate is over"));
+        assert_int_equal(o.kinds[MEMBER_WELCOME] + o.kinds[MEMBER_SETTINGS], 0);
+        assert_int_equal(w.came, 0);
+        raw_done(&o);
+        world_done(&w);
+}
+
+/* --- clocks */
+
+/* The head lives two days from now, or this machine two days ago. */
+static void test_clock_behind(void **state)
+{
+        _cleanup_(member_link_freep) MemberLink *l = NULL;
+        _cleanup_identity_ Identity i = {0};
+        JoinToken t;
+        char path[80];
+        World w;
+
+        member(&w, &i);
+        (void)snprintf(path, sizeof(path), "%s/identity.pem", w.m.dir);
+        assert_int_equal(unlink(path), 0);
+        w.gate = gate_free(w.gate);
+        w.m.authority = authority_free(w.m.authority);
+        w.m.authority = authority_at(w.m.dir, now_real() + 2 * DAY, "127.0.0.1");
+        open_gate(&w);
+        t = token_of(&w, "abcdefgh");
+        join(&w, &t);
+        assert_int_equal(w.join.end, JOIN_WRONG_HEAD);
+        assert_non_null(strstr(w.join.text, "begins in 1d 23h; one of the two clocks is wrong"));
+        l = keep(&w);
+        WAIT(&w, w.losses == 1);
+        assert_non_null(strstr(w.why, "begins in 1d 23h; one of the two clocks is wrong"));
+        world_done(&w);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_fifty_in_a_row),
+                cmocka_unit_test(test_lifes_of_seconds),
+                cmocka_unit_test(test_command_across),
+                cmocka_unit_test(test_too_often),
+                cmocka_unit_test(test_cut_before_it_was_tried),
+                cmocka_unit_test(test_cut_while_it_was_written),
+                cmocka_unit_test(test_new_one_does_not_work),
+                cmocka_unit_test(test_cannot_be_kept),
+                cmocka_unit_test(test_expired),
+                cmocka_unit_test(test_expired_too_long),
+                cmocka_unit_test(test_expired_and_revoked),
+                cmocka_unit_test(test_expired_and_pushing),
+                cmocka_unit_test(test_clock_behind),
+        };
+        (void)signal(SIGPIPE, SIG_IGN);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
