@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -230,4 +231,81 @@ const void *db_blob(DbQuery *q, int i, size_t *ret_size)
 
         *ret_size = (size_t)sqlite3_column_bytes(q->st, i);
         return p;
+}
+
+/* --- whole --------------------------------------------------------------------------------------
+ */
+
+/* How long a program without a loop waits, in ms. */
+#define BUSY_MS 5000
+
+/* Bytes 18 and 19 of the header say how a database is written: 1 with a rollback journal, 2 with a
+ * WAL (sqlite.org/fileformat2.html 1.3.3). One in memory can have none. */
+#define WRITE_VERSION 18
+#define READ_VERSION  19
+
+static void snapshot_freep(unsigned char **p)
+{
+        sqlite3_free(*p);
+}
+
+int db_snapshot(const char *path, Buf *ret)
+{
+        _cleanup_(db_freep) Db *db = new0(Db, 1);
+        _cleanup_(snapshot_freep) unsigned char *data = NULL;
+        sqlite3_int64 size;
+
+        if (!db)
+                return -ENOMEM;
+        /* not read-only: a WAL that a crash left is read by one who may write its index */
+        int r = to_errno(sqlite3_open_v2(path, &db->handle,
+                                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL));
+        if (r >= 0)
+                r = to_errno(sqlite3_busy_timeout(db->handle, BUSY_MS));
+        /* what follows sees one state, and says what is wrong in words of its own */
+        if (r >= 0)
+                r = run(db, "BEGIN; SELECT count(*) FROM sqlite_schema");
+        if (r < 0)
+                return r;
+        data = sqlite3_serialize(db->handle, "main", &size, 0);
+        if (!data)
+                return -ENOMEM;
+        if (size <= READ_VERSION)
+                return -EBADMSG;
+        data[WRITE_VERSION] = data[READ_VERSION] = 1;
+        r = buf_append(ret, data, (size_t)size);
+        explicit_bzero(data, (size_t)size);
+        return r;
+}
+
+/* "ok", or a list of what is wrong. */
+static int check_pages(Db *db)
+{
+        _cleanup_(db_query_freep) DbQuery *q = NULL;
+        int r = db_query_new(db, "PRAGMA integrity_check(1)", &q);
+        if (r >= 0)
+                r = db_query_step(q);
+        return r < 0 ? r : r > 0 && streq(db_text(q, 0), "ok") ? 0 : -EBADMSG;
+}
+
+int db_check(const void *data, size_t n, size_t n_steps)
+{
+        _cleanup_(db_freep) Db *db = new0(Db, 1);
+        size_t at = 0;
+
+        if (!db)
+                return -ENOMEM;
+        if (n <= READ_VERSION)
+                return -EBADMSG;
+        int r = to_errno(sqlite3_open_v2(":memory:", &db->handle,
+                                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL));
+        if (r >= 0)
+                r = to_errno(sqlite3_deserialize(db->handle, "main", (unsigned char *)data,
+                                                 (sqlite3_int64)n, (sqlite3_int64)n,
+                                                 SQLITE_DESERIALIZE_READONLY));
+        if (r >= 0)
+                r = check_pages(db);
+        if (r >= 0)
+                r = version(db, &at);
+        return r < 0 ? r : at > n_steps ? -EUCLEAN : 0;
 }

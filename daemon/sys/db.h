@@ -8,7 +8,7 @@
 
 #include <sys/types.h>
 
-#include "base/macro.h"
+#include "base/buf.h"
 
 typedef struct Db Db;
 typedef struct DbQuery DbQuery;
@@ -42,3 +42,12 @@ int db_query_run(DbQuery *q);
 int64_t db_int(DbQuery *q, int i);
 const char *db_text(DbQuery *q, int i);
 const void *db_blob(DbQuery *q, int i, size_t *ret_size);
+
+/* --- whole --- */
+
+/* Appends the database as it is after the last commit, in one piece, with whatever its journal
+ * holds; somebody may write to it meanwhile. For programs without a loop: waits up to five seconds
+ * for one who holds it. No step is taken. -EMSGSIZE: over the buffer's limit. */
+int db_snapshot(const char *path, Buf *ret);
+/* Would db_open() with so many steps take these bytes? Looks at every page, in memory alone. */
+int db_check(const void *data, size_t n, size_t n_steps);

@@ -165,12 +165,95 @@ static void test_damaged(void **state)
         remove_files();
 }
 
+/* --- whole */
+
+/* Written out as a file of its own, and opened. */
+static Db *open_copy(const Buf *b, char ret_path[80])
+{
+        Db *db = NULL;
+
+        (void)snprintf(ret_path, 80, "%s/copy.db", dir);
+        assert_int_equal(write_file_atomic(ret_path, buf_data(b), buf_size(b), 0600, (gid_t)-1), 0);
+        assert_int_equal(db_open(ret_path, steps, 2, &db), 0);
+        return db;
+}
+
+static void remove_copy(Db *db, const char *copy)
+{
+        static const char *const ends[] = {"", "-wal", "-shm"};
+
+        db_free(db);
+        for (size_t i = 0; i < ELEMENTSOF(ends); i++) {
+                char name[96];
+                (void)snprintf(name, sizeof(name), "%s%s", copy, ends[i]);
+                (void)unlink(name);
+        }
+}
+
+/* Somebody is in the middle of a change: what he has done before is there, and nothing of it. */
+static void test_snapshot_live(void **state)
+{
+        _cleanup_(db_freep) Db *db = open_at(2);
+        _cleanup_buf_ Buf b = {0};
+        char copy[80];
+
+        assert_int_equal(put(db, "a", 1), 0); /* in the WAL, and nowhere else yet */
+        assert_int_equal(db_begin(db), 0);
+        for (int64_t i = 0; i < 100; i++) {
+                char k[16];
+                (void)snprintf(k, sizeof(k), "b%d", (int)i);
+                assert_int_equal(put(db, k, i), 0);
+        }
+        assert_int_equal(db_snapshot(path, &b), 0);
+        assert_int_equal(db_check(buf_data(&b), buf_size(&b), 2), 0);
+        assert_int_equal(db_commit(db), 0); /* nobody was in the way */
+        assert_true(count(db) == 101);
+        Db *c = open_copy(&b, copy);
+        assert_true(count(c) == 1);
+        assert_int_equal(put(c, "later", 2), 0);
+        remove_copy(c, copy);
+        remove_files();
+}
+
+static void test_check(void **state)
+{
+        _cleanup_(db_freep) Db *db = open_at(2);
+        _cleanup_buf_ Buf b = {0}, none = {.limit = 4096};
+
+        for (int64_t i = 0; i < 300; i++) {
+                char k[400];
+                memset(k, 'x', sizeof(k));
+                (void)snprintf(k, sizeof(k), "%08d", (int)i);
+                k[8] = 'x';
+                k[sizeof(k) - 1] = 0;
+                assert_int_equal(put(db, k, i), 0);
+        }
+        assert_int_equal(db_snapshot(path, &none), -EMSGSIZE);
+        assert_int_equal(db_snapshot("/nonexistent/a.db", &none), -EACCES);
+        assert_int_equal(buf_size(&none), 0);
+        assert_int_equal(db_snapshot(path, &b), 0);
+        assert_int_equal(db_check(buf_data(&b), buf_size(&b), 1), -EUCLEAN);
+        assert_int_equal(db_check(buf_data(&b), buf_size(&b), 3), 0); /* a step is due */
+        assert_int_equal(db_check(buf_data(&b), buf_size(&b) - 4096, 2), -EBADMSG);
+        assert_int_equal(db_check(buf_data(&b), 10, 2), -EBADMSG);
+        memset(b.data + (buf_size(&b) / 2 & ~(size_t)4095), 0xff, 512); /* one page */
+        assert_int_equal(db_check(buf_data(&b), buf_size(&b), 2), -EBADMSG);
+        memset(b.data, 'x', 16);
+        assert_int_equal(db_check(buf_data(&b), buf_size(&b), 2), -EBADMSG);
+        db = db_free(db);
+        remove_files();
+        assert_int_equal(write_file_atomic(path, b.data, buf_size(&b), 0600, (gid_t)-1), 0);
+        assert_int_equal(db_snapshot(path, &b), -EBADMSG);
+        remove_files();
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_steps),          cmocka_unit_test(test_bad_step),
                 cmocka_unit_test(test_all_or_nothing), cmocka_unit_test(test_no_room),
-                cmocka_unit_test(test_damaged),
+                cmocka_unit_test(test_damaged),        cmocka_unit_test(test_snapshot_live),
+                cmocka_unit_test(test_check),
         };
         return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
