@@ -85,6 +85,14 @@ int write_file_atomic(const char *path, const void *data, size_t size, mode_t mo
         return r;
 }
 
+int sync_dir(const char *path)
+{
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        return fsync(fd) < 0 ? -errno : 0;
+}
+
 char *path_join(const char *a, const char *b)
 {
         return str_printf("%s%s%s", a, endswith(a, "/") ? "" : "/", b);

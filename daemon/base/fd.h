@@ -33,5 +33,8 @@ int read_file(const char *path, size_t max, char **ret, size_t *ret_size);
  * one. */
 int write_file_atomic(const char *path, const void *data, size_t size, mode_t mode, gid_t gid);
 
+/* What was made, renamed or removed in the directory outlives a power cut. */
+int sync_dir(const char *path);
+
 /* A new string "a/b", or NULL when out of memory. */
 char *path_join(const char *a, const char *b) _warn_unused_result_;

@@ -26,20 +26,14 @@ static bool goes_together(const PkiKey *key, const PkiCert *cert)
         return memcmp(of_key, of_cert, sizeof(of_key)) == 0;
 }
 
-int identity_load(const char *path, Identity *ret)
+int identity_read(const void *pem, size_t n, Identity *ret)
 {
         _cleanup_identity_ Identity i = {0};
-        _cleanup_free_ char *text = NULL;
         PkiBundle b = {0};
-        size_t n;
 
-        int r = read_file(path, PKI_PEM_MAX, &text, &n);
-        if (r < 0)
-                return r;
-        r = pki_key_from_pem(text, n, &i.key);
+        int r = pki_key_from_pem(pem, n, &i.key);
         if (r >= 0)
-                r = pki_bundle_from_pem(text, n, &b);
-        mac_forget(text, n);
+                r = pki_bundle_from_pem(pem, n, &b);
         if (r < 0)
                 return r;
         i.cert = b.certs[0];
@@ -50,6 +44,19 @@ int identity_load(const char *path, Identity *ret)
         *ret = i;
         i = (Identity){0};
         return 0;
+}
+
+int identity_load(const char *path, Identity *ret)
+{
+        _cleanup_free_ char *text = NULL;
+        size_t n;
+
+        int r = read_file(path, PKI_PEM_MAX, &text, &n);
+        if (r < 0)
+                return r;
+        r = identity_read(text, n, ret);
+        mac_forget(text, n);
+        return r;
 }
 
 static int load_key(const char *path, PkiKey **ret)

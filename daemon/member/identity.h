@@ -17,6 +17,8 @@ void identity_done(Identity *i);
 /* -ENOENT: there is none. -EBADMSG: damaged, or key and certificate do not go together.
  * -EKEYREJECTED, -EMSGSIZE, -E2BIG: no file of ours; -ENOMEM, -EIO, and those of reading. */
 int identity_load(const char *path, Identity *ret);
+/* The same of the text of such a file. */
+int identity_read(const void *pem, size_t n, Identity *ret);
 /* The key that is to be certified: that of the identity, that of an attempt before, or a new one,
  * which is on the disk (PATH.key) before anybody hears of it: an answer that is lost on the way
  * costs a machine neither its name nor a use of its token. */

@@ -24,3 +24,8 @@ int store_open(const char *path, Db **ret)
 {
         return db_open(path, steps, ELEMENTSOF(steps), ret);
 }
+
+int store_check(const void *data, size_t n)
+{
+        return db_check(data, n, ELEMENTSOF(steps));
+}

@@ -42,6 +42,13 @@ void mac_forget(void *p, size_t n)
         OPENSSL_cleanse(p, n);
 }
 
+void mac_forget_buf(Buf *b)
+{
+        if (b->data)
+                mac_forget(b->data, b->cap);
+        buf_done(b);
+}
+
 int random_bytes(void *ret, size_t n)
 {
         uint8_t *p = ret;

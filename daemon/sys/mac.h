@@ -3,7 +3,7 @@
 
 #include <sys/uio.h>
 
-#include "base/macro.h"
+#include "base/buf.h"
 
 #define MAC_SIZE 32
 
@@ -15,6 +15,9 @@ int mac_hmac_sha256(const void *key, size_t key_size, const struct iovec *parts,
 bool mac_equal(const void *a, const void *b, size_t n);
 /* Overwrites what must not stay in memory; the compiler does not leave it out. */
 void mac_forget(void *p, size_t n);
+/* The same, and buf_done(). */
+void mac_forget_buf(Buf *b);
+#define _cleanup_forget_buf_ _cleanup_(mac_forget_buf)
 
 /* From the kernel; waits for nothing once the machine has booted. Negative errno. */
 int random_bytes(void *ret, size_t n);
