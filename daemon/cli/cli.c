@@ -4,9 +4,10 @@
 #include <stdio.h>
 
 static const Verb *const verbs[] = {
-        &verb_status, &verb_wait,      &verb_doctor,         &verb_check,  &verb_config,
-        &verb_token,  &verb_join,      &verb_node,           &verb_leave,  &verb_env,
-        &verb_ray,    &verb_ray_token, &verb_restart_engine, &verb_reload,
+        &verb_status,         &verb_wait,   &verb_doctor, &verb_check,
+        &verb_config,         &verb_token,  &verb_join,   &verb_node,
+        &verb_leave,          &verb_env,    &verb_ray,    &verb_ray_token,
+        &verb_restart_engine, &verb_reload, &verb_backup, &verb_restore,
 };
 
 int cli_fail(int status, const char *fmt, ...)

@@ -41,7 +41,7 @@ typedef struct Verb {
 
 extern const Verb verb_check, verb_config, verb_status, verb_wait, verb_env, verb_restart_engine,
         verb_reload, verb_ray, verb_doctor, verb_token, verb_node, verb_join, verb_leave,
-        verb_ray_token;
+        verb_ray_token, verb_backup, verb_restore;
 
 /* The value of an option ("" for a switch that was given), or NULL. */
 const char *cli_get(const Verb *v, const CliArgs *args, const char *name);
