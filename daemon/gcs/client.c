@@ -10,12 +10,14 @@
 
 #include "base/alloc.h"
 #include "gcs/call.h"
+#include "gcs/tls.h"
 #include "wire/grpc.h"
 
 static const char *const gcs_status_table[_GCS_STATUS_MAX] = {
         [GCS_OK] = "ok",
         [GCS_UNREACHABLE] = "unreachable",
         [GCS_TIMEOUT] = "timeout",
+        [GCS_TLS] = "tls",
         [GCS_NOT_GRPC] = "not-grpc",
         [GCS_NOT_RAY] = "not-ray",
         [GCS_WRONG_CLUSTER] = "wrong-cluster",
@@ -28,6 +30,7 @@ DEFINE_STRTAB(gcs_status, GcsStatus);
 
 struct Conn {
         H2 *h2;
+        GcsTls tls;
         GcsClient *client; /* weak */
         unsigned n_calls;
         bool stale; /* no new calls; freed with its last one */
@@ -38,6 +41,7 @@ struct GcsClient {
         Addr addr;
         char name[ADDR_PORT_MAX]; /* of addr, for texts */
         char *token;
+        char *ca, *cert, *key;        /* paths of TLS; NULL = in clear */
         char cluster[RAY_ID_STR_MAX]; /* "" = not said */
         usec_t timeout;
         Conn *conn; /* NULL = the next call connects */
@@ -52,6 +56,7 @@ static Conn *conn_free(Conn *conn)
         if (!conn)
                 return NULL;
         h2_free(conn->h2);
+        gcs_tls_done(&conn->tls);
         free(conn);
         return NULL;
 }
@@ -86,6 +91,9 @@ static int client_connect(GcsClient *c, Conn **ret)
                         return -ENOMEM;
                 conn->client = c;
                 int r = h2_connect(c->event, &c->addr, &ops, conn, &conn->h2);
+                if (r >= 0 && c->key)
+                        r = gcs_tls_begin(&conn->tls, &(TlsFiles){c->ca, c->cert, c->key}, &c->addr,
+                                          conn->h2);
                 if (r < 0)
                         return r;
                 c->conn = TAKE_PTR(conn);
@@ -171,6 +179,14 @@ static GcsStatus status_of(const GrpcResult *r)
         }
 }
 
+static bool tls_is_reason(const Call *call)
+{
+        char text[CALL_WORDS_MAX];
+
+        return gcs_tls_is_reason(&call->conn->tls, call->client->name,
+                                 h2_received(call->conn->h2) > 0, text, sizeof(text));
+}
+
 /* One sentence about a call that got no answer in order. */
 static void explain(const Call *call, const GrpcResult *r, GcsStatus status,
                     char text[CALL_WORDS_MAX])
@@ -195,6 +211,9 @@ static void explain(const Call *call, const GrpcResult *r, GcsStatus status,
                 else
                         (void)snprintf(text, CALL_WORDS_MAX, "Connection to %s lost: %s", name,
                                        r->text);
+                break;
+        case GCS_TLS:
+                (void)gcs_tls_is_reason(&call->conn->tls, name, !silent, text, CALL_WORDS_MAX);
                 break;
         case GCS_TIMEOUT:
                 (void)snprintf(text, CALL_WORDS_MAX, "%s %s within %s", name,
@@ -235,6 +254,8 @@ static void on_grpc_done(GrpcCall *grpc, const GrpcResult *result, void *userdat
         GcsStatus status = status_of(result);
         char text[CALL_WORDS_MAX] = "";
 
+        if (status == GCS_UNREACHABLE && tls_is_reason(call))
+                status = GCS_TLS;
         if (status != GCS_OK) {
                 explain(call, result, status, text);
                 if (result->outcome == GRPC_TIMEOUT && !call->conn->stale &&
@@ -309,6 +330,18 @@ int call_begin(GcsClient *c, Call proto, GcsMethod method, const Buf *message, C
 /* --- the client ---------------------------------------------------------------------------------
  */
 
+static int take_files(GcsClient *c, const TlsFiles *tls)
+{
+        if (!tls)
+                return 0;
+        if (!tls->ca || !tls->cert || !tls->key)
+                return -EINVAL;
+        c->ca = strdup(tls->ca);
+        c->cert = strdup(tls->cert);
+        c->key = strdup(tls->key);
+        return c->ca && c->cert && c->key ? 0 : -ENOMEM;
+}
+
 int gcs_client_new(sd_event *event, const GcsClientPolicy *policy, GcsClient **ret)
 {
         if (!addr_is_set(&policy->addr) || policy->addr.port == 0 || policy->timeout == 0)
@@ -324,6 +357,9 @@ int gcs_client_new(sd_event *event, const GcsClientPolicy *policy, GcsClient **r
                 if (!c->token)
                         return -ENOMEM;
         }
+        int r = take_files(c, policy->tls);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(c);
         return 0;
 }
@@ -341,6 +377,9 @@ GcsClient *gcs_client_free(GcsClient *c)
         if (c->token)
                 explicit_bzero(c->token, strlen(c->token));
         free(c->token);
+        free(c->ca);
+        free(c->cert);
+        free(c->key);
         sd_event_unref(c->event);
         free(c);
         return NULL;

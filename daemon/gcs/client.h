@@ -15,6 +15,7 @@
 #include "base/addr.h"
 #include "model/identity.h"
 #include "model/node.h"
+#include "sys/tls-context.h"
 
 typedef struct GcsClient GcsClient;
 
@@ -25,6 +26,8 @@ typedef enum GcsStatus {
         GCS_UNREACHABLE, /* no connection: refused, no route, reset; `error` is the negative errno
                           */
         GCS_TIMEOUT,     /* connected or not, no answer in time */
+        GCS_TLS,         /* TLS with it failed: no files, not spoken there, a certificate that does
+                            not do */
         GCS_NOT_GRPC,    /* something else answers on this port */
         GCS_NOT_RAY, /* gRPC, but without this service or method (status 12): the wrong port, or not
                         a GCS */
@@ -48,10 +51,11 @@ typedef struct GcsResult {
 } GcsResult;
 
 typedef struct GcsClientPolicy {
-        Addr addr;         /* with port */
-        const char *token; /* Ray's token, or NULL; copied; goes into "authorization" and nowhere
-                              else */
-        usec_t timeout;    /* of every call, from the call to the callback, connecting included */
+        Addr addr;           /* with port */
+        const char *token;   /* Ray's token, or NULL; copied; goes into "authorization" and nowhere
+                                else */
+        const TlsFiles *tls; /* all three, copied; read for each connection. NULL: in clear */
+        usec_t timeout;      /* of every call, from the call to the callback, connecting included */
 } GcsClientPolicy;
 
 int gcs_client_new(sd_event *event, const GcsClientPolicy *policy, GcsClient **ret);

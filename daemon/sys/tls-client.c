@@ -16,6 +16,7 @@ struct TlsClient {
         char *host;
         bool strict;
         TlsFacts facts;
+        TlsFacts *report; /* weak */
 };
 
 /* --- what OpenSSL tells -------------------------------------------------------------------------
@@ -270,6 +271,8 @@ TlsClient *tls_client_free(TlsClient *t)
 {
         if (!t)
                 return NULL;
+        if (t->report)
+                tls_client_facts(t, t->report);
         SSL_free(t->ssl); /* and the BIO */
         free(t->host);
         free(t);
@@ -310,6 +313,11 @@ void tls_client_facts(const TlsClient *t, TlsFacts *ret)
 
         *ret = t->facts;
         ret->spoken = sniff == TLS_SNIFF_HANDSHAKE || sniff == TLS_SNIFF_ALERT;
+}
+
+void tls_client_set_report(TlsClient *t, TlsFacts *ret)
+{
+        t->report = ret;
 }
 
 size_t tls_client_first_bytes(const TlsClient *t, const uint8_t **ret)

@@ -76,6 +76,8 @@ DEFINE_CLEANUP(TlsClient *, tls_client_free);
 extern const StreamLayer tls_client_layer;
 
 void tls_client_facts(const TlsClient *t, TlsFacts *ret);
+/* The same when the client ends, whoever frees it; *ret must live until then. */
+void tls_client_set_report(TlsClient *t, TlsFacts *ret);
 /* The first bytes as they came in; *ret is valid as long as the client. */
 size_t tls_client_first_bytes(const TlsClient *t, const uint8_t **ret);
 /* The connection has come to an end, by them or by us. */

@@ -38,6 +38,7 @@ typedef struct Fake {
         int fd;
         char **settings; /* "key value" from the command line */
         char *control;
+        struct ssl_ctx_st *tls; /* NULL = in clear */
         struct stat seen;
         World world;
 } Fake;

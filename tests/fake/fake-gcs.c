@@ -1,10 +1,11 @@
 /* A GCS for tests: answers what raycluster asks of Ray, or misbehaves as told.
  *
- *     fake-gcs [--port N] [--address A] [--control FILE] [--KEY VALUE]… [--KEY=VALUE]…
+ *     fake-gcs [--port N] [--address A] [--tls CA,CERT,KEY] [--control FILE] [--KEY VALUE]…
  *
  * Prints "port N" when it listens (127.0.0.1 and a free port unless told), ends on SIGTERM or
- * SIGINT with 0. The control file has lines "KEY VALUE", "#" begins a comment; it is read again
- * whenever it changed, on top of the command line. Keys:
+ * SIGINT with 0. With --tls it speaks TLS alone, as Ray does. --KEY=VALUE is the same. The control
+ * file has lines "KEY VALUE", "#" begins a comment; it is read again whenever it changed, on top of
+ * the command line. Keys:
  *
  *     mode MODE        below; healthy
  *     version V        Ray's version; 2.60.0
@@ -48,6 +49,7 @@
 #include "sys/stream.h"
 
 #include "fake-gcs-answers.h"
+#include "fake-gcs-tls.h"
 
 typedef struct Conn {
         Fake *fake;
@@ -413,6 +415,8 @@ static void conn_new(Fake *f, int fd)
         if (nghttp2_session_server_new(&c->session, callbacks, c) != 0 ||
             stream_new_fd(f->event, fd, &ops, c, &c->stream) < 0)
                 abort();
+        if (f->tls)
+                fake_tls_begin(f->tls, c->stream);
         nghttp2_session_callbacks_del(callbacks);
 }
 
@@ -454,8 +458,10 @@ static int listen_on(Fake *f, const char *address, uint16_t port)
 
 static void usage(void)
 {
-        fprintf(stderr, "usage: fake-gcs [--port N] [--address A] [--control FILE] [--KEY VALUE]…\n"
-                        "the keys and modes stand on top of tests/fake/fake-gcs.c\n");
+        fprintf(stderr,
+                "usage: fake-gcs [--port N] [--address A] [--tls FILES] [--control FILE] [--KEY "
+                "VALUE]…\n"
+                "the keys and modes stand on top of tests/fake/fake-gcs.c\n");
         exit(2);
 }
 
@@ -481,6 +487,8 @@ int main(int argc, char **argv)
                         port = value;
                 else if (streq(key, "address"))
                         address = value;
+                else if (streq(key, "tls"))
+                        f.tls = fake_tls_new(value);
                 else if (streq(key, "control"))
                         f.control = value;
                 else if (strv_extendf(&f.settings, "%s %s", key, value) < 0)
@@ -489,6 +497,7 @@ int main(int argc, char **argv)
         (void)sigemptyset(&mask);
         (void)sigaddset(&mask, SIGTERM);
         (void)sigaddset(&mask, SIGINT);
+        (void)signal(SIGPIPE, SIG_IGN); /* OpenSSL's own sockets raise it */
         (void)sigprocmask(SIG_BLOCK, &mask, NULL);
         load_world(&f);
         int r = listen_on(&f, address, (uint16_t)atoi(port));
