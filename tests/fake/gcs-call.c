@@ -1,6 +1,6 @@
 /* Calls a GCS or a raylet by hand, with the client the daemons use; for scripts of tests.
  *
- *     gcs-call [--token T] [--timeout D] ADDRESS:PORT VERB [ARG]…
+ *     gcs-call [--token T] [--ca F --cert F --key F] [--timeout D] ADDRESS:PORT VERB [ARG]…
  *
  *     alive · id · versions · nodes · head · at ADDRESS · node ID · cluster · kv NAMESPACE KEY ·
  *     health · agents · drain ID idle|preemption TEXT MS · raw PATH FILE (request and answer as
@@ -19,6 +19,7 @@
 
 static sd_event *event;
 static const char *token;
+static TlsFiles tls;
 static usec_t timeout = 5 * USEC_PER_SEC;
 
 static bool failed(const GcsResult *r)
@@ -215,8 +216,12 @@ static int run(const Addr *addr, const char *verb, char **args)
 
         if (streq(verb, "raw") && args[0] && args[1])
                 return raw(addr, args[0], args[1]);
-        int r = gcs_client_new(
-                event, &(GcsClientPolicy){.addr = *addr, .token = token, .timeout = timeout}, &c);
+        int r = gcs_client_new(event,
+                               &(GcsClientPolicy){.addr = *addr,
+                                                  .token = token,
+                                                  .tls = tls.key ? &tls : NULL,
+                                                  .timeout = timeout},
+                               &c);
         if (r < 0)
                 return r;
         r = call(c, verb, args);
@@ -232,11 +237,18 @@ int main(int argc, char **argv)
         for (; argv[i] && argv[i + 1] && startswith(argv[i], "--"); i += 2)
                 if (streq(argv[i], "--token"))
                         token = argv[i + 1];
+                else if (streq(argv[i], "--ca"))
+                        tls.ca = argv[i + 1];
+                else if (streq(argv[i], "--cert"))
+                        tls.cert = argv[i + 1];
+                else if (streq(argv[i], "--key"))
+                        tls.key = argv[i + 1];
                 else if (parse_duration(argv[i + 1], &timeout) < 0)
                         return 2;
         port = argv[i] ? strrchr(argv[i], ':') : NULL;
         if (!port || !argv[i + 1]) {
-                fprintf(stderr, "usage: gcs-call [--token T] [--timeout D] ADDRESS:PORT VERB…\n");
+                fprintf(stderr, "usage: gcs-call [--token T] [--ca F --cert F --key F] [--timeout "
+                                "D] ADDRESS:PORT VERB…\n");
                 return 2;
         }
         *port++ = 0;

@@ -1,0 +1,140 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The GCS client against real Ray that speaks TLS: which of Ray's ports do, which stay in clear
+# (raycluster.conf(5) says it), and how a certificate that will not do is refused. As
+# test-gcs-real.sh; RAY=/path/to/ray, else the engine's package out of the cache.
+# Run by tests/net/run, in namespaces of its own: whatever it starts ends with it.
+set -u
+build=${BUILD:?run by tests/net/run}
+cache=${RAYCLUSTER_CACHE:-/var/cache/raycluster-tests}
+call=$build/tests/fake/gcs-call
+a=10.77.0.1
+dir=$(mktemp -d /tmp/gcs-tls-XXXXXX) || exit 1
+trap 'rm -rf "$dir"' EXIT
+
+if [ -n "${RAY:-}" ]; then
+        ray=("$RAY")
+else
+        # newest first; file names of our own making
+        # shellcheck disable=SC2012
+        deb=$(ls -t "$cache"/engine/2.60.*/raycluster-engine-2.60_*.deb 2>/dev/null | head -n 1)
+        if [ -z "$deb" ]; then
+                echo "1..0 # SKIP no RAY= given and no engine built in $cache"
+                exit 0
+        fi
+        dpkg-deb -x "$deb" "$dir/engine" || exit 1
+        venv=$(echo "$dir"/engine/usr/lib/raycluster-engine/*)
+        ray=("$venv/bin/python" "$venv/bin/ray")
+fi
+
+n=0
+ok() { # NAME COMMAND…: it succeeds
+        local name=$1
+        shift
+        n=$((n + 1))
+        if "$@" >"$dir/out" 2>&1; then
+                echo "ok $n - $name"
+        else
+                echo "not ok $n - $name"
+                sed 's/^/# /' "$dir/out"
+        fi
+}
+says() { # TEXT COMMAND…: what it prints, or complains, has TEXT (a grep -E pattern)
+        local text=$1
+        shift
+        "$@" 2>&1 | tee "$dir/said" | grep -qE -- "$text" || { cat "$dir/said"; return 1; }
+}
+await() { # SECONDS COMMAND…
+        local end=$((SECONDS + $1))
+        shift
+        until "$@"; do
+                [ $SECONDS -lt $end ] || return 1
+                read -rt 0.3 <>"$dir/tick" || true
+        done
+}
+mkfifo "$dir/tick"
+
+authority() { # NAME
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+                -subj "/CN=$1" -keyout "$dir/$1.key" -out "$dir/$1.pem" 2>/dev/null
+}
+issue() { # AUTHORITY NAME ALTERNATIVE-NAMES: of the shape that ours have
+        openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$2" \
+                -keyout "$dir/$2.key" -out "$dir/$2.csr" 2>/dev/null
+        printf '%s\n' 'basicConstraints=critical,CA:FALSE' 'keyUsage=critical,digitalSignature' \
+                'extendedKeyUsage=clientAuth,serverAuth' "subjectAltName=$3" >"$dir/$2.ext"
+        openssl x509 -req -in "$dir/$2.csr" -CA "$dir/$1.pem" -CAkey "$dir/$1.key" \
+                -CAcreateserial -days 2 -extfile "$dir/$2.ext" -out "$dir/$2.pem" 2>/dev/null
+}
+authority ca
+authority foreign-ca
+issue ca head IP:$a,IP:127.0.0.1
+issue ca worker IP:10.77.0.2
+issue foreign-ca foreign IP:$a
+
+ip addr add $a/32 dev lo
+token=0123456789abcdef0123456789abcdef
+echo $token >"$dir/token"
+mkdir "$dir/home"
+env -i PATH="$PATH" HOME="$dir/home" RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH="$dir/token" \
+        RAY_USE_TLS=1 RAY_TLS_CA_CERT="$dir/ca.pem" RAY_TLS_SERVER_CERT="$dir/head.pem" \
+        RAY_TLS_SERVER_KEY="$dir/head.key" RAY_USAGE_STATS_ENABLED=0 DASHBOARD_METRIC_PORT=6387 \
+        "${ray[@]}" start --head --node-ip-address=$a --port=6379 --node-manager-port=6380 \
+        --object-manager-port=6381 --runtime-env-agent-port=6382 --dashboard-agent-grpc-port=6383 \
+        --metrics-export-port=6384 --dashboard-agent-listen-port=6385 --dashboard-host=$a \
+        --dashboard-port=6386 --ray-client-server-port=6388 --num-cpus=1 \
+        --object-store-memory=100000000 --temp-dir="$dir/t" \
+        --no-monitor --include-log-monitor=false --disable-usage-stats --block \
+        >"$dir/head.log" 2>&1 &
+head=$!
+
+as() { # WHO ARGUMENT…
+        local who=$1
+        shift
+        "$call" --token $token --ca "$dir/ca.pem" --cert "$dir/$who.pem" --key "$dir/$who.key" "$@"
+}
+gcs() { as worker $a:6379 "$@"; }
+bare() { "$call" --token $token $a:6379 "$@"; }
+version=$("${ray[@]}" --version | sed 's/.*version //')
+
+is_alive() { gcs nodes 2>/dev/null | grep -q ' alive head '; }
+if ! await 90 is_alive; then
+        sed 's/^/# /' "$dir/head.log"
+        echo "not ok 1 - the head comes up"
+        echo "1..1"
+        exit 1
+fi
+
+ok "CheckAlive by TLS, with a key on P-256" says "^$version\$" gcs alive
+ok "health of the raylet by TLS" says '^ok$' as worker $a:6380 health
+ok "no token" says '^token: .*missing' "$call" --ca "$dir/ca.pem" --cert "$dir/worker.pem" \
+        --key "$dir/worker.key" $a:6379 alive
+ok "in clear" says '^unreachable: .*it may want TLS' bare alive
+ok "a certificate of another authority" says '^tls: .*hung up when it saw our certificate' \
+        as foreign $a:6379 alive
+ok "another authority for ours" says '^tls: .*is not of the authority that we have for Ray' \
+        "$call" --ca "$dir/foreign-ca.pem" --cert "$dir/head.pem" --key "$dir/head.key" $a:6379 alive
+ip addr add 10.77.0.9/32 dev lo
+ok "an address that is not in the certificate" says '^tls: .*does not name this address' \
+        as worker 10.77.0.9:6379 alive
+
+speaks_tls() { # PORT
+        openssl s_client -connect $a:"$1" -alpn h2 -CAfile "$dir/ca.pem" -cert "$dir/head.pem" \
+                -key "$dir/head.key" </dev/null 2>/dev/null | grep -qa '^New, TLSv1.3'
+}
+speaks_http() ( # PORT
+        exec 3<>/dev/tcp/$a/"$1" || exit 1
+        printf 'GET / HTTP/1.0\r\n\r\n' >&3
+        timeout 5 head -c 8 <&3 | grep -q '^HTTP/1'
+)
+for port in 6379 6380 6381 6383 6388; do
+        ok "port $port speaks TLS" await 30 speaks_tls $port
+done
+for port in 6382 6384 6385 6386 6387; do
+        ok "port $port is in clear" await 30 speaks_http $port
+done
+# bash starts what is in the background with SIGINT ignored
+kill -TERM $head
+wait $head
+echo "1..$n"
