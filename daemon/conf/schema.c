@@ -13,6 +13,7 @@ DEFINE_STRTAB(conf_type, ConfType);
 static const char *const words_order[] = {"static", "dns", "mdns", "last-known", NULL};
 static const char *const words_store[] = {"rocksdb", "memory", NULL};
 static const char *const words_auth[] = {"auto", "token", "disabled", NULL};
+static const char *const words_switch[] = {"off", "on", NULL};
 static const char *const words_level[] = {"error", "warning", "notice", "info", "debug", NULL};
 static const char *const words_target[] = {"auto", "journal", "stderr", NULL};
 static const char *const words_ray_log[] = {"journal", "files", "stderr", NULL};
@@ -249,6 +250,14 @@ const ConfKey conf_keys[CONF_KEYS_N] = {
          .room = true,
          .doc = "Ray's authentication; auto: a head has a token, a worker when it was given "
                 "one."},
+        {.path = "auth.tls",
+         .type = CONF_WORD,
+         .value = "off",
+         .allowed = "\"off\", \"on\"",
+         .words = words_switch,
+         AT(auth_tls),
+         .restart = BOTH,
+         .doc = "TLS for Ray's gRPC, with certificates that the head gives out."},
         {.path = "log.level",
          .type = CONF_LEVEL,
          .value = "info",

@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "engine/tls.h"
 
 const char *engine_run_dir(void)
 {
@@ -46,8 +47,14 @@ int engine_args_text(const EnginePlan *plan, const char *token_file, char **ret)
 {
         const Settings *s = plan->settings;
         _cleanup_free_ char *token = NULL;
+        _cleanup_engine_tls_ EngineTls tls = {0};
+        char serial[PKI_SERIAL_MAX] = "";
 
-        int r = engine_auth(s, plan->role, token_file, &token);
+        int r = engine_tls(s, &tls);
+        if (r > 0)
+                (void)engine_tls_serial(&tls, serial); /* engine_tls_check() says what is wrong */
+        if (r >= 0)
+                r = engine_auth(s, plan->role, token_file, &token);
         if (r < 0)
                 return r;
         Addr head = plan->head ? *plan->head : *plan->address;
@@ -68,6 +75,8 @@ int engine_args_text(const EnginePlan *plan, const char *token_file, char **ret)
                 .engine = s->engine,
                 .resources = s->resources,
                 .token_path = (char *)strempty(token),
+                .tls_dir = tls.dir,
+                .tls_serial = serial,
                 .log_ray = s->log.ray,
                 .log_level = s->log.level,
         };

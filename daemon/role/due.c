@@ -42,6 +42,8 @@ static const struct {
         {"RESOURCE", "resources.custom", BOTH},
         {"LABEL", "resources.labels", BOTH},
         {"TOKEN_PATH", "auth.mode", BOTH},
+        {"TLS_DIR", "auth.tls", BOTH},
+        {"TLS_SERIAL", "auth.tls", BOTH}, /* the certificate was renewed */
         {"LOG_RAY", "log.ray", BOTH},
 };
 

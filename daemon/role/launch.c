@@ -2,12 +2,14 @@
 
 #include "base/str.h"
 #include "engine/ready.h"
+#include "engine/tls.h"
 #include "role/running.h"
 
 static int check(const EnginePlan *plan, const char *head_ray, Engine *ret_engine, char **ret_why,
                  MessageId *ret_id)
 {
         _cleanup_free_ char *token = NULL;
+        _cleanup_engine_tls_ EngineTls tls = {0};
 
         int r = engine_select(&plan->settings->engine, NULL, head_ray, ret_engine, ret_why);
         if (r == 0 && !isempty(head_ray)) {
@@ -27,7 +29,12 @@ static int check(const EnginePlan *plan, const char *head_ray, Engine *ret_engin
                                             "raycluster join, with a token of the head, gets it");
                 return *ret_why ? 0 : -ENOMEM;
         }
-        return engine_ready(plan->settings, plan->role, ret_why);
+        r = engine_tls(plan->settings, &tls);
+        if (r > 0)
+                r = engine_tls_check(&tls, now_real(), ret_why);
+        else if (r == 0)
+                r = 1;
+        return r <= 0 ? r : engine_ready(plan->settings, plan->role, ret_why);
 }
 
 static int order(EngineUnit *unit, const EnginePlan *plan, char **ret_why)

@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "engine/tls.h"
+
 /* Sets KEY=value: replaces the entry of that key, or appends. */
 static int env_set(char ***env, const char *assignment)
 {
@@ -64,6 +66,19 @@ static int add_auth(char ***env, const EngineArgs *a)
         return r < 0 ? r : env_setf(env, "RAY_AUTH_TOKEN_PATH=%s", a->token_path);
 }
 
+/* Each process of Ray wants all of them, and shows the "server's" certificate as a client, too. */
+static int add_tls(char ***env, const EngineArgs *a)
+{
+        if (isempty(a->tls_dir))
+                return 0;
+        int r = env_set(env, "RAY_USE_TLS=1");
+        if (r >= 0)
+                r = env_setf(env, "RAY_TLS_CA_CERT=%s/" ENGINE_TLS_CA, a->tls_dir);
+        if (r >= 0)
+                r = env_setf(env, "RAY_TLS_SERVER_CERT=%s/" ENGINE_TLS_CERT, a->tls_dir);
+        return r < 0 ? r : env_setf(env, "RAY_TLS_SERVER_KEY=%s/" ENGINE_TLS_KEY, a->tls_dir);
+}
+
 static int add_identity(char ***env, const EngineArgs *a)
 {
         int r = env_setf(env, "RAY_CLOUD_INSTANCE_ID=%s", a->node_id);
@@ -117,6 +132,8 @@ int environment_build(const EngineArgs *a, const EnginePaths *paths, char ***ret
                 r = env_set(&env, *e);
         if (r >= 0)
                 r = add_auth(&env, a);
+        if (r >= 0)
+                r = add_tls(&env, a);
         if (r >= 0)
                 r = add_identity(&env, a);
         if (r >= 0 && a->role == ROLE_HEAD)

@@ -44,10 +44,11 @@ static void on_health(GcsClient *c, const GcsResult *result, void *userdata)
         arm(h, MAX(h->asked + HEALTH_INTERVAL, now));
 }
 
-int health_new(sd_event *event, const Addr *addr, health_frozen_cb cb, void *userdata, Health **ret)
+int health_new(sd_event *event, const Addr *addr, const TlsFiles *tls, health_frozen_cb cb,
+               void *userdata, Health **ret)
 {
         _cleanup_(health_freep) Health *h = new0(Health, 1);
-        GcsClientPolicy policy = {.addr = *addr, .timeout = HEALTH_TIMEOUT};
+        GcsClientPolicy policy = {.addr = *addr, .tls = tls, .timeout = HEALTH_TIMEOUT};
 
         if (!h)
                 return -ENOMEM;

@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "engine/ready.h"
+#include "engine/tls.h"
 #include "supervisor/prune.h"
 
 static int not_ready(char **ret_why, char *text)
@@ -71,6 +72,19 @@ static int check_token(const EngineArgs *a, char **ret_why)
                                     a->token_path, strerror(errno)));
 }
 
+/* The daemon has looked, but as another user. */
+static int check_tls(const EngineArgs *a, char **ret_why)
+{
+        _cleanup_engine_tls_ EngineTls tls = {0};
+
+        int r = engine_tls_of(a->tls_dir, &tls);
+        if (r > 0)
+                r = engine_tls_check(&tls, now_real(), ret_why);
+        else if (r == 0)
+                return 0;
+        return r < 0 ? r : r == 0 ? -EAGAIN : 0;
+}
+
 /* engine/ready says 1, 0 and why, or an error. */
 static int from_ready(int r)
 {
@@ -104,6 +118,8 @@ int preflight(const EngineArgs *a, const EnginePaths *paths, char **ret_why)
                 r = check_dir(paths->gcs_dir, "the folder of the GCS's tables", ret_why);
         if (r >= 0)
                 r = check_token(a, ret_why);
+        if (r >= 0)
+                r = check_tls(a, ret_why);
         if (r >= 0)
                 r = check_disk(a->engine.temp_dir, ret_why);
         if (r >= 0)

@@ -140,7 +140,9 @@ static void on_versions(VersionsQuery *q, const Versions *v, const char *why, vo
 static int connect_gcs(Supervisor *s)
 {
         _cleanup_free_ char *token = NULL;
-        GcsClientPolicy policy = {.addr = s->args->head_address, .timeout = GCS_TIMEOUT_USEC};
+        GcsClientPolicy policy = {.addr = s->args->head_address,
+                                  .tls = engine_tls_files(&s->tls),
+                                  .timeout = GCS_TIMEOUT_USEC};
 
         if (!isempty(s->args->token_path)) {
                 int r = read_file(s->args->token_path, 64 << 10, &token, NULL);
@@ -294,10 +296,12 @@ static int watch_health(Supervisor *s)
         Addr raylet = s->args->node_address;
 
         raylet.port = s->args->ports.node_manager;
-        int r = health_new(s->event, &raylet, on_frozen, s, &s->health[0]);
+        int r = health_new(s->event, &raylet, engine_tls_files(&s->tls), on_frozen, s,
+                           &s->health[0]);
         /* never the head's GCS from a worker: its outage must not end workers */
         if (r >= 0 && s->args->role == ROLE_HEAD)
-                r = health_new(s->event, &s->args->head_address, on_frozen, s, &s->health[1]);
+                r = health_new(s->event, &s->args->head_address, engine_tls_files(&s->tls),
+                               on_frozen, s, &s->health[1]);
         return r;
 }
 
@@ -390,7 +394,9 @@ static void ask_node(Supervisor *s)
 
 static GcsClient *raylet_client(Supervisor *s)
 {
-        GcsClientPolicy policy = {.addr = s->args->node_address, .timeout = GCS_TIMEOUT_USEC};
+        GcsClientPolicy policy = {.addr = s->args->node_address,
+                                  .tls = engine_tls_files(&s->tls),
+                                  .timeout = GCS_TIMEOUT_USEC};
 
         policy.addr.port = s->args->ports.node_manager;
         if (!s->raylet)

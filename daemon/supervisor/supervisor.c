@@ -288,6 +288,9 @@ int supervisor_new(sd_event *event, const EngineArgs *args, const EnginePaths *p
                 r = sd_event_add_time(event, &s->deadline, CLOCK_MONOTONIC, 0, 0, on_deadline, s);
         if (r < 0)
                 return r;
+        r = engine_tls_of(args->tls_dir, &s->tls);
+        if (r < 0)
+                return r;
         arm(s->tick, TICK);
         arm(s->deadline, CHECKING_MAX + VERSIONS_TIMEOUT);
         *ret = TAKE_PTR(s);
@@ -312,6 +315,7 @@ Supervisor *supervisor_free(Supervisor *s)
         versions_query_free(s->query);
         reaper_free(s->reaper);
         signals_free(s->signals);
+        engine_tls_done(&s->tls);
         free(s->reason);
         free(s);
         return NULL;

@@ -4,6 +4,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/messages.h"
+#include "engine/tls.h"
 #include "gcs/client.h"
 #include "supervisor/children.h"
 #include "supervisor/environment.h"
@@ -36,6 +37,7 @@ typedef struct Supervisor {
         sd_event *event;        /* weak */
         const EngineArgs *args; /* weak */
         EnginePaths paths;
+        EngineTls tls; /* of our own calls to Ray */
         Stage stage;
         usec_t since;    /* when Ray was started */
         bool asked;      /* the stop was asked for */

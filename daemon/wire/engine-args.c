@@ -16,6 +16,8 @@ typedef enum Kind {
         KIND_STRING,     /* anything, also nothing */
         KIND_PATH,       /* absolute */
         KIND_PATH_EMPTY, /* absolute or "" */
+        KIND_PATH_MAYBE, /* absolute, or left out */
+        KIND_SERIAL,     /* hex digits, or left out */
         KIND_STORE,      /* rocksdb, memory */
         KIND_LOG_RAY,    /* journal, files, stderr */
         KIND_CLUSTER_ID, /* 56 hex digits or "" */
@@ -79,6 +81,8 @@ static const Key keys[] = {
         KEY("RESOURCE", KIND_RESOURCE, resources.custom),
         KEY("LABEL", KIND_LABEL, resources.labels),
         KEY("TOKEN_PATH", KIND_PATH_EMPTY, token_path),
+        KEY("TLS_DIR", KIND_PATH_MAYBE, tls_dir),
+        KEY("TLS_SERIAL", KIND_SERIAL, tls_serial),
         KEY("LOG_RAY", KIND_LOG_RAY, log_ray),
         KEY("LOG_LEVEL", KIND_LEVEL, log_level),
 };
@@ -102,6 +106,7 @@ static const char *kind_wants(Kind k)
         case KIND_ROLE:
                 return "a role is head or worker";
         case KIND_PATH:
+        case KIND_PATH_MAYBE:
                 return "a path begins with /";
         case KIND_PATH_EMPTY:
                 return "a path begins with /, or there is none";
@@ -111,6 +116,8 @@ static const char *kind_wants(Kind k)
                 return "one of journal, files, stderr";
         case KIND_CLUSTER_ID:
                 return "a cluster id is 56 hex digits, or there is none";
+        case KIND_SERIAL:
+                return "a serial number is hex digits";
         case KIND_ADDR:
                 return "an address is a literal such as 10.0.0.1 or fd00::1";
         case KIND_ADDR_PORT:
@@ -158,6 +165,8 @@ EngineArgs *engine_args_free(EngineArgs *a)
         strv_free(a->resources.custom);
         strv_free(a->resources.labels);
         free(a->token_path);
+        free(a->tls_dir);
+        free(a->tls_serial);
         free(a->log_ray);
         free(a);
         return NULL;
@@ -209,7 +218,10 @@ static bool string_value_ok(Kind k, const char *s)
 
         switch (k) {
         case KIND_PATH:
+        case KIND_PATH_MAYBE:
                 return *s == '/';
+        case KIND_SERIAL:
+                return *s && s[strspn(s, "0123456789abcdef")] == 0;
         case KIND_PATH_EMPTY:
                 return !*s || *s == '/';
         case KIND_STORE:
@@ -371,7 +383,8 @@ static int line_parse(EngineArgs *a, uint64_t *seen, const char *s, size_t n, un
 
 static bool kind_is_optional(Kind k)
 {
-        return kind_is_list(k) || k == KIND_COUNT || k == KIND_SIZE;
+        return kind_is_list(k) || k == KIND_COUNT || k == KIND_SIZE || k == KIND_PATH_MAYBE ||
+               k == KIND_SERIAL;
 }
 
 static int check_missing(uint64_t seen, char **reterr_text)
@@ -489,8 +502,10 @@ static int put_key(Buf *b, const Key *key, const EngineArgs *a)
                 }
                 return r;
         }
-        if (key->kind >= KIND_STRING && key->kind <= KIND_CLUSTER_ID)
-                return put_line(b, key->name, *(const char *const *)at);
+        if (key->kind >= KIND_STRING && key->kind <= KIND_CLUSTER_ID) {
+                const char *s = *(const char *const *)at;
+                return isempty(s) && kind_is_optional(key->kind) ? 0 : put_line(b, key->name, s);
+        }
         scalar_format(key->kind, at, buf, sizeof(buf));
         return *buf ? put_line(b, key->name, buf) : 0;
 }

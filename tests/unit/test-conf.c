@@ -84,6 +84,7 @@ static void test_defaults(void **state)
         assert_int_equal(s->resources.memory, 0);
         assert_string_equal(s->dashboard_bind, "auto");
         assert_string_equal(s->auth_mode, "auto");
+        assert_string_equal(s->auth_tls, "off");
         assert_int_equal(s->log.level, LOG_INFO);
         assert_int_equal(s->log.target, LOG_TARGET_AUTO);
         assert_string_equal(s->log.ray, "journal");

@@ -9,6 +9,7 @@
 #include "wire/engine-args.h"
 
 static const char worker[] = TEST_DATA "/fuzz/corpus/engine-args/worker";
+static const char worker_tls[] = TEST_DATA "/fuzz/corpus/engine-args/worker-tls";
 
 static char *load(const char *path)
 {
@@ -51,9 +52,9 @@ static void test_values(void **state)
         assert_int_equal(a->log_level, LOG_INFO);
 }
 
-static void test_round_trip(void **state)
+static void round_trip(const char *path)
 {
-        _cleanup_free_ char *text = load(worker), *out = NULL, *again = NULL;
+        _cleanup_free_ char *text = load(path), *out = NULL, *again = NULL;
         _cleanup_(engine_args_freep) EngineArgs *a = parse(text);
 
         assert_int_equal(engine_args_format(a, &out), 0);
@@ -61,6 +62,24 @@ static void test_round_trip(void **state)
         assert_int_equal(engine_args_format(b, &again), 0);
         assert_string_equal(out, again);
         assert_string_equal(out, text);
+}
+
+static void test_round_trip(void **state)
+{
+        round_trip(worker);
+        round_trip(worker_tls);
+}
+
+/* A supervisor of today is told nothing of TLS by a daemon of yesterday. */
+static void test_tls(void **state)
+{
+        _cleanup_free_ char *text = load(worker_tls), *plain = load(worker);
+        _cleanup_(engine_args_freep) EngineArgs *a = parse(text), *b = parse(plain);
+
+        assert_string_equal(a->tls_dir, "/run/raycluster/ray-tls");
+        assert_string_equal(a->tls_serial, "8f00c0ffee");
+        assert_null(b->tls_dir);
+        assert_null(b->tls_serial);
 }
 
 /* The text with the line of `key` replaced (NULL: left out). */
@@ -111,6 +130,9 @@ static void test_refused(void **state)
                  "[fd00::1]:6379"},
                 {"CLUSTER_ID", "CLUSTER_ID=00",
                  "line 9: CLUSTER_ID=00: a cluster id is 56 hex digits, or there is none"},
+                {"TOKEN_PATH", "TLS_DIR=", "line 33: TLS_DIR=: a path begins with /"},
+                {"TOKEN_PATH", "TLS_SERIAL=0xA",
+                 "line 33: TLS_SERIAL=0xA: a serial number is hex digits"},
                 {"ENV", "ENV=1X=2", "line 27: ENV=1X=2: a variable is NAME=value"},
                 {"START_ARG", "START_ARG=-v", "line 29: START_ARG=-v: an argument begins with --"},
                 {"RESOURCE", "RESOURCE=fast=many",
@@ -160,7 +182,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_values),    cmocka_unit_test(test_round_trip),
                 cmocka_unit_test(test_refused),   cmocka_unit_test(test_limits),
-                cmocka_unit_test(test_addr_port),
+                cmocka_unit_test(test_addr_port), cmocka_unit_test(test_tls),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

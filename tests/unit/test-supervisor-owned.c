@@ -35,6 +35,7 @@ static EngineArgs args(Role role)
                               .custom = custom,
                               .labels = labels},
                 .token_path = (char *)"/token",
+                .tls_dir = (char *)"/tls",
                 .log_ray = (char *)"stderr",
         };
 }

@@ -72,6 +72,21 @@ static const char *get(char *const *env, const char *key)
         return found;
 }
 
+static void test_environment_tls(void **state)
+{
+        static const EnginePaths paths = {.home = "/h", .gcs_dir = "/g"};
+        _cleanup_(engine_args_freep) EngineArgs *on = load("worker-tls"), *off = load("worker");
+        _cleanup_strv_free_ char **env = NULL, **plain = NULL;
+
+        assert_int_equal(environment_build(on, &paths, &env), 0);
+        assert_string_equal(get(env, "RAY_USE_TLS"), "1");
+        assert_string_equal(get(env, "RAY_TLS_CA_CERT"), "/run/raycluster/ray-tls/ca.pem");
+        assert_string_equal(get(env, "RAY_TLS_SERVER_CERT"), "/run/raycluster/ray-tls/cert.pem");
+        assert_string_equal(get(env, "RAY_TLS_SERVER_KEY"), "/run/raycluster/ray-tls/key.pem");
+        assert_int_equal(environment_build(off, &paths, &plain), 0);
+        assert_int_equal(strv_length(env), strv_length(plain) + 4);
+}
+
 static void test_environment_owned(void **state)
 {
         static const EnginePaths paths = {.home = "/h", .gcs_dir = "/g"};
@@ -179,6 +194,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_golden),
+                cmocka_unit_test(test_environment_tls),
                 cmocka_unit_test(test_environment_owned),
                 cmocka_unit_test(test_command_resources),
                 cmocka_unit_test(test_stages),

@@ -1,0 +1,113 @@
+#include "engine/tls.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+#include "engine/args.h"
+#include "sys/pki-cert.h"
+
+#define REMEDY "the daemon gets them from the head once this machine is a member (raycluster join)"
+
+void engine_tls_done(EngineTls *t)
+{
+        free(t->dir);
+        free(t->ca);
+        free(t->cert);
+        free(t->key);
+        *t = (EngineTls){0};
+}
+
+int engine_tls_of(const char *dir, EngineTls *ret)
+{
+        _cleanup_engine_tls_ EngineTls t = {0};
+
+        if (!isempty(dir)) {
+                t.dir = strdup(dir);
+                t.ca = path_join(dir, ENGINE_TLS_CA);
+                t.cert = path_join(dir, ENGINE_TLS_CERT);
+                t.key = path_join(dir, ENGINE_TLS_KEY);
+                if (!t.dir || !t.ca || !t.cert || !t.key)
+                        return -ENOMEM;
+                t.files = (TlsFiles){.ca = t.ca, .cert = t.cert, .key = t.key};
+        }
+        *ret = t;
+        t = (EngineTls){0};
+        return ret->dir ? 1 : 0;
+}
+
+int engine_tls(const Settings *s, EngineTls *ret)
+{
+        if (!streq(s->auth_tls, "on"))
+                return engine_tls_of(NULL, ret);
+        _cleanup_free_ char *dir = path_join(engine_run_dir(), ENGINE_TLS_NAME);
+        return dir ? engine_tls_of(dir, ret) : -ENOMEM;
+}
+
+const TlsFiles *engine_tls_files(const EngineTls *t)
+{
+        return t->dir ? &t->files : NULL;
+}
+
+static int read_cert(const EngineTls *t, PkiCert **ret)
+{
+        _cleanup_free_ char *pem = NULL;
+        size_t n;
+
+        int r = read_file(t->cert, PKI_PEM_MAX, &pem, &n);
+        return r < 0 ? r : pki_cert_from_pem(pem, n, ret);
+}
+
+int engine_tls_serial(const EngineTls *t, char ret_serial[PKI_SERIAL_MAX])
+{
+        _cleanup_(pki_cert_freep) PkiCert *c = NULL;
+
+        int r = read_cert(t, &c);
+        if (r >= 0)
+                str_copy(ret_serial, PKI_SERIAL_MAX, pki_cert_serial(c));
+        return r;
+}
+
+static int no(char **ret_why, char *text)
+{
+        *ret_why = text;
+        return text ? 0 : -ENOMEM;
+}
+
+static int check_dates(const EngineTls *t, usec_t now, char **ret_why)
+{
+        _cleanup_(pki_cert_freep) PkiCert *c = NULL;
+        usec_t from, until;
+
+        int r = read_cert(t, &c);
+        if (r < 0)
+                return no(ret_why, str_printf("%s: %s", t->cert, strerror(-r)));
+        pki_cert_dates(c, &from, &until);
+        if (now >= until)
+                return no(ret_why, str_printf("the certificate in %s is not valid any more: Ray's "
+                                              "nodes refuse each other; " REMEDY,
+                                              t->cert));
+        if (now < from)
+                return no(ret_why, str_printf("the certificate in %s is not valid yet: set the "
+                                              "clock of this machine",
+                                              t->cert));
+        return 1;
+}
+
+int engine_tls_check(const EngineTls *t, usec_t now, char **ret_why)
+{
+        TlsContext *c _cleanup_(tls_context_freep) = NULL;
+        TlsMistake m = {.text = ""};
+
+        int r = tls_context_new(&t->files, &m, &c);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                return no(ret_why, str_printf("auth.tls is \"on\", but %s: %s; " REMEDY,
+                                              m.file == TLS_FILE_CA     ? t->ca
+                                              : m.file == TLS_FILE_CERT ? t->cert
+                                                                        : t->key,
+                                              m.text[0] ? m.text : strerror(-r)));
+        return check_dates(t, now, ret_why);
+}

@@ -1,0 +1,38 @@
+/* Ray's TLS on this machine: a folder of three files, which its processes, our own calls to it and
+ * drivers read. The daemon writes them (member/ray-certificate); who is in group ray may read them.
+ */
+#pragma once
+
+#include "model/settings.h"
+#include "sys/pki-cert.h"
+#include "sys/tls-context.h"
+
+/* In the folder that daemon and engine share. */
+#define ENGINE_TLS_NAME "ray-tls"
+#define ENGINE_TLS_CA   "ca.pem"
+#define ENGINE_TLS_CERT "cert.pem"
+#define ENGINE_TLS_KEY  "key.pem"
+
+typedef struct EngineTls {
+        char *dir; /* NULL = in clear */
+        TlsFiles files;
+        char *ca, *cert, *key; /* what files points to */
+} EngineTls;
+
+void engine_tls_done(EngineTls *t);
+#define _cleanup_engine_tls_ _cleanup_(engine_tls_done)
+
+/* As auth.tls has it. 1 on, 0 off, -ENOMEM. */
+int engine_tls(const Settings *s, EngineTls *ret);
+/* As EngineArgs.tls_dir has it; NULL and "" are off. */
+int engine_tls_of(const char *dir, EngineTls *ret);
+
+/* For GcsClientPolicy; NULL = in clear. Valid as long as t. */
+const TlsFiles *engine_tls_files(const EngineTls *t);
+
+/* The certificate in it. *ret_serial may be NULL. Errors of reading, and of pki_cert_from_pem(). */
+int engine_tls_serial(const EngineTls *t, char ret_serial[PKI_SERIAL_MAX]);
+
+/* Whether the files do at this time (Unix): there, whole, of one another, valid. Returns 1; 0 and
+ * *ret_why (caller frees), one sentence with what to do; -ENOMEM. */
+int engine_tls_check(const EngineTls *t, usec_t now, char **ret_why);
