@@ -4,6 +4,7 @@
 
 #include "cli/engine-env.h"
 #include "conf/conf.h"
+#include "engine/tls.h"
 #include "gcs/client.h"
 #include "role/token.h"
 
@@ -65,7 +66,7 @@ static void event_unrefp(sd_event **e)
 }
 
 /* 1: it answered. */
-static int ask_one(Snapshot *s, const Addr *addr, const char *token)
+static int ask_one(Snapshot *s, const Addr *addr, const char *token, const TlsFiles *tls)
 {
         _cleanup_(event_unrefp) sd_event *event = NULL;
         GcsClient *c _cleanup_(gcs_client_freep) = NULL;
@@ -77,7 +78,9 @@ static int ask_one(Snapshot *s, const Addr *addr, const char *token)
                 return r;
         a.event = event;
         r = gcs_client_new(
-                event, &(GcsClientPolicy){.addr = *addr, .token = token, .timeout = ASK_TIMEOUT},
+                event,
+                &(GcsClientPolicy){
+                        .addr = *addr, .token = token, .tls = tls, .timeout = ASK_TIMEOUT},
                 &c);
         if (r >= 0)
                 r = gcs_client_check_alive(c, on_alive, &a);
@@ -109,13 +112,16 @@ static size_t resolve(const char *head, uint16_t port, Addr ret[ASK_ADDRS_MAX])
 int ask_gcs_of(Snapshot *s, const Settings *settings)
 {
         _cleanup_free_ char *token = NULL;
+        _cleanup_engine_tls_ EngineTls tls = {0};
         Addr addrs[ASK_ADDRS_MAX];
 
+        if (engine_tls_found(settings, &tls) < 0)
+                return -ENOMEM;
         (void)token_load(settings, ROLE_WORKER,
                          &token); /* without it the GCS says that it wants one */
         size_t n = resolve(settings->disco.head, settings->ports.gcs, addrs);
         for (size_t i = 0; i < n; i++) {
-                int r = ask_one(s, &addrs[i], token);
+                int r = ask_one(s, &addrs[i], token, engine_tls_files(&tls));
                 if (r == -ENOMEM)
                         return r;
                 if (r > 0)

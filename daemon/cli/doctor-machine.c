@@ -17,6 +17,7 @@
 #include "engine/args.h"
 #include "engine/ready.h"
 #include "engine/select.h"
+#include "engine/tls.h"
 #include "sys/clock.h"
 
 void doctor_check_conf(Doctor *d)
@@ -273,6 +274,23 @@ void doctor_check_token(Doctor *d)
                 doctor_say(d, FINDING_WARN, "token",
                            "there is none: the head makes one when it starts, and raycluster join "
                            "gives it to a worker");
+}
+
+/* Ray's, and who is in group ray may read them; who is not is told by the next check. */
+void doctor_check_tls(Doctor *d)
+{
+        _cleanup_engine_tls_ EngineTls t = {0};
+        _cleanup_free_ char *why = NULL;
+
+        if (engine_tls_found(d->conf->settings, &t) <= 0)
+                return;
+        int r = engine_tls_check(&t, now_real(), &why);
+        if (r < 0)
+                doctor_say(d, FINDING_FAIL, "tls", "%s: %s", t.dir, strerror(-r));
+        else if (r == 0)
+                doctor_say(d, FINDING_FAIL, "tls", "%s", why);
+        else
+                doctor_say(d, FINDING_OK, "tls", "%s: certificate and key are good", t.dir);
 }
 
 void doctor_check_groups(Doctor *d)

@@ -56,4 +56,5 @@ void doctor_check_polkit(Doctor *d);
 void doctor_check_avahi(Doctor *d);
 void doctor_check_head_name(Doctor *d);
 void doctor_check_token(Doctor *d);
+void doctor_check_tls(Doctor *d);
 void doctor_check_groups(Doctor *d);

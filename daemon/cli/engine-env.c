@@ -8,6 +8,7 @@
 #include "conf/conf.h"
 #include "engine/args.h"
 #include "engine/select.h"
+#include "engine/tls.h"
 
 void engine_env_done(EngineEnv *e)
 {
@@ -64,6 +65,27 @@ static int set_auth(const char *auth, const Conf *c, EngineEnv *e)
                          "added to it)",
                          path);
         return strv_extendf(&e->env, "RAY_AUTH_TOKEN_PATH=%s", path);
+}
+
+/* A driver shows this machine's certificate, as Ray's own processes here do. */
+static int set_tls(const Conf *c, EngineEnv *e)
+{
+        _cleanup_engine_tls_ EngineTls t = {0};
+
+        int r = engine_tls_found(c->settings, &t);
+        if (r <= 0)
+                return r;
+        if (access(t.key, R_OK) < 0)
+                cli_fail(0,
+                         "cannot read %s: %m; people in group ray can (log in again after being "
+                         "added to it)",
+                         t.key);
+        r = strv_extend(&e->env, "RAY_USE_TLS=1");
+        if (r >= 0)
+                r = strv_extendf(&e->env, "RAY_TLS_CA_CERT=%s", t.ca);
+        if (r >= 0)
+                r = strv_extendf(&e->env, "RAY_TLS_SERVER_CERT=%s", t.cert);
+        return r < 0 ? r : strv_extendf(&e->env, "RAY_TLS_SERVER_KEY=%s", t.key);
 }
 
 /* Without a daemon: a literal cluster.head is as good as anything it would find. */
@@ -146,6 +168,8 @@ int engine_env(const Cli *cli, EngineEnv *ret)
                 r = strv_extend(&e.env, "RAY_USAGE_STATS_ENABLED=0");
         if (r >= 0)
                 r = set_auth(up > 0 && *v.auth ? v.auth : NULL, c, &e);
+        if (r >= 0)
+                r = set_tls(c, &e);
         if (r < 0) {
                 errno = -r;
                 return cli_fail(EXIT_INTERNAL, "%m");

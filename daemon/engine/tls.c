@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/str.h"
@@ -43,6 +44,27 @@ int engine_tls(const Settings *s, EngineTls *ret)
                 return engine_tls_of(NULL, ret);
         _cleanup_free_ char *dir = path_join(engine_run_dir(), ENGINE_TLS_NAME);
         return dir ? engine_tls_of(dir, ret) : -ENOMEM;
+}
+
+int engine_tls_found(const Settings *s, EngineTls *ret)
+{
+        _cleanup_free_ char *dir = path_join(engine_run_dir(), ENGINE_TLS_NAME);
+        if (!dir)
+                return -ENOMEM;
+        return access(dir, F_OK) == 0 ? engine_tls_of(dir, ret) : engine_tls(s, ret);
+}
+
+void engine_tls_remove(void)
+{
+        _cleanup_free_ char *dir = path_join(engine_run_dir(), ENGINE_TLS_NAME);
+        _cleanup_engine_tls_ EngineTls t = {0};
+
+        if (!dir || engine_tls_of(dir, &t) <= 0)
+                return;
+        (void)unlink(t.key);
+        (void)unlink(t.cert);
+        (void)unlink(t.ca);
+        (void)rmdir(t.dir);
 }
 
 const TlsFiles *engine_tls_files(const EngineTls *t)

@@ -27,6 +27,13 @@ int engine_tls(const Settings *s, EngineTls *ret);
 /* As EngineArgs.tls_dir has it; NULL and "" are off. */
 int engine_tls_of(const char *dir, EngineTls *ret);
 
+/* As it is, for who has no word from the daemon: 1 and the folder when one is there, else as the
+ * configuration has it. */
+int engine_tls_found(const Settings *s, EngineTls *ret);
+/* Before Ray starts in clear: what is there goes. While Ray runs with TLS it stays, since each new
+ * process of Ray reads it. */
+void engine_tls_remove(void);
+
 /* For GcsClientPolicy; NULL = in clear. Valid as long as t. */
 const TlsFiles *engine_tls_files(const EngineTls *t);
 

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "disco/publish.h"
+#include "engine/tls.h"
 #include "head/head-state.h"
 #include "head/members-bus.h"
 #include "role/address.h"
@@ -143,9 +144,18 @@ static void watch_gcs(Head *h, const Addr *address)
         }
         if (h->watch)
                 return;
-        GcsClientPolicy policy = {.addr = *address, .token = h->token, .timeout = GCS_TIMEOUT};
+        _cleanup_engine_tls_ EngineTls tls = {0};
+        int r = args ? engine_tls_of(args->tls_dir, &tls) : engine_tls(settings(h), &tls);
+        if (r < 0) {
+                (void)log_oom();
+                return;
+        }
+        GcsClientPolicy policy = {.addr = *address,
+                                  .token = h->token,
+                                  .tls = engine_tls_files(&tls),
+                                  .timeout = GCS_TIMEOUT};
         policy.addr.port = args ? args->ports.gcs : settings(h)->ports.gcs;
-        int r = watch_new(daemon_event(h->daemon), &policy, &PACE_WAITING, 0, &ops, h, &h->watch);
+        r = watch_new(daemon_event(h->daemon), &policy, &PACE_WAITING, 0, &ops, h, &h->watch);
         if (r < 0)
                 (void)log_error_errno(r, "Failed to watch the GCS: %m");
 }

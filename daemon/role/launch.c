@@ -32,8 +32,10 @@ static int check(const EnginePlan *plan, const char *head_ray, Engine *ret_engin
         r = engine_tls(plan->settings, &tls);
         if (r > 0)
                 r = engine_tls_check(&tls, now_real(), ret_why);
-        else if (r == 0)
+        else if (r == 0) {
+                engine_tls_remove();
                 r = 1;
+        }
         return r <= 0 ? r : engine_ready(plan->settings, plan->role, ret_why);
 }
 

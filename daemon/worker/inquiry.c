@@ -29,11 +29,13 @@ struct Inquiry {
         void *userdata;
         char *token;
         bool auth_off;
-        GcsStatus refused; /* what the last unanswered round was, */
-        char *refusal;     /* and its words, "" */
-        char *why;         /* the last examination's sentence, "" */
-        Verdict verdict;   /* why is of this one; invalid: of none */
-        char *remedy;      /* and what to do, "" */
+        const EngineTls *tls; /* weak */
+        TlsContext *context;  /* of the probe under way */
+        GcsStatus refused;    /* what the last unanswered round was, */
+        char *refusal;        /* and its words, "" */
+        char *why;            /* the last examination's sentence, "" */
+        Verdict verdict;      /* why is of this one; invalid: of none */
+        char *remedy;         /* and what to do, "" */
         usec_t why_at;
         Backoff pause;
         Probe *probe;
@@ -109,10 +111,17 @@ static void on_probe(Probe *p, const ProbeReport *report, void *userdata)
 void inquiry_examine(Inquiry *i, const char *name, const Addr *addr)
 {
         ProbeRequest request = {.host = name, .port = addr->port, .addr = addr, .token = i->token};
+        const TlsFiles *files = engine_tls_files(i->tls);
+        TlsMistake mistake;
 
         if (i->probe)
                 return;
-        int r = probe_new(i->event, &request, on_probe, i, &i->probe);
+        i->context = tls_context_free(i->context);
+        /* files that will not do are in the refusal's words already */
+        int r = files ? tls_context_new(files, &mistake, &i->context) : 0;
+        request.tls = i->context;
+        if (r >= 0)
+                r = probe_new(i->event, &request, on_probe, i, &i->probe);
         if (r < 0) {
                 log_debug_errno(r, "Probing the head: %m");
                 set_why(i, _VERDICT_INVALID, i->refusal, NULL);
@@ -167,12 +176,13 @@ void inquiry_kick(Inquiry *i)
 /* --- the object ---------------------------------------------------------------------------------
  */
 
-int inquiry_configure(Inquiry *i, const char *token, bool auth_off)
+int inquiry_configure(Inquiry *i, const char *token, bool auth_off, const EngineTls *tls)
 {
         int r = free_and_strdup(&i->token, token);
         if (r < 0)
                 return r;
         i->auth_off = auth_off;
+        i->tls = tls;
         inquiry_drop(i);
         return 0;
 }
@@ -209,6 +219,7 @@ Inquiry *inquiry_free(Inquiry *i)
         if (!i)
                 return NULL;
         probe_free(i->probe);
+        tls_context_free(i->context);
         sd_event_source_disable_unref(i->due_timer);
         sd_event_unref(i->event);
         free(i->token);

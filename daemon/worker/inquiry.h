@@ -3,6 +3,7 @@
  * It does not choose the head: the scout does, each time one is due. */
 #pragma once
 
+#include "engine/tls.h"
 #include "model/verdict.h"
 #include "role/watch.h"
 
@@ -21,8 +22,10 @@ Inquiry *inquiry_free(Inquiry *i);
 DEFINE_CLEANUP(Inquiry *, inquiry_free);
 
 /* Drops, and examines with this from now on. token is copied; NULL when there is none, or when it
- * is not to be used: auth_off, by the configuration of this machine. -ENOMEM. */
-int inquiry_configure(Inquiry *i, const char *token, bool auth_off);
+ * is not to be used: auth_off, by the configuration of this machine. tls: as for GcsClientPolicy,
+ * kept by pointer. -ENOMEM.
+ */
+int inquiry_configure(Inquiry *i, const char *token, bool auth_off, const EngineTls *tls);
 
 /* A round at the head ended without an answer: why, and in which words (copied). alone: it has no
  * other address, so that other words for the same are news and not its next address. */

@@ -82,14 +82,16 @@ static void on_round(Watch *w, void *userdata)
         p->ops.on_round(p, p->userdata);
 }
 
-int presence_watch(Presence *p, const Addr *head, const Addr *own, const char *token)
+int presence_watch(Presence *p, const Addr *head, const Addr *own, const char *token,
+                   const TlsFiles *tls)
 {
         static const WatchOps ops = {.on_round = on_round};
         static const WatchPace pace = {.round = USEC_PER_SEC, .nodes = NODES_WAITING};
 
         if (p->watch)
                 return 0;
-        GcsClientPolicy policy = {.addr = *head, .token = token, .timeout = GCS_TIMEOUT};
+        GcsClientPolicy policy = {
+                .addr = *head, .token = token, .tls = tls, .timeout = GCS_TIMEOUT};
         int r = watch_new(p->event, &policy, &pace, 0, &ops, p, &p->watch);
         return r < 0 ? r : watch_set_own(p->watch, own);
 }

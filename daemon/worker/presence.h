@@ -18,9 +18,11 @@ int presence_new(sd_event *event, const Keeper *keeper, const char *instance_id,
 Presence *presence_free(Presence *p);
 DEFINE_CLEANUP(Presence *, presence_free);
 
-/* Ray runs for the GCS at `head`, which knows this machine as `own`. All are copied; token may be
+/* Ray runs for the GCS at `head`, which knows this machine as `own`. All are copied; token and
+ * tls may be
  * NULL. Does nothing while one is watched. */
-int presence_watch(Presence *p, const Addr *head, const Addr *own, const char *token);
+int presence_watch(Presence *p, const Addr *head, const Addr *own, const char *token,
+                   const TlsFiles *tls);
 /* No longer watched, until the next presence_watch(); how long it is lost goes on. */
 void presence_drop(Presence *p);
 /* Ray does not run. */

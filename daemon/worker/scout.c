@@ -18,6 +18,7 @@ struct Scout {
         sd_event *event;
         Bus *bus; /* weak */
         char *last_known_path, *cluster, *token;
+        const EngineTls *tls; /* weak */
         ScoutOps ops;
         void *userdata;
         Disco *disco;
@@ -174,8 +175,10 @@ static void knock(Scout *s, usec_t first)
         s->beside = false;
         if (s->at >= s->candidate->n_addrs)
                 s->at = 0;
-        GcsClientPolicy policy = {
-                .addr = s->candidate->addrs[s->at], .token = s->token, .timeout = KNOCK_TIMEOUT};
+        GcsClientPolicy policy = {.addr = s->candidate->addrs[s->at],
+                                  .token = s->token,
+                                  .tls = engine_tls_files(s->tls),
+                                  .timeout = KNOCK_TIMEOUT};
         int r = watch_new(s->event, &policy,
                           &(WatchPace){.round = SCOUT_ROUND, .nodes = USEC_INFINITY}, first, &ops,
                           s, &s->watch);
@@ -220,15 +223,17 @@ static int on_ask_timer(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
-int scout_configure(Scout *s, const DiscoSettings *settings, const char *token, bool auth_off)
+int scout_configure(Scout *s, const DiscoSettings *settings, const char *token, bool auth_off,
+                    const EngineTls *tls)
 {
         static const DiscoOps ops = {.on_change = on_disco};
 
         int a = free_and_strdup(&s->token, token);
         int b = free_and_strdup(&s->cluster, settings->cluster);
-        int c = inquiry_configure(s->inquiry, token, auth_off);
+        int c = inquiry_configure(s->inquiry, token, auth_off, tls);
         if (a < 0 || b < 0 || c < 0)
                 return -ENOMEM;
+        s->tls = tls;
         s->watch = watch_free(s->watch);
         s->candidate = candidate_free(s->candidate);
         s->disco = disco_free(s->disco);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "disco/disco.h"
+#include "engine/tls.h"
 #include "model/verdict.h"
 #include "role/status.h"
 #include "role/watch.h"
@@ -25,8 +26,9 @@ Scout *scout_free(Scout *s);
 DEFINE_CLEANUP(Scout *, scout_free);
 
 /* Begins, or begins anew with other settings. settings and token are copied; token may be NULL, and
- * is when it is not to be used: auth_off. */
-int scout_configure(Scout *s, const DiscoSettings *settings, const char *token, bool auth_off);
+ * is when it is not to be used: auth_off. tls is kept by pointer. */
+int scout_configure(Scout *s, const DiscoSettings *settings, const char *token, bool auth_off,
+                    const EngineTls *tls);
 /* Knock at candidates, or only listen for them. avoid: an address that is watched by other means;
  * a candidate that has it is not knocked at. May be NULL. */
 void scout_seek(Scout *s, bool seek, const Addr *avoid);

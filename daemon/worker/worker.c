@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "engine/tls.h"
 #include "role/address.h"
 #include "role/changes.h"
 #include "role/keeper.h"
@@ -36,6 +37,7 @@ struct Worker {
         Addr address;     /* own, as Ray is or will be told; not set: not known */
         char *no_address; /* why the own address is not known, or NULL */
         char *token;
+        EngineTls tls; /* as configured */
         sd_event_source *work;
 };
 
@@ -94,7 +96,11 @@ static void watch_gcs(Worker *w)
         }
         if (!head || !addr_is_set(own))
                 return;
-        int r = presence_watch(w->presence, head, own, w->token);
+        /* as Ray runs, whatever the configuration says by now */
+        _cleanup_engine_tls_ EngineTls tls = {0};
+        int r = engine_tls_of(args ? args->tls_dir : w->tls.dir, &tls);
+        if (r >= 0)
+                r = presence_watch(w->presence, head, own, w->token, engine_tls_files(&tls));
         if (r < 0)
                 (void)log_error_errno(r, "Failed to watch the GCS: %m");
 }
@@ -148,8 +154,11 @@ static void configure(Worker *w)
         load_token(w);
         reply_nodes(w, presence_facts(w->presence));
         presence_drop(w->presence); /* comes back with the token */
-        int r = scout_configure(w->scout, &settings(w)->disco, w->token,
-                                streq(settings(w)->auth_mode, "disabled"));
+        engine_tls_done(&w->tls);
+        int r = engine_tls(settings(w), &w->tls);
+        if (r >= 0)
+                r = scout_configure(w->scout, &settings(w)->disco, w->token,
+                                    streq(settings(w)->auth_mode, "disabled"), &w->tls);
         if (r < 0)
                 (void)log_error_errno(r, "Failed to begin discovery: %m");
         keeper_configure(w->keeper, settings(w), daemon_status(w->daemon)->text[STATUS_NODE_NAME]);
@@ -479,6 +488,7 @@ Worker *worker_free(Worker *w)
         sd_event_source_disable_unref(w->work);
         free(w->no_address);
         free(w->token);
+        engine_tls_done(&w->tls);
         daemon_free(w->daemon);
         free(w);
         return NULL;

@@ -220,6 +220,19 @@ static void test_head(void **state)
                                     "export RAY_API_SERVER_ADDRESS=http://127.0.0.1:8265\n"
                                     "export RAY_event_log_reporter_enabled=0\n");
         assert_has(sh(TOOL " env"), "export RAY_AUTH_MODE=disabled\n[0]");
+        /* the folder is there while Ray has TLS */
+        assert_has(sh("d=$(mktemp -d); mkdir $d/ray-tls; touch $d/ray-tls/key.pem; "
+                      "RAYCLUSTER_RUN_DIR=$d " TOOL " env | grep TLS | sed s,$d,,; rm -r $d"),
+                   "export RAY_USE_TLS=1\n"
+                   "export RAY_TLS_CA_CERT=/ray-tls/ca.pem\n"
+                   "export RAY_TLS_SERVER_CERT=/ray-tls/cert.pem\n"
+                   "export RAY_TLS_SERVER_KEY=/ray-tls/key.pem\n");
+        assert_has(sh("d=$(mktemp -d); mkdir $d/ray-tls; RAYCLUSTER_RUN_DIR=$d " TOOL
+                      " env; rm -r $d"),
+                   "cannot read ");
+        assert_has(sh("d=$(mktemp -d); mkdir $d/ray-tls; RAYCLUSTER_RUN_DIR=$d " TOOL
+                      " doctor; rm -r $d"),
+                   "ray-tls/ca.pem: No such file");
         assert_string_equal(sh(TOOL " reload"),
                             "/etc/raycluster.conf:3: ports.gsc: no such key\n"
                             "raycluster: the configuration is wrong; the old one stays in force\n"
@@ -536,7 +549,8 @@ static void test_gcs(void **state)
         unsigned port;
         _cleanup_snapshot_ Snapshot s = {.age = USEC_INFINITY};
         DiscoSettings disco = {.head = (char *)"127.0.0.1"};
-        Settings settings = {.disco = disco, .auth_mode = (char *)"disabled"};
+        Settings settings = {
+                .disco = disco, .auth_mode = (char *)"disabled", .auth_tls = (char *)"off"};
         const char *argv[] = {TEST_BUILD "/tests/fake/fake-gcs", "--node",
                               "id=aa,hostname=w1,cpus=4", NULL};
 
