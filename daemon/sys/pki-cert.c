@@ -85,6 +85,21 @@ int pki_cert_from_der(const void *der, size_t n, PkiCert **ret)
         return wrap(&x, ret);
 }
 
+int pki_cert_share(X509 *x, PkiCert **ret)
+{
+        _cleanup_errors_;
+        int n = i2d_X509(x, NULL);
+
+        if (n <= 0)
+                return pki_error(-EIO);
+        if ((size_t)n > PKI_CERT_MAX)
+                return -EMSGSIZE;
+        if (X509_up_ref(x) != 1)
+                return -EIO;
+        _cleanup_(X509_freep) X509 *shared = x;
+        return wrap(&shared, ret);
+}
+
 /* The next certificate of the text, by way of its DER: one set of rules. -ENODATA: none is left. */
 static int read_next(BIO *b, PkiCert **ret)
 {

@@ -54,6 +54,10 @@ int pki_no_passphrase(char *buf, int size, int rwflag, void *userdata);
 /* "CN=NAME", cut to what a common name may have. -ENOMEM, -EIO. */
 int pki_set_common_name(X509_NAME *n, const char *name);
 
+/* The same certificate as OpenSSL's owner has it, by all rules of pki_cert_from_der(): one copy,
+ * two owners, and nobody changes it. */
+int pki_cert_share(X509 *x, PkiCert **ret);
+
 bool pki_names_are_valid(const PkiNames *n);
 /* The subject alternative names of n, which are valid. -ENOMEM. */
 int pki_names_encode(const PkiNames *n, GENERAL_NAMES **ret);

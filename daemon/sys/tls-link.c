@@ -14,11 +14,12 @@ static const uint8_t alpn[] = "\x0c" TLS_LINK_ALPN;
 
 struct TlsParty {
         unsigned n_refs;
-        SSL_CTX *server, *client;
+        SSL_CTX *server, *client; /* made when the first connection needs it: most need one only */
         BIO_METHOD *bio;
+        EVP_PKEY *key;
+        PkiCert *cert;
         PkiCert *cas[PKI_BUNDLE_MAX];
         size_t n_cas;
-        bool has_cert;
 };
 
 struct TlsLink {
@@ -47,17 +48,6 @@ DEFINE_STRTAB(tls_link_end, TlsLinkEnd);
 /* --- whom we trust ------------------------------------------------------------------------------
  */
 
-/* Read anew: what TLS takes is not yet what we take. */
-static int read_cert(X509 *x, PkiCert **ret)
-{
-        unsigned char *der = NULL;
-        int n = i2d_X509(x, &der);
-        int r = n > 0 ? pki_cert_from_der(der, (size_t)n, ret) : -EIO;
-
-        OPENSSL_free(der);
-        return r;
-}
-
 static bool is_pinned(const TlsLink *l, const PkiCert *c)
 {
         uint8_t pin[PKI_PIN_SIZE];
@@ -74,7 +64,7 @@ static int find_pinned(const TlsLink *l, const STACK_OF(X509) * sent, PkiCert **
 {
         for (int i = 0; i < sk_X509_num(sent); i++) {
                 _cleanup_(pki_cert_freep) PkiCert *c = NULL;
-                int r = read_cert(sk_X509_value(sent, i), &c);
+                int r = pki_cert_share(sk_X509_value(sent, i), &c);
                 if (r < 0)
                         return r;
                 if (is_pinned(l, c)) {
@@ -139,7 +129,7 @@ static int on_verify(X509_STORE_CTX *store, void *userdata)
         _cleanup_(pki_cert_freep) PkiCert *leaf = NULL;
 
         bool good =
-                read_cert(X509_STORE_CTX_get0_cert(store), &leaf) >= 0 &&
+                pki_cert_share(X509_STORE_CTX_get0_cert(store), &leaf) >= 0 &&
                 (l->policy.n_pins > 0 ? verify_pinned(l, leaf, X509_STORE_CTX_get0_untrusted(store))
                                       : is_trusted(l, leaf, l->party->cas, l->party->n_cas)) &&
                 has_role(l, leaf);
@@ -204,16 +194,36 @@ static SSL_CTX *new_context(const SSL_METHOD *method, bool server)
         return s;
 }
 
-/* The authorities go along: a machine that enrols knows them by their pin only. */
-static int show_ourselves(SSL_CTX *s, const PkiKey *key, const PkiCert *cert, PkiCert *const *cas,
-                          size_t n_cas)
+/* The authorities go along from a server: a machine that enrols knows them by their pin only. */
+static int show_ourselves(const TlsParty *p, SSL_CTX *s, bool server)
 {
-        if (SSL_CTX_use_certificate(s, cert->x) != 1 || SSL_CTX_use_PrivateKey(s, key->key) != 1)
+        if (!p->cert)
+                return 0;
+        if (SSL_CTX_use_certificate(s, p->cert->x) != 1 || SSL_CTX_use_PrivateKey(s, p->key) != 1)
                 return -EKEYREJECTED;
-        for (size_t i = 0; i < n_cas; i++)
-                if (SSL_CTX_add1_chain_cert(s, cas[i]->x) != 1)
+        for (size_t i = 0; i < p->n_cas && server; i++)
+                if (SSL_CTX_add1_chain_cert(s, p->cas[i]->x) != 1)
                         return -ENOMEM;
         return 0;
+}
+
+static int get_context(TlsParty *p, bool server, SSL_CTX **ret)
+{
+        SSL_CTX **mine = server ? &p->server : &p->client;
+        int r = 0;
+
+        if (!*mine) {
+                SSL_CTX *s =
+                        new_context(server ? TLS_server_method() : TLS_client_method(), server);
+                r = s ? show_ourselves(p, s, server) : -ENOMEM;
+                ERR_clear_error();
+                if (r >= 0)
+                        *mine = s;
+                else
+                        SSL_CTX_free(s);
+        }
+        *ret = *mine;
+        return r;
 }
 
 TlsParty *tls_party_ref(TlsParty *p)
@@ -230,9 +240,21 @@ TlsParty *tls_party_unref(TlsParty *p)
                 pki_cert_free(p->cas[i]);
         SSL_CTX_free(p->server);
         SSL_CTX_free(p->client);
+        pki_cert_free(p->cert);
+        EVP_PKEY_free(p->key);
         BIO_meth_free(p->bio);
         free(p);
         return NULL;
+}
+
+static int keep_ourselves(TlsParty *p, const PkiKey *key, const PkiCert *cert)
+{
+        if (X509_check_private_key(cert->x, key->key) != 1)
+                return -EKEYREJECTED;
+        if (EVP_PKEY_up_ref(key->key) != 1)
+                return -EIO;
+        p->key = key->key;
+        return pki_cert_share(cert->x, &p->cert);
 }
 
 int tls_party_new(const PkiKey *key, const PkiCert *cert, PkiCert *const *cas, size_t n_cas,
@@ -243,22 +265,18 @@ int tls_party_new(const PkiKey *key, const PkiCert *cert, PkiCert *const *cas, s
 
         if (!p)
                 return -ENOMEM;
-        *p = (TlsParty){.n_refs = 1, .has_cert = cert};
+        *p = (TlsParty){.n_refs = 1};
         if (!key != !cert || n_cas > PKI_BUNDLE_MAX)
                 return -EINVAL;
         p->bio = tls_socket_method();
-        p->server = new_context(TLS_server_method(), true);
-        p->client = new_context(TLS_client_method(), false);
-        if (!p->bio || !p->server || !p->client)
-                r = -EIO;
+        if (!p->bio)
+                r = -ENOMEM;
+        if (r >= 0 && cert)
+                r = keep_ourselves(p, key, cert);
         for (size_t i = 0; i < n_cas && r >= 0; i++) {
-                r = read_cert(cas[i]->x, &p->cas[i]);
+                r = pki_cert_share(cas[i]->x, &p->cas[i]);
                 p->n_cas += r >= 0;
         }
-        if (r >= 0 && cert)
-                r = show_ourselves(p->server, key, cert, cas, n_cas);
-        if (r >= 0 && cert)
-                r = show_ourselves(p->client, key, cert, NULL, 0);
         ERR_clear_error();
         if (r < 0)
                 return r;
@@ -423,14 +441,19 @@ TlsLink *tls_link_free(TlsLink *l)
 int tls_link_new(TlsParty *party, const TlsLinkPolicy *policy, TlsLink **ret)
 {
         bool trusts = party->n_cas > 0 || policy->n_pins > 0;
-        if (policy->n_pins > TLS_LINK_PINS_MAX || !trusts || (policy->server && !party->has_cert))
+        SSL_CTX *context;
+
+        if (policy->n_pins > TLS_LINK_PINS_MAX || !trusts || (policy->server && !party->cert))
                 return -EINVAL;
+        int r = get_context(party, policy->server, &context);
+        if (r < 0)
+                return r;
         _cleanup_(tls_link_freep) TlsLink *l = new0(TlsLink, 1);
         if (!l)
                 return -ENOMEM;
         *l = (TlsLink){.party = tls_party_ref(party), .policy = *policy, .facts = {.alert = -1}};
         tls_socket_init(&l->socket, TLS_LINK_HANDSHAKE_MAX);
-        l->ssl = SSL_new(policy->server ? party->server : party->client);
+        l->ssl = SSL_new(context);
         if (!l->ssl || tls_socket_attach(&l->socket, party->bio, l->ssl) < 0)
                 return -ENOMEM;
         (void)SSL_set_app_data(l->ssl, l);

@@ -25,8 +25,8 @@
 typedef struct TlsParty TlsParty;
 
 /* key, cert: NULL for a machine that is no member yet, and then cas may be empty: a server needs
- * both. The certificates are copied. -EINVAL, -EKEYREJECTED (key and certificate do not go
- * together), -ENOMEM, -EIO. */
+ * both. Nothing of the caller's is needed afterwards. -EINVAL, -EKEYREJECTED (key and certificate
+ * do not go together), -ENOMEM, -EIO. */
 int tls_party_new(const PkiKey *key, const PkiCert *cert, PkiCert *const *cas, size_t n_cas,
                   TlsParty **ret);
 TlsParty *tls_party_ref(TlsParty *p);
@@ -74,7 +74,8 @@ typedef struct TlsLinkFacts {
 
 typedef struct TlsLink TlsLink;
 
-/* -EINVAL: a server without a certificate, a client with neither authority nor pin. */
+/* -EINVAL: a server without a certificate, a client with neither authority nor pin. -ENOMEM, and of
+ * a party's first connection on this side -EKEYREJECTED: OpenSSL does not take its certificate. */
 int tls_link_new(TlsParty *party, const TlsLinkPolicy *policy, TlsLink **ret);
 TlsLink *tls_link_free(TlsLink *l);
 DEFINE_CLEANUP(TlsLink *, tls_link_free);
