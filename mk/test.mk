@@ -6,13 +6,15 @@ FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz-*.c))
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ_SRC))
 FAKE_SRC := $(sort $(wildcard tests/fake/*.c))
 FAKE_BIN := $(patsubst tests/fake/%.c,$(BUILD)/tests/fake/%,$(FAKE_SRC))
+BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
+BENCH_BIN := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(BENCH_SRC))
 # A unit test of a program's room (head, worker, supervisor, cli, probe-cli) is named test-DIR-*.c and
 # links that room too; the room's main.c is left out.
 progdir_of = $(firstword $(foreach d,$(PROGDIRS),$(if $(filter test-$(d)-%,$(1)),$(d))))
 progobjs_of = $(if $(call progdir_of,$(1)),$(filter-out %/main.o,$(call objs,$(call progdir_of,$(1)))))
 
 .PHONY: check check-unit check-fuzz check-golden lint check-docs check-asan check-net-asan check-valgrind tests
-tests: $(UNIT_BIN) $(FUZZ_BIN) $(FAKE_BIN) ## build the tests
+tests: $(UNIT_BIN) $(FUZZ_BIN) $(FAKE_BIN) $(BENCH_BIN) ## build the tests
 
 .SECONDEXPANSION:
 $(BUILD)/tests/unit/%: tests/unit/%.c $$(call progobjs_of,$$*) $(LIBS) $(BUILD)/flags $(FAKE_BIN)
@@ -22,6 +24,11 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $$(call progobjs_of,$$*) $(LIBS) $(BUILD)/
 
 $(BUILD)/tests/fake/%: tests/fake/%.c $(LIBS) $(BUILD)/flags
 	$(say) FAKE $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< $(LIBS) $(PKG_LIBS) -lm
+
+$(BUILD)/tests/bench/%: tests/bench/%.c $(LIBS) $(BUILD)/flags
+	$(say) BENCH $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< $(LIBS) $(PKG_LIBS) -lm
 
@@ -83,7 +90,7 @@ bench: all ## benchmarks against the peers (root); writes tests/bench/RESULTS.md
 	@tests/bench/run
 
 # --- lint --------------------------------------------------------------------------------------
-C_ALL := $(sort $(wildcard daemon/*/*.c daemon/*/*.h tests/unit/*.c tests/unit/*.h tests/fuzz/*.c tests/fake/*.[ch]))
+C_ALL := $(sort $(wildcard daemon/*/*.c daemon/*/*.h tests/unit/*.c tests/unit/*.h tests/fuzz/*.c tests/fake/*.[ch] tests/bench/*.[ch]))
 .PHONY: lint-layers lint-format lint-tidy lint-rooms lint-shell lint-spell lint-man lint-state format
 lint: lint-layers lint-format lint-rooms lint-shell lint-spell lint-man lint-tidy ## every lint
 
