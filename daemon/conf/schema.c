@@ -255,6 +255,7 @@ const ConfKey conf_keys[CONF_KEYS_N] = {
          .value = "off",
          .allowed = "\"off\", \"on\"",
          .words = words_switch,
+         .room = true,
          AT(auth_tls),
          .restart = BOTH,
          .doc = "TLS for Ray's gRPC, with certificates that the head gives out."},

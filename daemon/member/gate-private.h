@@ -3,6 +3,7 @@
 
 #include "base/ratelimit.h"
 #include "member/gate.h"
+#include "member/guests.h"
 #include "sys/deadline.h"
 #include "sys/listen.h"
 
@@ -21,7 +22,7 @@ typedef enum VisitorState {
 typedef struct Visitor Visitor;
 struct Visitor {
         Gate *gate; /* weak */
-        Visitor *prev, *next;
+        Guest guest;
         VisitorState state;
         bool gone;
         Peer *peer;
@@ -46,8 +47,7 @@ struct Gate {
         void *userdata;
         Acceptor *acceptor;
         EnrolmentDesk desk;
-        Visitor *visitors;
-        size_t n_strangers, n_members;
+        Guests guests;
 };
 
 /* --- gate-visitor.c: states, and what visitors say */
@@ -61,6 +61,8 @@ void visitor_send_away(Visitor *v, GateLoss why);
 /* It is told why, and given the time to read it. */
 void visitor_refuse(Visitor *v, const MemberRefused *f, const char *name, int error, usec_t locked);
 GateMember visitor_as_member(const Visitor *v);
+/* NULL is none. */
+Visitor *visitor_of(Guest *x);
 Visitor *visitor_find(const Gate *g, const char *node, const Visitor *but);
 
 /* --- gate-push.c: what all members have to know */

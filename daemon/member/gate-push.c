@@ -42,9 +42,11 @@ int visitor_push(Visitor *v)
 /* Whom it cannot be said to now, it is said to at the next beat, or its connection ends. */
 static void push_all(Gate *g)
 {
-        for (Visitor *v = g->visitors; v; v = v->next)
-                if (v->state == VISITOR_MEMBER && !v->gone)
+        for (Guest *x = g->guests.members; x; x = x->next) {
+                Visitor *v = visitor_of(x);
+                if (!v->gone)
                         (void)visitor_push(v);
+        }
 }
 
 int gate_set_settings(Gate *g, const char *text)

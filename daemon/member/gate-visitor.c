@@ -32,16 +32,17 @@ int visitor_set_state(Visitor *v, VisitorState state)
 
         if (!(next_states[v->state] & 1U << state))
                 return -EPROTO;
-        if (v->state == VISITOR_MEMBER) {
-                g->n_members--;
-                g->n_strangers++;
+        if (v->state == VISITOR_MEMBER) { /* until it is away it is one of the strangers */
+                guests_remove(&g->guests, &v->guest);
+                guests_add(&g->guests, &v->guest, &v->from);
         }
-        v->state = state;
         if (state == VISITOR_MEMBER) {
-                g->n_members++;
-                g->n_strangers--;
+                int r = guests_know(&g->guests, &v->guest, v->row.node);
+                if (r < 0)
+                        return r;
                 acceptor_hold(g->acceptor, false);
         }
+        v->state = state;
         return 0;
 }
 
@@ -55,16 +56,7 @@ void visitor_free(Visitor *v)
 {
         Gate *g = v->gate;
 
-        if (v->prev)
-                v->prev->next = v->next;
-        else
-                g->visitors = v->next;
-        if (v->next)
-                v->next->prev = v->prev;
-        if (v->state == VISITOR_MEMBER)
-                g->n_members--;
-        else
-                g->n_strangers--;
+        guests_remove(&g->guests, &v->guest);
         gate_command_free(v->command);
         deadline_free(v->deadline);
         peer_free(v->peer);
@@ -129,12 +121,16 @@ static void refuse_text(Visitor *v, MemberRefusal reason, const char *text)
 /* --- members ------------------------------------------------------------------------------------
  */
 
+Visitor *visitor_of(Guest *x)
+{
+        return x ? (Visitor *)((char *)x - offsetof(Visitor, guest)) : NULL;
+}
+
 Visitor *visitor_find(const Gate *g, const char *node, const Visitor *but)
 {
-        for (Visitor *v = g->visitors; v; v = v->next)
-                if (v != but && !v->gone && v->state == VISITOR_MEMBER && streq(v->row.node, node))
-                        return v;
-        return NULL;
+        Visitor *v = visitor_of(guests_find(&g->guests, node));
+
+        return v && v != but && !v->gone ? v : NULL;
 }
 
 /* The same boot at the same address, with the certificate that was made for it a moment ago: it
@@ -322,13 +318,9 @@ int visitor_new(Gate *g, int fd, const Addr *from)
                 return -ENOMEM;
         *v = (Visitor){.gate = g,
                        .from = *from,
-                       .next = g->visitors,
                        .events = {.interval = USEC_PER_MIN, .burst = GATE_EVENTS},
                        .renewals = {.interval = USEC_PER_MIN, .burst = GATE_RENEWALS}};
-        if (g->visitors)
-                g->visitors->prev = v;
-        g->visitors = v;
-        g->n_strangers++;
+        guests_add(&g->guests, &v->guest, &v->from);
         int r = deadline_new(g->event, STRANGER_MAX, USEC_PER_SEC / 4, on_deadline, v,
                              &v->deadline);
         if (r >= 0)

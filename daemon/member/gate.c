@@ -15,26 +15,17 @@ static const char *const gate_loss_table[_GATE_LOSS_MAX] = {
 };
 DEFINE_STRTAB(gate_loss, GateLoss);
 
-static size_t strangers_from(const Gate *g, const Addr *from)
-{
-        size_t n = 0;
-
-        for (const Visitor *v = g->visitors; v; v = v->next)
-                n += v->state != VISITOR_MEMBER && addr_equal(&v->from, from);
-        return n;
-}
-
 static void on_accept(Acceptor *a, int fd, const Addr *peer, const Addr *local, void *userdata)
 {
         _cleanup_close_ int conn = fd;
         Gate *g = userdata;
 
-        if (strangers_from(g, peer) >= GATE_PER_SOURCE)
+        if (guests_from(&g->guests, peer) >= GATE_PER_SOURCE)
                 return;
         if (visitor_new(g, conn, peer) < 0)
                 return;
         (void)TAKE_FD(conn);
-        if (g->n_strangers >= GATE_STRANGERS)
+        if (g->guests.n_strangers >= GATE_STRANGERS)
                 acceptor_hold(g->acceptor, true);
 }
 
@@ -74,8 +65,10 @@ Gate *gate_free(Gate *g)
         if (!g)
                 return NULL;
         g->acceptor = acceptor_free(g->acceptor);
-        while (g->visitors)
-                visitor_free(g->visitors);
+        while (g->guests.strangers)
+                visitor_free(visitor_of(g->guests.strangers));
+        while (g->guests.members)
+                visitor_free(visitor_of(g->guests.members));
         if (g->ray_token)
                 mac_forget(g->ray_token, strlen(g->ray_token));
         free(g->ray_token);
@@ -87,12 +80,12 @@ Gate *gate_free(Gate *g)
 
 size_t gate_count(const Gate *g)
 {
-        return g->n_members;
+        return g->guests.n_members;
 }
 
 size_t gate_strangers(const Gate *g)
 {
-        return g->n_strangers;
+        return g->guests.n_strangers;
 }
 
 bool gate_find(const Gate *g, const char *node, GateMember *ret)

@@ -30,7 +30,7 @@ static void unlink_from(Guest **list, Guest *x)
 
 void guests_add(Guests *g, Guest *x, const Addr *from)
 {
-        *x = (Guest){.from = *from};
+        *x = (Guest){.from = from};
         link_in(&g->strangers, x);
         g->n_strangers++;
 }
@@ -76,6 +76,6 @@ size_t guests_from(const Guests *g, const Addr *from)
         size_t n = 0;
 
         for (const Guest *x = g->strangers; x; x = x->next)
-                n += addr_equal(&x->from, from);
+                n += addr_equal(x->from, from);
         return n;
 }

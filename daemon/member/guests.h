@@ -8,8 +8,8 @@
 typedef struct Guest Guest;
 struct Guest {
         Guest *prev, *next; /* strangers, or members */
-        Addr from;
-        const char *node; /* weak; NULL: a stranger */
+        const Addr *from;   /* weak */
+        const char *node;   /* weak; NULL: a stranger */
 };
 
 typedef struct Guests {
@@ -18,10 +18,10 @@ typedef struct Guests {
         void *by_node; /* of tsearch(3) */
 } Guests;
 
-/* A stranger. The guest must not move from now on. */
+/* A stranger. The guest must not move from now on; from: must last as long as it is one. */
 void guests_add(Guests *g, Guest *x, const Addr *from);
-/* A stranger is a member from now on. node: must last as long as the guest is one. -EEXIST: another
- * member has this node id; -ENOMEM; then it is a stranger still. */
+/* A stranger is a member from now on. node: must last until it is removed. -EEXIST: another member
+ * has this node id; -ENOMEM; then it is a stranger still. */
 int guests_know(Guests *g, Guest *x, const char *node);
 void guests_remove(Guests *g, Guest *x);
 Guest *guests_find(const Guests *g, const char *node);

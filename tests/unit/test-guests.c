@@ -29,10 +29,11 @@ static void test_strangers(void **state)
         Guests g = {0};
         Guest a, b, c;
 
+        Addr again = here;
         here.port = 4000;
+        again.port = 4001; /* one machine, whatever the port */
         guests_add(&g, &a, &here);
-        here.port = 4001; /* one machine, whatever the port */
-        guests_add(&g, &b, &here);
+        guests_add(&g, &b, &again);
         guests_add(&g, &c, &there);
         assert_int_equal(guests_from(&g, &here), 2);
         assert_int_equal(guests_from(&g, &there), 1);
