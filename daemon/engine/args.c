@@ -24,9 +24,11 @@ int engine_auth(const Settings *s, Role role, const char *token_file, char **ret
         path = token_file ? strdup(token_file) : path_join(engine_run_dir(), ENGINE_TOKEN_NAME);
         if (!path)
                 return -ENOMEM;
-        if (!token_file && access(path, F_OK) < 0 && free_and_strdup(&path, ENGINE_TOKEN_FILE) < 0)
+        /* whoever may not look into the folder is not told that there is none */
+        if (!token_file && access(path, F_OK) < 0 && errno == ENOENT &&
+            free_and_strdup(&path, ENGINE_TOKEN_FILE) < 0)
                 return -ENOMEM;
-        if (access(path, F_OK) == 0) {
+        if (access(path, F_OK) == 0 || errno != ENOENT) {
                 *ret_path = TAKE_PTR(path);
                 return 1;
         }
