@@ -132,7 +132,7 @@ int ask_gcs_of(Snapshot *s, const Settings *settings)
 
 int ask_gcs(Snapshot *s)
 {
-        Conf *conf _cleanup_(conf_freep) = engine_env_conf();
+        Conf *conf _cleanup_(conf_freep) = engine_env_conf(NULL);
 
         return conf ? ask_gcs_of(s, conf->settings) : -ENOMEM;
 }

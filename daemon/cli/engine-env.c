@@ -18,12 +18,12 @@ void engine_env_done(EngineEnv *e)
         *e = (EngineEnv){};
 }
 
-Conf *engine_env_conf(void)
+Conf *engine_env_conf(const char *room)
 {
-        _cleanup_conf_errors_ ConfErrors e = {}, none = {};
+        _cleanup_conf_errors_ ConfErrors e = {}, ignored = {}, none = {};
         Conf *c = NULL;
 
-        if (conf_load(NULL, NULL, &c, &e) < 0)
+        if (conf_load_member(NULL, NULL, room, strlen(strempty(room)), &c, &e, &ignored) < 0)
                 (void)conf_load_text("built-in", "", 0, &c, &none);
         return c;
 }
@@ -104,7 +104,7 @@ static int set_address_from_conf(const Conf *c, EngineEnv *e)
         return strv_extendf(&e->env, "RAY_ADDRESS=%s", addr_format_port(buf, &a));
 }
 
-/* The head does not tell its workers where its dashboard is; it is where the configuration, which
+/* A worker does not know where the dashboard of its head is; it is where the configuration, which
  * is one for the whole room, has it. */
 static int set_dashboard(const View *v, const Conf *c, EngineEnv *e)
 {
@@ -147,14 +147,15 @@ int engine_env(const Cli *cli, EngineEnv *ret)
         _cleanup_engine_env_ EngineEnv e = {};
         _cleanup_bus_ sd_bus *bus = NULL;
         _cleanup_view_ View v = {};
-        Conf *c _cleanup_(conf_freep) = engine_env_conf();
+        Conf *c _cleanup_(conf_freep) = NULL;
         Role role;
         int up = 0;
 
-        if (!c)
-                return log_oom(), EXIT_INTERNAL;
         if (client_open(cli, &bus) >= 0)
                 up = client_view(bus, &v, &role);
+        c = engine_env_conf(up > 0 ? v.head_settings : NULL);
+        if (!c)
+                return log_oom(), EXIT_INTERNAL;
         int r = choose_venv(up > 0 ? &v : NULL, c, &e);
         if (r > 0)
                 return r;

@@ -17,9 +17,10 @@ typedef struct EngineEnv {
 void engine_env_done(EngineEnv *e);
 #define _cleanup_engine_env_ _cleanup_(engine_env_done)
 
-/* The configuration of this machine, or the defaults: a wrong file is no reason not to run a job on
- * a cluster that works. NULL: out of memory. */
-Conf *engine_env_conf(void);
+/* The configuration of this machine, under what its head has set (View.head_settings; NULL: nothing
+ * is known of it), or the defaults: a wrong file is no reason not to run a job on a cluster that
+ * works. NULL: out of memory. */
+Conf *engine_env_conf(const char *room);
 
 /* From the daemon, else from the files of this machine. 0, or an exit status with everything said.
  */

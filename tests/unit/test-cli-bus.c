@@ -447,9 +447,18 @@ static int get_head_settings(sd_bus *b, const char *path, const char *interface,
         return sd_bus_message_append(reply, "s", userdata);
 }
 
+static int get_text(sd_bus *b, const char *path, const char *interface, const char *property,
+                    sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        return sd_bus_message_append(
+                reply, "s", streq(property, "HeadAddress") ? "10.77.0.1:6379" : "/opt/ray");
+}
+
 static const sd_bus_vtable member_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("HeadSettings", "s", get_head_settings, 0, 0),
+        SD_BUS_PROPERTY("HeadAddress", "s", get_text, 0, 0),
+        SD_BUS_PROPERTY("EnginePath", "s", get_text, 0, 0),
         SD_BUS_VTABLE_END,
 };
 
@@ -516,6 +525,11 @@ static void test_config_of_head(void **state)
         assert_has(out, "\nports.client = ");
         out = sh(named);
         assert_has(out, "\nports.gcs = 6379;  // default");
+        end(pid);
+
+        /* where the head has its dashboard is a setting of the room */
+        pid = start_member("ports: { dashboard = 8444; };\n");
+        assert_has(sh(TOOL " env"), "RAY_API_SERVER_ADDRESS=http://10.77.0.1:8444\n");
         end(pid);
 
         pid = start_member("ports: { gcs = 7123;");
