@@ -37,6 +37,27 @@ void doctor_check_conf(Doctor *d)
         (void)conf_load_text("built-in", "", 0, &d->conf, &none);
 }
 
+/* From here on what the head has set is part of the configuration. Only the daemon knows it. */
+void doctor_check_room(Doctor *d)
+{
+        _cleanup_conf_errors_ ConfErrors e = {}, ignored = {};
+        const char *room = d->view.head_settings;
+        Conf *c = NULL;
+
+        if (!d->up || isempty(room) ||
+            conf_load_member(NULL, NULL, room, strlen(room), &c, &e, &ignored) < 0)
+                return; /* a wrong file is said already */
+        conf_free(d->conf);
+        d->conf = c;
+        if (ignored.n == 0) {
+                doctor_say(d, FINDING_OK, "head's word", "what the head has set is in use");
+                return;
+        }
+        _cleanup_free_ char *first = conf_error_format(&ignored.errors[0]);
+        doctor_say(d, FINDING_WARN, "head's word", "%s%s; all of it: raycluster config",
+                   strempty(first), ignored.n > 1 ? ", and more" : "");
+}
+
 void doctor_check_engine(Doctor *d)
 {
         Engine e _cleanup_(engine_done) = {};

@@ -45,6 +45,7 @@ void doctor_say(Doctor *d, FindingLevel level, const char *name, const char *fmt
 void doctor_check_conf(Doctor *d);
 void doctor_check_roles(Doctor *d);
 void doctor_check_daemon(Doctor *d);
+void doctor_check_room(Doctor *d);
 void doctor_check_engine(Doctor *d);
 void doctor_check_python(Doctor *d);
 void doctor_check_disk(Doctor *d);

@@ -14,10 +14,11 @@ DEFINE_STRTAB(finding_level, FindingLevel);
 
 /* In the order a person would want to read them; later ones lean on what earlier ones found. */
 static void (*const checks[])(Doctor *) = {
-        doctor_check_conf,   doctor_check_daemon,    doctor_check_roles, doctor_check_engine,
-        doctor_check_python, doctor_check_head_name, doctor_check_disk,  doctor_check_shm,
-        doctor_check_ports,  doctor_check_limits,    doctor_check_clock, doctor_check_polkit,
-        doctor_check_avahi,  doctor_check_token,     doctor_check_tls,   doctor_check_groups,
+        doctor_check_conf,   doctor_check_daemon, doctor_check_room,      doctor_check_roles,
+        doctor_check_engine, doctor_check_python, doctor_check_head_name, doctor_check_disk,
+        doctor_check_shm,    doctor_check_ports,  doctor_check_limits,    doctor_check_clock,
+        doctor_check_polkit, doctor_check_avahi,  doctor_check_token,     doctor_check_tls,
+        doctor_check_groups,
 };
 
 void doctor_done(Doctor *d)

@@ -530,6 +530,13 @@ static void test_config_of_head(void **state)
         /* where the head has its dashboard is a setting of the room */
         pid = start_member("ports: { dashboard = 8444; };\n");
         assert_has(sh(TOOL " env"), "RAY_API_SERVER_ADDRESS=http://10.77.0.1:8444\n");
+        assert_has(sh(TOOL " doctor"), "ok    head's word    what the head has set is in use\n");
+        end(pid);
+        pid = start_member("ports: { gcs = 7123; client = 7123; };");
+        assert_has(sh(TOOL " doctor"),
+                   "warn  head's word    head: ports.client: 7123: the same port as ports.gcs (the "
+                   "head); every port needs a number of its own, and more; all of it: raycluster "
+                   "config\n");
         end(pid);
 
         pid = start_member("ports: { gcs = 7123;");
