@@ -192,9 +192,28 @@ static void config_destroyp(config_t *c)
         config_destroy(c);
 }
 
+/* Of the text as it is: the end that it was given is no line of it. */
+static void syntax_error(Draft *d, const config_t *c, const char *text)
+{
+        const char *what = config_error_text(c);
+        unsigned last = 1;
+
+        for (const char *p = strchr(text, '\n'); p; p = strchr(p + 1, '\n'))
+                last++;
+        unsigned line = MIN((unsigned)config_error_line(c), last);
+        if (what && startswith(what, "duplicate"))
+                draft_error(d, line, "", "the same key stands twice in one group");
+        else
+                draft_error(d, line, "",
+                            "%s; look here and at the end of the line before for a missing "
+                            "\";\", quote or bracket",
+                            what ? what : "syntax error");
+}
+
 bool draft_read(Draft *d, const char *text, size_t size)
 {
         _cleanup_(config_destroyp) config_t c;
+        _cleanup_free_ char *whole = NULL;
 
         config_init(&c);
         if (strlen(text) != size) {
@@ -203,18 +222,16 @@ bool draft_read(Draft *d, const char *text, size_t size)
         }
         if (!conf_prescan(d, text))
                 return false;
+        /* a comment that ends with the text would be a mistake of syntax to libconfig */
+        whole = str_printf("%s\n", text);
+        if (!whole) {
+                d->oom = true;
+                return false;
+        }
         /* a door behind the door: nothing can be opened below a file */
         config_set_include_dir(&c, "/dev/null");
-        if (config_read_string(&c, text) != CONFIG_TRUE) {
-                const char *what = config_error_text(&c);
-                if (what && startswith(what, "duplicate"))
-                        draft_error(d, (unsigned)config_error_line(&c), "",
-                                    "the same key stands twice in one group");
-                else
-                        draft_error(d, (unsigned)config_error_line(&c), "",
-                                    "%s; look here and at the end of the line before for a missing "
-                                    "\";\", quote or bracket",
-                                    what ? what : "syntax error");
+        if (config_read_string(&c, whole) != CONFIG_TRUE) {
+                syntax_error(d, &c, text);
                 return false;
         }
         walk(d, config_root_setting(&c), NULL);

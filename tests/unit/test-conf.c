@@ -202,6 +202,8 @@ static void test_syntax(void **state)
         assert_mistakes("cluster: {\n  name = \"lab;\n};\n",
                         "t.conf:2: a quote opens in this line and is not closed in it");
         assert_mistakes("# \" in a comment\n/* and \" here\n */ cluster: { }; // \"\n", "");
+        assert_mistakes("cluster: { };\n# the end", "");
+        assert_mistakes("// all", "");
         assert_mistakes("cluster: { };\n/* never\nends",
                         "t.conf:2: a comment /* opens here and is never closed");
         assert_mistakes("\n  @include \"/etc/passwd\"\n",
