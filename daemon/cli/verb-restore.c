@@ -35,6 +35,8 @@ static int refuse_running(bool force)
         _cleanup_bus_ sd_bus *bus = NULL;
 
         int r = sd_bus_open_system(&bus);
+        if (r >= 0)
+                r = sd_bus_set_method_call_timeout(bus, CLIENT_TIMEOUT);
         for (Role role = 0; r >= 0 && role < _ROLE_MAX; role++) {
                 r = is_up(bus, role);
                 if (r > 0)

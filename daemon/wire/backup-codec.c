@@ -115,12 +115,13 @@ static int take_text(const PbField *f, char *dest, size_t max)
 
 static int take_file(const PbField *field, BackupFile *ret)
 {
-        const uint8_t *p = field->data, *end = p + field->size;
+        const uint8_t *p = field->data;
         PbField f;
         int r;
 
         if (!p)
                 return -EBADMSG;
+        const uint8_t *end = p + field->size;
         *ret = (BackupFile){0};
         while ((r = pb_next(&p, end, &f)) > 0) {
                 if (f.number == 1)
@@ -169,13 +170,13 @@ static int take(const PbField *f, Backup *b)
 /* Field by field, where it lies: unpacked, every key would be in memory twice. */
 int backup_decode(const void *data, size_t n, Backup *ret)
 {
-        const uint8_t *p = data, *end = p + n;
         Backup b = {0};
         PbField f;
         int r;
 
-        if (n > BACKUP_MAX)
+        if (n == 0 || n > BACKUP_MAX)
                 return -EBADMSG;
+        const uint8_t *p = data, *end = p + n;
         while ((r = pb_next(&p, end, &f)) > 0) {
                 /* the version stands first: what a later one says is not for us to judge */
                 if (b.version == 0 && f.number != 1)

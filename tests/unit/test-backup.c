@@ -600,6 +600,29 @@ static void test_sealed(void **state)
         world_done(&w);
 }
 
+/* One that version 0.1.0 wrote: what is kept for years is still read. */
+static void test_golden(void **state)
+{
+        _cleanup_buf_ Buf plain = {.limit = BACKUP_MAX};
+        _cleanup_free_ char *sealed = NULL, *old = NULL;
+        Backup b;
+        size_t n;
+        World w;
+
+        world_init(&w);
+        assert_int_equal(read_file(TEST_DATA "/golden/backup/v1.bin", 1 << 20, &sealed, &n), 0);
+        assert_int_equal(seal_open("passphrase", 10, sealed, n, &plain), 0);
+        read_back(&plain, &b);
+        assert_string_equal(b.cluster, "54400ef1b1897d5a3ac93651952f9661");
+        assert_string_equal(b.node, "head1");
+        assert_string_equal(b.software, "0.1.0");
+        assert_int_equal(b.n_files, 6);
+        restore(&w, &b, w.other, false, &old);
+        assert_text(w.other, BACKUP_RAY_TOKEN, "ray's token\n");
+        authority_free(authority_at(w.other, NOW, "127.0.0.1"));
+        world_done(&w);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -608,6 +631,7 @@ int main(void)
                 cmocka_unit_test(test_restored_over),  cmocka_unit_test(test_full_disk),
                 cmocka_unit_test(test_wrong_contents), cmocka_unit_test(test_settings),
                 cmocka_unit_test(test_members_follow), cmocka_unit_test(test_sealed),
+                cmocka_unit_test(test_golden),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
