@@ -141,7 +141,7 @@ static int parse_serve(int n, char *words[], Args *a)
                 return mistake("--serve: goes with a PORT and with no other option");
         if (n > 1)
                 return mistake("--serve: too many arguments: %s; one PORT", words[1]);
-        a->port = REFLECT_PORT_DEFAULT;
+        a->port = 0;
         if (n > 0 && parse_port(words[0], &a->port) < 0)
                 return mistake("--serve: PORT %s: must be a number from 1 to 65535", words[0]);
         return 1;

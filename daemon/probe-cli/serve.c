@@ -170,6 +170,25 @@ static int make_policy(const Settings *settings, uint16_t port, ServePolicy *ret
         return r;
 }
 
+/* Without a port of the caller's the last one of the worker processes will do, which firewalls let
+ * through to a head as well: where a head daemon runs, it has the usual one. */
+static int open_port(const PortPlan *plan, uint16_t *port, int *ret_fd)
+{
+        bool free_choice = *port == 0;
+
+        if (free_choice)
+                *port = REFLECT_PORT_DEFAULT;
+        int r = tcp_listen(*port, BACKLOG, ret_fd);
+        if (r != -EADDRINUSE || !free_choice)
+                return r;
+        uint16_t other = port_plan_workers(plan).last;
+        r = tcp_listen(other, BACKLOG, ret_fd);
+        if (r < 0)
+                return -EADDRINUSE;
+        *port = other;
+        return r;
+}
+
 int serve_command(uint16_t port)
 {
         static const ServeOps ops = {.on_line = on_line, .on_end = on_end};
@@ -184,15 +203,16 @@ int serve_command(uint16_t port)
         ServePolicy policy;
 
         int r = site_load(&conf, &note);
-        if (r >= 0)
-                r = make_policy(conf->settings, port, &policy);
         if (r < 0)
                 return r;
         if (note)
                 fprintf(stderr, "ray-probe: %s\n", note);
-        r = tcp_listen(port, BACKLOG, &fd);
+        r = open_port(&conf->settings->ports, &port, &fd);
         if (r < 0)
                 return cannot_listen(port, r);
+        r = make_policy(conf->settings, port, &policy);
+        if (r < 0)
+                return r;
         r = sd_event_new(&event);
         if (r >= 0)
                 r = signals_new(event, &signal_ops, event, &signals);

@@ -3,5 +3,5 @@
 
 #include <stdint.h>
 
-/* An exit status, or a negative errno. */
+/* port: 0 = the usual one, or another that is free. An exit status, or a negative errno. */
 int serve_command(uint16_t port);

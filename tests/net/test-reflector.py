@@ -76,7 +76,11 @@ def another_port(lab):
 
 def port_is_taken(lab):
     s = Server(lab)
-    rc, out, err, _ = lab.tool(program(), "--serve", who="head")
+    other = Server(lab)
+    assert other.code[1].startswith("19999-"), other.out
+    same(Asker(other, port=19999)(kind="begin")["refusal"], "")
+    other.end()
+    rc, out, err, _ = lab.tool(program(), "--serve", "6388", who="head")
     same((rc, out), (1, ""))
     assert re.fullmatch(r"ray-probe: port 6388 is taken by ray-probe \(pid \d+, user nobody\); try another one: .*--serve 6389\n",
                         err), err
