@@ -15,19 +15,6 @@ int certify_read(const CertifyWish *w, PkiRequest **ret, EnrolmentAnswer *a)
         return r >= 0;
 }
 
-static bool fill_names(const MemberRow *m, PkiNames *ret, EnrolmentAnswer *a)
-{
-        if (!pki_label_is_valid(m->node) || !pki_host_name_is_valid(m->name)) {
-                answer_refuse(a, MEMBER_REFUSAL_BAD,
-                              "a machine needs a host name of letters, digits, dots and hyphens");
-                return false;
-        }
-        *ret = (PkiNames){0};
-        str_copy(ret->node, sizeof(ret->node), m->node);
-        str_copy(ret->name, sizeof(ret->name), m->name);
-        return true;
-}
-
 int certify(Db *db, const Authority *authority, const PkiRequest *q, const CertifyWish *w,
             PkiNames *names, EnrolmentAnswer *a)
 {
@@ -35,8 +22,9 @@ int certify(Db *db, const Authority *authority, const PkiRequest *q, const Certi
         PkiNames head;
         usec_t from;
 
-        if (!fill_names(m, names, a))
-                return 0;
+        *names = (PkiNames){0};
+        str_copy(names->node, sizeof(names->node), m->node);
+        str_copy(names->name, sizeof(names->name), m->name);
         int r = pki_cert_names(authority_own(authority), &head);
         if (r >= 0)
                 r = address_book_choose(db, &head, &w->from, w->addrs, w->n_addrs, names);

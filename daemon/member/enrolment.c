@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "member/admission.h"
 #include "member/certify.h"
 
 #define AGAIN "raycluster token create on the head makes another"
@@ -69,23 +70,52 @@ static bool check_terms(const EnrolmentClaim *c, const TokenRow *t, EnrolmentAns
 /* --- who has it already -------------------------------------------------------------------------
  */
 
-/* The same key again is the same machine; anything else that is known stays with who has it. */
-static bool check_roster(EnrolmentDesk *d, const EnrolmentClaim *c,
-                         const uint8_t pin[static STORE_PIN_SIZE], EnrolmentAnswer *a)
+/* Who has that node id or name by another key: *other, -EEXIST; 1: nobody; 0: refused, as the node
+ * id of one and the name of another is no machine that was installed anew. */
+static int check_names(EnrolmentDesk *d, const MemberEnrol *e,
+                       const uint8_t pin[static STORE_PIN_SIZE], MemberRow *other,
+                       EnrolmentAnswer *a)
+{
+        MemberRow named;
+
+        int node = roster_find_node(d->db, e->node, other);
+        int name = roster_find_name(d->db, e->name, &named);
+        if (answer_store_failed(a, MIN(node, name)))
+                return 0;
+        bool has_node = node > 0 && memcmp(other->pin, pin, STORE_PIN_SIZE) != 0;
+        bool has_name = name > 0 && memcmp(named.pin, pin, STORE_PIN_SIZE) != 0;
+        if (node > 0 && has_name && !streq(other->node, named.node)) {
+                answer_refuse(
+                        a, MEMBER_REFUSAL_NAME_TAKEN,
+                        "the head knows this machine as %s, and %s is another member: give it "
+                        "a name of its own, or on the head: raycluster node forget %s",
+                        other->name, named.name, named.name);
+                return 0;
+        }
+        if (has_name)
+                *other = named;
+        return has_node || has_name ? -EEXIST : 1;
+}
+
+/* 1: it is the same key again, or a name that is free; 0: refused; -EEXIST: *other has the name or
+ * the node id by another key. */
+static int check_roster(EnrolmentDesk *d, const EnrolmentClaim *c,
+                        const uint8_t pin[static STORE_PIN_SIZE], MemberRow *other,
+                        EnrolmentAnswer *a)
 {
         const MemberEnrol *e = c->enrol;
         MemberRow m;
 
         int r = roster_find_pin(d->db, pin, &m);
         if (answer_store_failed(a, r))
-                return false;
+                return 0;
         if (r > 0 && m.revoked) {
                 answer_refuse(
                         a, MEMBER_REFUSAL_REVOKED,
                         "this machine was revoked as %s; on the head: raycluster node forget %s, "
                         "then join again",
                         m.name, m.name);
-                return false;
+                return 0;
         }
         if (r > 0 && !streq(m.node, e->node)) {
                 answer_refuse(
@@ -93,22 +123,36 @@ static bool check_roster(EnrolmentDesk *d, const EnrolmentClaim *c,
                         "this key is that of %s: was the disk copied? raycluster leave, then join "
                         "again",
                         m.name);
-                return false;
+                return 0;
         }
-        if (r > 0)
-                return true;
-        r = roster_find_node(d->db, e->node, &m);
-        if (r == 0)
-                r = roster_find_name(d->db, e->name, &m);
-        if (answer_store_failed(a, r))
+        return check_names(d, e, pin, other, a);
+}
+
+/* A machine that was installed anew takes its old name over, that of a->replaced, when an admin
+ * says so. */
+static bool may_have_name(EnrolmentDesk *d, const EnrolmentClaim *c,
+                          const uint8_t pin[static STORE_PIN_SIZE], EnrolmentAnswer *a)
+{
+        bool has_token = !isempty(c->enrol->token);
+        MemberRow other = {0};
+
+        int r = check_roster(d, c, pin, &other, a);
+        if (r == 0 || (r > 0 && has_token))
+                return r > 0;
+        if (!c->can_wait && !has_token)
+                answer_refuse(a, MEMBER_REFUSAL_TOKEN,
+                              "the head takes this machine with a token only; " AGAIN);
+        else if (!c->can_wait)
+                answer_refuse(a, MEMBER_REFUSAL_NAME_TAKEN,
+                              "%s is a member already, with another key: if it was installed anew, "
+                              "on the head: raycluster node forget %s",
+                              other.name, other.name);
+        if (!c->can_wait ||
+            admission_decide(d, c, pin, r == -EEXIST ? &other : NULL, a) != ADMISSION_GRANTED)
                 return false;
-        if (r > 0)
-                answer_refuse(
-                        a, MEMBER_REFUSAL_NAME_TAKEN,
-                        "%s is a member already, with another key: if it was installed anew, on "
-                        "the head: raycluster node forget %s",
-                        m.name, m.name);
-        return r == 0;
+        if (r == -EEXIST)
+                a->replaced = other;
+        return true;
 }
 
 /* --- the certificate ----------------------------------------------------------------------------
@@ -122,25 +166,62 @@ static void fill_row(const EnrolmentClaim *c, const TokenRow *token, MemberRow *
         str_copy(m->node, sizeof(m->node), c->enrol->node);
         str_copy(m->name, sizeof(m->name), c->enrol->name);
         str_copy(m->group, sizeof(m->group), token->terms.group);
-        str_copy(m->token, sizeof(m->token), token->id);
+        str_copy(m->token, sizeof(m->token), isempty(token->id) ? ENROLMENT_APPROVED : token->id);
 }
 
-/* One use of the token and one line of the roster. */
-static void write_down(EnrolmentDesk *d, const PkiNames *names, EnrolmentAnswer *a)
+static int spend(EnrolmentDesk *d, const TokenRow *token)
+{
+        if (isempty(token->id))
+                return 0;
+        int r = tokens_spend(d->db, token->id);
+        /* it was good a moment ago: nobody else writes here */
+        return r == 0 ? -EKEYEXPIRED : r;
+}
+
+/* One use of the token, if there is one, and one line of the roster, out of which whoever had the
+ * name goes. */
+static void write_down(EnrolmentDesk *d, const TokenRow *token, const PkiNames *names, usec_t now,
+                       EnrolmentAnswer *a)
 {
         int r = db_begin(d->db);
         if (answer_store_failed(a, r))
                 return;
-        r = tokens_spend(d->db, a->member.token);
-        if (r == 0)
-                r = -EKEYEXPIRED; /* it was good a moment ago: nobody else writes here */
-        if (r > 0)
+        r = spend(d, token);
+        if (r >= 0)
+                r = isempty(a->replaced.node) ? 0 : admission_clear_way(d->db, &a->replaced, now);
+        if (r >= 0)
                 r = certify_record(d->db, &a->member, names);
         if (r >= 0)
                 r = db_commit(d->db);
         if (r < 0)
                 db_rollback(d->db);
         a->accepted = !answer_store_failed(a, r);
+        if (a->accepted)
+                waiting_remove(&d->waiting, a->member.pin);
+}
+
+/* The token, when it has one: 1; 0: refused; -ENOMEM. */
+static int check_token(EnrolmentDesk *d, const EnrolmentClaim *c, TokenRow *token,
+                       EnrolmentAnswer *a)
+{
+        *token = (TokenRow){0};
+        if (isempty(c->enrol->token))
+                return 1;
+        int r = check_proof(d, c, token, a);
+        if (r <= 0)
+                return r;
+        bool good = check_terms(c, token, a);
+        mac_forget(token->key, sizeof(token->key));
+        return good;
+}
+
+static bool has_names(const MemberEnrol *e, EnrolmentAnswer *a)
+{
+        if (pki_label_is_valid(e->node) && pki_host_name_is_valid(e->name))
+                return true;
+        answer_refuse(a, MEMBER_REFUSAL_BAD,
+                      "a machine needs a host name of letters, digits, dots and hyphens");
+        return false;
 }
 
 static int decide(EnrolmentDesk *d, const EnrolmentClaim *c, EnrolmentAnswer *a)
@@ -164,23 +245,19 @@ static int decide(EnrolmentDesk *d, const EnrolmentClaim *c, EnrolmentAnswer *a)
                               format_duration(wait, locked));
                 return 0;
         }
-        int r = check_proof(d, c, &token, a);
+        int r = check_token(d, c, &token, a);
         if (r <= 0)
                 return r;
-        bool good = check_terms(c, &token, a);
-        mac_forget(token.key, sizeof(token.key));
-        if (!good)
-                return 0;
         r = certify_read(&wish, &q, a);
         if (r <= 0)
                 return r;
         pki_request_pin(q, pin);
-        if (!check_roster(d, c, pin, a))
+        if (!has_names(c->enrol, a) || !may_have_name(d, c, pin, a))
                 return 0;
         fill_row(c, &token, &a->member);
         r = certify(d->db, d->authority, q, &wish, &names, a);
         if (r > 0)
-                write_down(d, &names, a);
+                write_down(d, &token, &names, c->now, a);
         return MIN(r, 0);
 }
 

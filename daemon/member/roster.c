@@ -182,7 +182,12 @@ int roster_revoke(Db *db, const char *node)
 
 int roster_forget(Db *db, const char *node)
 {
-        int r = change(db, "DELETE FROM member_address WHERE node = ?1", node, 0);
+        int r = change(db,
+                       "DELETE FROM verdict WHERE approved = 1 AND"
+                       " pin IN (SELECT pin FROM member WHERE node = ?1)",
+                       node, 0);
+        if (r >= 0)
+                r = change(db, "DELETE FROM member_address WHERE node = ?1", node, 0);
         if (r < 0)
                 return r;
         return change(db, "DELETE FROM member WHERE node = ?1", node, 0);

@@ -29,5 +29,6 @@ int roster_list(Db *db, MemberRow **ret, size_t *ret_n);
 int roster_count(Db *db, size_t *ret);
 /* 1; 0 = no such member. A revoked key stays known until it is forgotten. */
 int roster_revoke(Db *db, const char *node);
+/* And an approval of its key. */
 int roster_forget(Db *db, const char *node);
 int roster_seen(Db *db, const char *node, usec_t now);

@@ -18,6 +18,12 @@ static const char *const steps[] = {
         "CREATE TABLE member_address("
         " ip TEXT PRIMARY KEY, node TEXT NOT NULL) STRICT, WITHOUT ROWID;"
         "CREATE INDEX member_address_node ON member_address(node);",
+        "CREATE TABLE verdict("
+        " pin BLOB PRIMARY KEY, approved INTEGER NOT NULL, node TEXT NOT NULL,"
+        " name TEXT NOT NULL, takes TEXT NOT NULL, until INTEGER NOT NULL)"
+        " STRICT, WITHOUT ROWID;"
+        "CREATE TABLE auto_approval("
+        " subnet TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 };
 
 int store_open(const char *path, Db **ret)

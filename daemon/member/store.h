@@ -11,6 +11,9 @@
 #define STORE_KEY_SIZE    32
 #define STORE_TOKENS_MAX  256 /* that are good for something: a list that a person reads */
 #define STORE_MEMBERS_MAX 10000
+/* Keys that were approved or denied in a day: more than a room has machines, twice. */
+#define STORE_VERDICTS_MAX 20000
+#define STORE_AUTO_MAX     16 /* subnets that approve themselves: as tokens, for a person */
 
 /* ":memory:" for tests. */
 int store_open(const char *path, Db **ret);

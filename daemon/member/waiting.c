@@ -1,0 +1,85 @@
+#include "member/waiting.h"
+
+#include <string.h>
+
+#include "base/hex.h"
+#include "base/str.h"
+
+static bool same_source(const Addr *a, const Addr *b)
+{
+        if (a->family != b->family)
+                return false;
+        return a->family == AF_INET6 ? memcmp(&a->in6, &b->in6, 8) == 0 : addr_equal(a, b);
+}
+
+static WaitingMachine *find(WaitingList *l, const uint8_t pin[static STORE_PIN_SIZE])
+{
+        for (size_t i = 0; i < l->n; i++)
+                if (memcmp(l->machines[i].pin, pin, STORE_PIN_SIZE) == 0)
+                        return &l->machines[i];
+        return NULL;
+}
+
+void waiting_remove(WaitingList *l, const uint8_t pin[static STORE_PIN_SIZE])
+{
+        WaitingMachine *m = find(l, pin);
+
+        if (m)
+                *m = l->machines[--l->n];
+}
+
+void waiting_expire(WaitingList *l, usec_t now)
+{
+        for (size_t i = 0; i < l->n;)
+                if (usec_add(l->machines[i].last, WAITING_FORGOTTEN) <= now)
+                        l->machines[i] = l->machines[--l->n];
+                else
+                        i++;
+}
+
+int waiting_add(WaitingList *l, const WaitingMachine *m, usec_t now)
+{
+        WaitingMachine *known = find(l, m->pin);
+        size_t of_source = 0;
+
+        if (known) {
+                bool same = streq(known->node, m->node) && streq(known->name, m->name) &&
+                            streq(known->takes_node, m->takes_node);
+                usec_t first = known->first;
+                bool approved = known->approved && same;
+                *known = *m;
+                known->first = first;
+                known->last = now;
+                known->approved = approved;
+                return !same;
+        }
+        waiting_expire(l, now);
+        for (size_t i = 0; i < l->n; i++)
+                of_source += same_source(&l->machines[i].from, &m->from);
+        if (of_source >= WAITING_PER_SOURCE)
+                return -EDQUOT;
+        if (l->n == WAITING_MAX)
+                return -EXFULL;
+        known = &l->machines[l->n++];
+        *known = *m;
+        known->first = known->last = now;
+        known->approved = false;
+        return 1;
+}
+
+int waiting_find(WaitingList *l, const char *who, WaitingMachine **ret)
+{
+        uint8_t pin[STORE_PIN_SIZE];
+        bool is_pin = hex_decode(who, pin, sizeof(pin)) >= 0;
+        unsigned found = 0;
+
+        for (size_t i = 0; i < l->n; i++) {
+                WaitingMachine *m = &l->machines[i];
+                if (is_pin ? memcmp(m->pin, pin, sizeof(pin)) != 0
+                           : !streq(m->name, who) && !streq(m->node, who))
+                        continue;
+                *ret = m;
+                found++;
+        }
+        return found > 1 ? -ENOTUNIQ : (int)found;
+}
