@@ -21,10 +21,23 @@ static int send_issued(Visitor *v, const EnrolmentAnswer *a)
         return peer_send(v->peer, &m);
 }
 
+/* Whose name is another's now. */
+static void cut_off(Gate *g, const char *node)
+{
+        Visitor *v = isempty(node) ? NULL : visitor_find(g, node, NULL);
+
+        if (v)
+                visitor_send_away(v, GATE_LOSS_REVOKED);
+}
+
 void visitor_enrol(Visitor *v, const MemberEnrol *e)
 {
         Gate *g = v->gate;
-        EnrolmentClaim c = {.enrol = e, .from = v->from, .now = now_real(), .mono = now_mono()};
+        EnrolmentClaim c = {.enrol = e,
+                            .from = v->from,
+                            .now = now_real(),
+                            .mono = now_mono(),
+                            .can_wait = v->can & MEMBER_CAN_WAIT};
         EnrolmentAnswer a = {0};
 
         c.from.port = 0;
@@ -35,10 +48,15 @@ void visitor_enrol(Visitor *v, const MemberEnrol *e)
                 visitor_send_away(v, GATE_LOSS_CLOSED);
                 return;
         }
+        if (a.pending && visitor_wait(v, &a) < 0)
+                visitor_send_away(v, GATE_LOSS_CLOSED);
+        if (a.pending)
+                return;
         if (!a.accepted) {
                 visitor_refuse(v, &a.refused, e->name, a.error, a.locked);
                 return;
         }
+        cut_off(g, a.replaced.node);
         g->ops.on_enrolled(g, &a.member, &v->from, g->userdata);
         r = visitor_set_state(v, VISITOR_LEAVING);
         if (r >= 0)

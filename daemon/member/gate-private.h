@@ -83,5 +83,7 @@ void visitor_done(Visitor *v, const MemberCommandDone *d);
 
 /* --- gate-enrol.c: certificates for who asks */
 
+/* gate-approval.c: it is told that an admin is asked. As peer_send(). */
+int visitor_wait(Visitor *v, const EnrolmentAnswer *a);
 void visitor_enrol(Visitor *v, const MemberEnrol *e);
 void visitor_renew(Visitor *v, MemberBytes csr);

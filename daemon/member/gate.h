@@ -8,6 +8,7 @@
 
 #include "member/enrolment.h"
 #include "member/peer.h"
+#include "model/key-words.h"
 
 typedef struct Gate Gate;
 
@@ -34,6 +35,18 @@ typedef struct GatePolicy {
         const char *ray_token;      /* for members, or NULL; copied */
         usec_t beat;                /* 0 = GATE_BEAT */
 } GatePolicy;
+
+/* A machine that waits for approval. words: of its key, as they stand on its own screen. */
+typedef struct GatePending {
+        const char *node, *name;
+        const char *takes; /* the member whose place it would take, or NULL */
+        bool takes_living; /* which is there */
+        bool approved;     /* it will hear it when it asks again */
+        Addr from;
+        const uint8_t *pin; /* STORE_PIN_SIZE */
+        char words[KEY_WORDS_MAX];
+        usec_t first, last; /* asked; Unix time */
+} GatePending;
 
 typedef struct GateMember {
         const char *node, *name;
@@ -73,6 +86,8 @@ typedef struct GateOps {
         void (*on_renewed)(Gate *g, const MemberRow *m, const Addr *from, void *userdata);
         /* What is known of a member that is there has changed. May be NULL. */
         void (*on_facts)(Gate *g, const GateMember *m, void *userdata);
+        /* A machine waits for approval that did not before. May be NULL. */
+        void (*on_pending)(Gate *g, const GatePending *p, void *userdata);
 } GateOps;
 
 typedef enum GateCommandEnd {
@@ -120,3 +135,19 @@ size_t gate_strangers(const Gate *g);
 bool gate_find(const Gate *g, const char *node, GateMember *ret);
 /* Cuts a member off that was revoked in the roster; true: it was there. */
 bool gate_revoke(Gate *g, const char *node);
+
+/* --- approval */
+
+/* The words of the head's authority, as they stand on a machine that asks. Returns buf. */
+char *gate_words(const Gate *g, char buf[static KEY_WORDS_MAX]);
+/* The i-th that waits, in no order; false: there are no more. Valid until the loop runs. */
+bool gate_pending(Gate *g, size_t i, GatePending *ret);
+/* who: host name, node id, or the pin as 64 hex digits. Holds for that key under that name for a
+ * day (member/approvals.h), and gives it the place of `takes`. 1; 0: nobody of that name waits;
+ * -ENOTUNIQ: more than one does; errors of the store. */
+int gate_approve(Gate *g, const char *who);
+/* The same, and it is refused for a day. */
+int gate_deny(Gate *g, const char *who);
+/* Who comes from there is approved until then (Unix time), but for names that are taken; a time
+ * that has passed ends it. As auto_approvals_put(). */
+int gate_auto_approve(Gate *g, const Subnet *subnet, usec_t until);

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "member/first-sight.h"
 #include "sys/mac.h"
 
 void identity_done(Identity *i)
@@ -129,6 +130,7 @@ int identity_save(const char *path, const Identity *i)
         if (r >= 0) {
                 (void)unlink(waiting);
                 (void)unlink(tried);
+                first_sight_forget(path);
         }
         return r;
 }

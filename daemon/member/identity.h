@@ -23,8 +23,8 @@ int identity_read(const void *pem, size_t n, Identity *ret);
  * which is on the disk (PATH.key) before anybody hears of it: an answer that is lost on the way
  * costs a machine neither its name nor a use of its token. */
 int identity_key(const char *path, PkiKey **ret);
-/* As write_file_atomic(). A key that waited for this has an end, and a certificate that was to be
- * tried (member/identity-keeper.h). */
+/* As write_file_atomic(). A key that waited for this has an end, a certificate that was to be
+ * tried (member/identity-keeper.h), and waiting for approval. */
 int identity_save(const char *path, const Identity *i);
 /* Who it is in TLS. */
 int identity_party(const Identity *i, TlsParty **ret);

@@ -1,5 +1,5 @@
 /*
- *   DIALLING ──TLS with the pin, Hello──> ASKING ──Issued──> DONE
+ *   DIALLING ──TLS with the pin, Hello──> ASKING ──Issued, Pending──> DONE
  *      └─────── anything else ──────────────┴──────────────> DONE
  */
 #include "member/join.h"
@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "member/clock-words.h"
+#include "member/first-sight.h"
 #include "member/issued.h"
 #include "member/proof.h"
 #include "sys/deadline.h"
@@ -31,6 +32,7 @@ struct Join {
         void *userdata;
         Addr head;
         JoinToken token;
+        bool has_token;
         char *path;
         MemberEnrol enrol; /* csr points into `csr` */
         Buf csr;
@@ -45,6 +47,7 @@ static const char *const join_end_table[_JOIN_END_MAX] = {
         [JOIN_UNREACHABLE] = "unreachable",
         [JOIN_WRONG_HEAD] = "wrong-head",
         [JOIN_REFUSED] = "refused",
+        [JOIN_PENDING] = "pending",
         [JOIN_FAILED] = "failed",
 };
 DEFINE_STRTAB(join_end, JoinEnd);
@@ -77,6 +80,19 @@ Join *join_free(Join *j)
         return NULL;
 }
 
+static void take_words(const Join *j, JoinResult *r)
+{
+        const PkiCert *ca = j->peer ? tls_link_authority(peer_tls(j->peer)) : NULL;
+        uint8_t pin[PKI_PIN_SIZE];
+
+        if (!ca || !j->identity.key)
+                return;
+        pki_cert_pin(ca, pin);
+        key_words(pin, r->words_head);
+        pki_key_pin(j->identity.key, pin);
+        key_words(pin, r->words_own);
+}
+
 static void finish(Join *j, JoinResult *r, const char *fmt, ...) _printf_(3, 4);
 static void finish(Join *j, JoinResult *r, const char *fmt, ...)
 {
@@ -87,6 +103,7 @@ static void finish(Join *j, JoinResult *r, const char *fmt, ...)
         va_start(ap, fmt);
         (void)vsnprintf(r->text, sizeof(r->text), fmt, ap);
         va_end(ap);
+        take_words(j, r);
         j->deadline = deadline_free(j->deadline);
         j->peer = peer_free(j->peer);
         j->cb(j, r, j->userdata);
@@ -114,8 +131,13 @@ static void on_up(Peer *p, const MemberHello *hello, void *userdata)
         MemberMessage m = {.kind = MEMBER_ENROL};
         Join *j = userdata;
 
+        if (!j->has_token && !(hello->capabilities & MEMBER_CAN_WAIT)) {
+                finish(j, &(JoinResult){.end = JOIN_REFUSED, .refusal = MEMBER_REFUSAL_TOKEN},
+                       "this head takes machines with a token only: raycluster token create there");
+                return;
+        }
         int r = join_set_state(j, JOIN_STATE_ASKING);
-        if (r >= 0)
+        if (r >= 0 && j->has_token)
                 r = prove(j);
         if (r >= 0) {
                 m.enrol = j->enrol;
@@ -163,6 +185,37 @@ static void on_issued(Join *j, const MemberIssued *m)
                 finish(j, &(JoinResult){.end = JOIN_DONE}, "this machine is a member");
 }
 
+/* Nobody else is believed from now on. */
+static void on_pending(Join *j, const MemberPending *m)
+{
+        const PkiCert *ca = tls_link_authority(peer_tls(j->peer));
+        uint8_t pin[PKI_PIN_SIZE];
+        int r = 0;
+
+        if (!j->has_token && ca) {
+                pki_cert_pin(ca, pin);
+                r = first_sight_save(j->path, pin);
+        }
+        if (r < 0)
+                finish(j, &(JoinResult){.end = JOIN_FAILED},
+                       "%s.pending: %s; mend that, then ask again", j->path, strerror(-r));
+        else
+                finish(j, &(JoinResult){.end = JOIN_PENDING, .retry = m->retry},
+                       "an admin of the head has to approve this machine: raycluster node approve "
+                       "%s, after both have compared the words",
+                       j->enrol.name);
+}
+
+/* Who was refused by a wrong head may ask another. */
+static void on_refused(Join *j, const MemberRefused *m)
+{
+        JoinResult refused = {.end = JOIN_REFUSED, .refusal = m->reason, .retry = m->retry};
+
+        if (m->reason == MEMBER_REFUSAL_DENIED)
+                first_sight_forget(j->path);
+        finish(j, &refused, "%s", m->text);
+}
+
 static void on_message(Peer *p, const MemberMessage *m, void *userdata)
 {
         Join *j = userdata;
@@ -170,11 +223,9 @@ static void on_message(Peer *p, const MemberMessage *m, void *userdata)
         if (m->kind == MEMBER_ISSUED)
                 on_issued(j, &m->issued);
         else if (m->kind == MEMBER_REFUSED)
-                finish(j,
-                       &(JoinResult){.end = JOIN_REFUSED,
-                                     .refusal = m->refused.reason,
-                                     .retry = m->refused.retry},
-                       "%s", m->refused.text);
+                on_refused(j, &m->refused);
+        else if (m->kind == MEMBER_PENDING)
+                on_pending(j, &m->pending);
         /* anything else is not for us yet */
 }
 
@@ -186,10 +237,17 @@ static void tell_tls(Join *j, const TlsLinkFacts *f)
         addr_format_port(to, &j->head);
         switch (f->end) {
         case TLS_LINK_WRONG_PIN:
-                finish(j, &wrong,
-                       "%s is not the head that made this token, nothing was sent to it: take a "
-                       "token of this head, or the address of that one",
-                       to);
+                if (!j->has_token)
+                        finish(j, &wrong,
+                               "%s is not the head that this machine asked first, nothing was sent "
+                               "to it: if another is meant, remove %s.pending",
+                               to, j->path);
+                else
+                        finish(j, &wrong,
+                               "%s is not the head that made this token, nothing was sent to it: "
+                               "take a "
+                               "token of this head, or the address of that one",
+                               to);
                 break;
         case TLS_LINK_WRONG_ROLE:
                 finish(j, &wrong, "%s is a worker, not the head; nothing was sent to it", to);
@@ -260,7 +318,7 @@ static int prepare(Join *j, const JoinPolicy *p)
                 r = free_and_strdup(&j->path, p->path);
         if (r < 0)
                 return r;
-        str_copy(e->token, sizeof(e->token), p->token->id);
+        str_copy(e->token, sizeof(e->token), p->token ? p->token->id : "");
         str_copy(e->node, sizeof(e->node), p->node);
         str_copy(e->name, sizeof(e->name), p->name);
         e->csr = (MemberBytes){buf_data(&j->csr), buf_size(&j->csr)};
@@ -269,18 +327,39 @@ static int prepare(Join *j, const JoinPolicy *p)
         return 0;
 }
 
+/* Whom to believe. */
+static int choose(const JoinPolicy *p, TlsLinkPolicy *ret)
+{
+        static_assert(JOIN_PINS_MAX <= TLS_LINK_PINS_MAX && JOIN_PIN_SIZE == PKI_PIN_SIZE, "pins");
+
+        if (p->token) {
+                *ret = (TlsLinkPolicy){.n_pins = p->token->n_pins};
+                memcpy(ret->pins, p->token->pins, sizeof(p->token->pins));
+                return 0;
+        }
+        *ret = (TlsLinkPolicy){.n_pins = 1};
+        int r = first_sight_load(p->path, ret->pins[0]);
+        if (r == -ENOENT) {
+                *ret = (TlsLinkPolicy){.first_sight = true};
+                r = 0;
+        }
+        return r;
+}
+
 int join_new(sd_event *event, const JoinPolicy *p, join_cb cb, void *userdata, Join **ret)
 {
         static const PeerOps ops = {.on_up = on_up, .on_message = on_message, .on_down = on_down};
-        TlsLinkPolicy policy = {.n_pins = p->token->n_pins};
         _cleanup_(join_freep) Join *j = new0(Join, 1);
+        TlsLinkPolicy policy;
 
         if (!j)
                 return -ENOMEM;
-        *j = (Join){.cb = cb, .userdata = userdata, .head = p->head, .token = *p->token};
-        static_assert(JOIN_PINS_MAX <= TLS_LINK_PINS_MAX && JOIN_PIN_SIZE == PKI_PIN_SIZE, "pins");
-        memcpy(policy.pins, p->token->pins, sizeof(p->token->pins));
-        int r = prepare(j, p);
+        *j = (Join){.cb = cb, .userdata = userdata, .head = p->head, .has_token = p->token};
+        if (p->token)
+                j->token = *p->token;
+        int r = choose(p, &policy);
+        if (r >= 0)
+                r = prepare(j, p);
         if (r >= 0)
                 r = deadline_new(event, JOIN_TIMEOUT, USEC_PER_SEC / 4, on_deadline, j,
                                  &j->deadline);

@@ -1,6 +1,8 @@
 #include "sys/tls-link.h"
 
+#include <errno.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "base/alloc.h"
 #include "base/str.h"
@@ -29,6 +31,7 @@ struct TlsLink {
         TlsLinkPolicy policy;
         TlsLinkFacts facts;
         PkiCert *peer, *authority;
+        bool silent; /* a client that has not said anything yet */
         bool expired;
 };
 
@@ -108,6 +111,29 @@ static bool verify_pinned(TlsLink *l, const PkiCert *leaf, const STACK_OF(X509) 
         return is_trusted(l, leaf, &l->authority, 1);
 }
 
+/* The authority that signed what the head shows, among what it sent. */
+static bool verify_first_sight(TlsLink *l, const PkiCert *leaf, const STACK_OF(X509) * sent)
+{
+        for (int i = 0; i < sk_X509_num(sent); i++) {
+                _cleanup_(pki_cert_freep) PkiCert *c = NULL;
+                if (pki_cert_share(sk_X509_value(sent, i), &c) >= 0 &&
+                    pki_cert_is_signed_by(leaf, c) && is_trusted(l, leaf, &c, 1)) {
+                        l->authority = TAKE_PTR(c);
+                        return true;
+                }
+        }
+        return false;
+}
+
+static bool verify(TlsLink *l, const PkiCert *leaf, const STACK_OF(X509) * sent)
+{
+        if (l->policy.n_pins > 0)
+                return verify_pinned(l, leaf, sent);
+        if (l->policy.first_sight)
+                return verify_first_sight(l, leaf, sent);
+        return is_trusted(l, leaf, l->party->cas, l->party->n_cas);
+}
+
 /* A worker's certificate is good for being a worker only. */
 static bool has_role(TlsLink *l, const PkiCert *leaf)
 {
@@ -128,11 +154,8 @@ static int on_verify(X509_STORE_CTX *store, void *userdata)
         TlsLink *l = SSL_get_app_data(ssl);
         _cleanup_(pki_cert_freep) PkiCert *leaf = NULL;
 
-        bool good =
-                pki_cert_share(X509_STORE_CTX_get0_cert(store), &leaf) >= 0 &&
-                (l->policy.n_pins > 0 ? verify_pinned(l, leaf, X509_STORE_CTX_get0_untrusted(store))
-                                      : is_trusted(l, leaf, l->party->cas, l->party->n_cas)) &&
-                has_role(l, leaf);
+        bool good = pki_cert_share(X509_STORE_CTX_get0_cert(store), &leaf) >= 0 &&
+                    verify(l, leaf, X509_STORE_CTX_get0_untrusted(store)) && has_role(l, leaf);
         if (good)
                 l->peer = TAKE_PTR(leaf);
         ERR_clear_error();
@@ -373,10 +396,26 @@ static int check_alpn(TlsLink *l)
         return -EPROTONOSUPPORT;
 }
 
+/* OpenSSL makes its buffers, some 50 KiB, before it looks whether anything is there: a server does
+ * not begin for one that has said nothing. */
+static bool is_silent(TlsLink *l, int fd)
+{
+        char c;
+
+        if (!l->silent)
+                return false;
+        l->silent = recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+        return l->silent;
+}
+
 static int layer_handshake(void *layer, int fd, uint32_t *ret_events)
 {
         TlsLink *l = layer;
 
+        if (is_silent(l, fd)) {
+                *ret_events = EPOLLIN;
+                return -EAGAIN;
+        }
         l->socket.fd = fd;
         ERR_clear_error();
         int r = SSL_do_handshake(l->ssl);
@@ -440,7 +479,8 @@ TlsLink *tls_link_free(TlsLink *l)
 
 int tls_link_new(TlsParty *party, const TlsLinkPolicy *policy, TlsLink **ret)
 {
-        bool trusts = party->n_cas > 0 || policy->n_pins > 0;
+        bool trusts =
+                party->n_cas > 0 || policy->n_pins > 0 || (policy->first_sight && !policy->server);
         SSL_CTX *context;
 
         if (policy->n_pins > TLS_LINK_PINS_MAX || !trusts || (policy->server && !party->cert))
@@ -451,7 +491,10 @@ int tls_link_new(TlsParty *party, const TlsLinkPolicy *policy, TlsLink **ret)
         _cleanup_(tls_link_freep) TlsLink *l = new0(TlsLink, 1);
         if (!l)
                 return -ENOMEM;
-        *l = (TlsLink){.party = tls_party_ref(party), .policy = *policy, .facts = {.alert = -1}};
+        *l = (TlsLink){.party = tls_party_ref(party),
+                       .policy = *policy,
+                       .facts = {.alert = -1},
+                       .silent = policy->server};
         tls_socket_init(&l->socket, TLS_LINK_HANDSHAKE_MAX);
         l->ssl = SSL_new(context);
         if (!l->ssl || tls_socket_attach(&l->socket, party->bio, l->ssl) < 0)

@@ -40,6 +40,10 @@ typedef struct TlsLinkPolicy {
         /* Of a client that trusts nobody yet: the key of the head's authority is one of these. */
         uint8_t pins[TLS_LINK_PINS_MAX][PKI_PIN_SIZE];
         size_t n_pins;
+        /* Of a client that has neither authority nor pin: whatever authority of ours the head
+         * shows is believed, and tls_link_authority() says which. Nothing stands against somebody
+         * in the middle but people who compare it. */
+        bool first_sight;
         /* Of a server: a certificate that ended no longer ago than this is let in, and
          * tls_link_is_expired() says so: who may say what is for whoever reads. */
         usec_t grace;
@@ -74,8 +78,9 @@ typedef struct TlsLinkFacts {
 
 typedef struct TlsLink TlsLink;
 
-/* -EINVAL: a server without a certificate, a client with neither authority nor pin. -ENOMEM, and of
- * a party's first connection on this side -EKEYREJECTED: OpenSSL does not take its certificate. */
+/* -EINVAL: a server without a certificate, a client with neither authority nor pin, nor
+ * first_sight. -ENOMEM, and of a party's first connection on this side -EKEYREJECTED: OpenSSL does
+ * not take its certificate. */
 int tls_link_new(TlsParty *party, const TlsLinkPolicy *policy, TlsLink **ret);
 TlsLink *tls_link_free(TlsLink *l);
 DEFINE_CLEANUP(TlsLink *, tls_link_free);
@@ -91,7 +96,8 @@ void tls_link_facts(const TlsLink *l, TlsLinkFacts *ret);
 const PkiCert *tls_link_peer(const TlsLink *l);
 /* It has ended, within the grace of the policy. */
 bool tls_link_is_expired(const TlsLink *l);
-/* Of a client with pins: the authority that has one of them; NULL before. The link's. */
+/* Of a client with pins: the authority that has one of them, or the one that is believed at first
+ * sight; NULL before. The link's. */
 const PkiCert *tls_link_authority(const TlsLink *l);
 /* Bytes that only the two ends of this connection have (RFC 8446 7.5). -ENOTCONN, -EIO. */
 int tls_link_export(const TlsLink *l, uint8_t ret[static TLS_LINK_EXPORT_SIZE]);

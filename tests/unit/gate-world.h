@@ -27,7 +27,7 @@ typedef struct World {
         usec_t locked;
         GateLoss loss;
         char facts_name[MEMBER_NAME_MAX];
-        unsigned events, dropped, left, renewed, facts;
+        unsigned events, dropped, left, renewed, facts, pending;
         MemberEvent event_told;
 
         bool join_over;
@@ -106,7 +106,13 @@ static inline void on_facts(Gate *g, const GateMember *m, void *userdata)
         str_copy(w->facts_name, sizeof(w->facts_name), m->facts->name);
 }
 
-static const GateOps gate_ops _unused_ = {.on_renewed = on_renewed,
+static inline void on_pending(Gate *g, const GatePending *p, void *userdata)
+{
+        ((World *)userdata)->pending++;
+}
+
+static const GateOps gate_ops _unused_ = {.on_pending = on_pending,
+                                          .on_renewed = on_renewed,
                                           .on_facts = on_facts,
                                           .on_event = on_event,
                                           .on_left = on_left,

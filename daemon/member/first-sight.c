@@ -1,0 +1,48 @@
+#include "member/first-sight.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "base/hex.h"
+#include "base/str.h"
+
+#define FILE_MAX ((size_t)256)
+
+static char *file_of(const char *path)
+{
+        return str_printf("%s.pending", path);
+}
+
+int first_sight_load(const char *path, uint8_t ret[static PKI_PIN_SIZE])
+{
+        _cleanup_free_ char *file = file_of(path), *text = NULL;
+
+        if (!file)
+                return -ENOMEM;
+        int r = read_file(file, FILE_MAX, &text, NULL);
+        if (r < 0)
+                return r;
+        return hex_decode(str_strip(text), ret, PKI_PIN_SIZE) < 0 ? -EBADMSG : 0;
+}
+
+int first_sight_save(const char *path, const uint8_t pin[static PKI_PIN_SIZE])
+{
+        _cleanup_free_ char *file = file_of(path), *hex = hex_encode(pin, PKI_PIN_SIZE);
+
+        if (!file || !hex)
+                return -ENOMEM;
+        _cleanup_free_ char *text = str_printf("%s\n", hex);
+        if (!text)
+                return -ENOMEM;
+        return write_file_atomic(file, text, strlen(text), 0600, (gid_t)-1);
+}
+
+void first_sight_forget(const char *path)
+{
+        _cleanup_free_ char *file = file_of(path);
+
+        if (file)
+                (void)unlink(file);
+}
