@@ -35,8 +35,7 @@ static Admission let_wait(EnrolmentDesk *d, const EnrolmentClaim *c,
 static bool is_for(const VerdictRow *v, const MemberEnrol *e, const MemberRow *other)
 {
         return v->verdict == VERDICT_APPROVED && streq(v->node, e->node) &&
-                                                         streq(v->name, e->name) &&
-                                                         (!other || streq(v->takes, other->node));
+               streq(v->name, e->name) && (!other || streq(v->takes, other->node));
 }
 
 Admission admission_decide(EnrolmentDesk *d, const EnrolmentClaim *c,

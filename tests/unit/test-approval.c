@@ -203,6 +203,9 @@ static void test_approved_as_another(void **state)
         decide(&w, &thief, &a);
         assert_true(a.pending && a.news);
         assert_string_equal(a.waits.takes, "w1");
+        thief = asks(&w, "node2", "w9"); /* nobody's name, but none that was approved */
+        decide(&w, &thief, &a);
+        assert_true(a.pending);
         thief = asks(&w, "node2", "w1"); /* the name alone */
         decide(&w, &thief, &a);
         assert_true(a.pending);
