@@ -3,6 +3,7 @@
  *   ARRIVING ──no certificate──> ASKING ──Enrol──> LEAVING
  *      │──one that is over──> EXPIRED ──Renew────────> LEAVING
  *      └──one of the roster──> INTRODUCED ──Facts──> MEMBER ──lost──> LEAVING
+ *                                  └──Renew: it is over by its clock──> LEAVING
  *
  * from all: hangs up, is too slow, says what makes no sense ──> away
  */
@@ -21,7 +22,7 @@ static const uint32_t next_states[_VISITOR_STATE_MAX] = {
                              1U << VISITOR_INTRODUCED | 1U << VISITOR_EXPIRED,
         [VISITOR_ASKING] = 1U << VISITOR_LEAVING,
         [VISITOR_EXPIRED] = 1U << VISITOR_LEAVING,
-        [VISITOR_INTRODUCED] = 1U << VISITOR_MEMBER,
+        [VISITOR_INTRODUCED] = 1U << VISITOR_MEMBER | 1U << VISITOR_LEAVING,
         [VISITOR_MEMBER] = 1U << VISITOR_LEAVING,
 };
 
@@ -284,7 +285,8 @@ static void on_message(Peer *p, const MemberMessage *m, void *userdata)
                 return;
         if (v->state == VISITOR_ASKING && m->kind == MEMBER_ENROL)
                 visitor_enrol(v, &m->enrol);
-        else if ((v->state == VISITOR_EXPIRED || member) && m->kind == MEMBER_RENEW)
+        else if ((v->state == VISITOR_EXPIRED || v->state == VISITOR_INTRODUCED || member) &&
+                 m->kind == MEMBER_RENEW)
                 visitor_renew(v, m->csr);
         else if (v->state == VISITOR_EXPIRED)
                 refuse_text(v, MEMBER_REFUSAL_IDENTITY,

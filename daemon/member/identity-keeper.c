@@ -60,17 +60,17 @@ IdentityKeeper *identity_keeper_free(IdentityKeeper *k)
         return NULL;
 }
 
-/* Without chance from the kernel there is no jitter, and nothing worse. */
-static void plan(IdentityKeeper *k)
+/* Without chance from the kernel there is no jitter, and nothing worse. A clock that is far ahead
+ * must not make one renewal follow the other. */
+static void plan(IdentityKeeper *k, usec_t not_before)
 {
-        usec_t life = usec_sub(k->worked.until, k->worked.from);
+        usec_t life = usec_sub(k->worked.until, k->worked.from), jitter = life / IDENTITY_JITTER;
         uint32_t chance = UINT32_MAX / 2;
 
         (void)random_bytes(&chance, sizeof(chance));
-        k->due = usec_add(k->worked.from,
-                          life / IDENTITY_RENEW_DEN * IDENTITY_RENEW_NUM - life / IDENTITY_JITTER);
-        k->due = usec_add(
-                k->due, (usec_t)((double)life / IDENTITY_JITTER * 2 * chance / (double)UINT32_MAX));
+        k->due = usec_add(k->worked.from, life / IDENTITY_RENEW_DEN * IDENTITY_RENEW_NUM - jitter);
+        k->due = usec_add(k->due, (usec_t)((double)jitter * 2 * chance / (double)UINT32_MAX));
+        k->due = MAX(k->due, usec_add(not_before, jitter));
 }
 
 /* What was not tried before the end, or not to its end: for the same machine and key only. */
@@ -106,7 +106,7 @@ int identity_keeper_new(const char *path, IdentityKeeper **ret)
                 r = pki_cert_names(k->worked.identity.cert, &k->names);
         if (r < 0)
                 return r;
-        plan(k);
+        plan(k, 0);
         resume(k);
         *ret = TAKE_PTR(k);
         return 0;
@@ -178,7 +178,7 @@ int identity_keeper_take(IdentityKeeper *k, const MemberIssued *m, const PkiCert
         return 0;
 }
 
-int identity_keeper_worked(IdentityKeeper *k)
+int identity_keeper_worked(IdentityKeeper *k, usec_t now)
 {
         if (!k->tried.party)
                 return 0;
@@ -188,7 +188,7 @@ int identity_keeper_worked(IdentityKeeper *k)
         k->worked = k->tried;
         k->tried = (Kept){0};
         backoff_reset(&k->backoff);
-        plan(k);
+        plan(k, now);
         return 0;
 }
 

@@ -43,6 +43,6 @@ int identity_keeper_request(const IdentityKeeper *k, Buf *ret_der);
  * issued_read() and identity_save(): nothing is tried then. */
 int identity_keeper_take(IdentityKeeper *k, const MemberIssued *m, const PkiCert *head);
 /* What was tried has worked; errors of rename(2), which is tried again by the next call. */
-int identity_keeper_worked(IdentityKeeper *k);
+int identity_keeper_worked(IdentityKeeper *k, usec_t now);
 /* It did not; or a renewal failed: asked for again later. */
 void identity_keeper_failed(IdentityKeeper *k, usec_t now);

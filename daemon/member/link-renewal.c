@@ -139,7 +139,7 @@ void link_renewal_worked(MemberLink *l)
 
         if (!l->keeper || !identity_keeper_tries(l->keeper))
                 return;
-        int r = identity_keeper_worked(l->keeper);
+        int r = identity_keeper_worked(l->keeper, now_real());
         if (r >= 0 && l->ops.on_renewed)
                 l->ops.on_renewed(l, identity_keeper_until(l->keeper), l->userdata);
         else if (r < 0 && l->ops.on_renewal_failed) {

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "member/clock-words.h"
 #include "member/identity-keeper.h"
 
 /* A link that renews what is in the file. */
@@ -100,6 +101,38 @@ static void test_lifes_of_seconds(void **state)
         WAIT(&w, w.link_renewed == 3);
         assert_int_equal(w.came, 1);
         assert_int_equal(w.lost + w.losses + w.renewals_failed, 0);
+        world_done(&w);
+}
+
+/* Another address, another Ray: told, and in the next certificate. */
+static void test_other_facts(void **state)
+{
+        MemberFacts facts = {.name = "renamed",
+                             .boot_id = "b1",
+                             .addrs = {member_addr("10.9.9.9")},
+                             .n_addrs = 1};
+        _cleanup_(member_link_freep) MemberLink *l = NULL;
+        _cleanup_identity_ Identity i = {0}, next = {0};
+        GateMember m;
+        PkiNames n;
+        World w;
+
+        member(&w, &i);
+        l = keep(&w);
+        WAIT(&w, w.welcomes == 1);
+        assert_int_equal(member_link_set_facts(l, &facts), 0);
+        WAIT(&w, w.facts == 1);
+        assert_string_equal(w.facts_name, "renamed");
+        assert_true(gate_find(w.gate, "workernode", &m));
+        assert_string_equal(m.name, "w1"); /* what it is called stands in its certificate */
+        assert_int_equal(member_link_renew(l), 0);
+        WAIT(&w, w.link_renewed == 1);
+        load(&w, &next);
+        assert_int_equal(pki_cert_names(next.cert, &n), 0);
+        assert_int_equal(n.n_addrs, 2);
+        assert_true(addr_equal(&n.addrs[1], &facts.addrs[0]));
+        assert_string_equal(w.facts_name, "renamed"); /* the second connection says it, too */
+        assert_int_equal(w.lost + w.losses, 0);
         world_done(&w);
 }
 
@@ -388,6 +421,78 @@ static void test_expired_and_pushing(void **state)
 
 /* --- clocks */
 
+/* By its own clock the certificate is over, by the head's it is not: it gets the next. */
+static void test_clock_ahead(void **state)
+{
+        _cleanup_identity_ Identity i = {0};
+        MemberMessage renew = {.kind = MEMBER_RENEW};
+        _cleanup_buf_ Buf csr = {0};
+        World w;
+        Raw o;
+
+        member(&w, &i);
+        assert_int_equal(pki_request_new(i.key, "w1", &csr), 0);
+        renew.csr = (MemberBytes){buf_data(&csr), buf_size(&csr)};
+        raw_init(&o, &w, &i, "127.0.0.1", &renew);
+        WAIT(&w, o.kinds[MEMBER_ISSUED] == 1);
+        assert_int_equal(w.renewed, 1);
+        assert_int_equal(w.came, 0);
+        raw_done(&o);
+        world_done(&w);
+}
+
+static void test_clock_words(void **state)
+{
+        TlsLinkFacts f = {
+                .defect = PKI_DEFECT_UNTRUSTED, .valid_from = 10 * DAY, .valid_until = 40 * DAY};
+        char words[CLOCK_WORDS_MAX];
+
+        assert_false(clock_words(words, sizeof(words), &f, 41 * DAY));
+        f.defect = PKI_DEFECT_EXPIRED;
+        assert_true(clock_words(words, sizeof(words), &f, 42 * DAY));
+        assert_string_equal(words,
+                            "by this machine's clock the head's certificate ended 2d ago; one of "
+                            "the two clocks is wrong: compare them (timedatectl)");
+        f.defect = PKI_DEFECT_NOT_YET_VALID;
+        assert_true(clock_words(words, sizeof(words), &f, 8 * DAY));
+        assert_non_null(strstr(words, "begins in 2d; "));
+        assert_true(clock_words(words, sizeof(words), &f, 20 * DAY)); /* of the authority, then */
+        assert_non_null(strstr(words, "the authority of the head"));
+}
+
+/* At two thirds of a life, give or take a tenth; and later when it did not work. */
+static void test_when_it_is_due(void **state)
+{
+        _cleanup_identity_ Identity i = {0};
+        usec_t from, until, first = USEC_INFINITY, last = 0;
+        char path[64];
+        World w;
+
+        member(&w, &i);
+        path_of(&w, path);
+        pki_cert_dates(i.cert, &from, &until);
+        usec_t life = until - from;
+        for (unsigned n = 0; n < 40; n++) {
+                _cleanup_(identity_keeper_freep) IdentityKeeper *k = NULL;
+                assert_int_equal(identity_keeper_new(path, &k), 0);
+                assert_false(identity_keeper_is_due(k, from + life / 100 * 56));
+                assert_true(identity_keeper_is_due(k, from + life / 100 * 77));
+                for (unsigned h = 56; h < 78; h++)
+                        if (identity_keeper_is_due(k, from + life / 100 * h)) {
+                                first = MIN(first, (usec_t)h);
+                                last = MAX(last, (usec_t)h);
+                                break;
+                        }
+                assert_false(identity_keeper_is_expired(k, until - 1));
+                assert_true(identity_keeper_is_expired(k, until));
+                identity_keeper_failed(k, until);
+                assert_false(identity_keeper_is_due(k, until + IDENTITY_RETRY / 2));
+                assert_true(identity_keeper_is_due(k, until + 2 * IDENTITY_RETRY));
+        }
+        assert_true(last - first >= 5); /* a room does not come in step */
+        world_done(&w);
+}
+
 /* The head lives two days from now, or this machine two days ago. */
 static void test_clock_behind(void **state)
 {
@@ -430,6 +535,10 @@ int main(void)
                 cmocka_unit_test(test_expired_and_revoked),
                 cmocka_unit_test(test_expired_and_pushing),
                 cmocka_unit_test(test_clock_behind),
+                cmocka_unit_test(test_clock_ahead),
+                cmocka_unit_test(test_clock_words),
+                cmocka_unit_test(test_when_it_is_due),
+                cmocka_unit_test(test_other_facts),
         };
         (void)signal(SIGPIPE, SIG_IGN);
         return cmocka_run_group_tests(tests, NULL, NULL);

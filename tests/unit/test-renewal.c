@@ -121,7 +121,8 @@ static void test_addresses_of_head(void **state)
         assert_int_equal(n.n_addrs, 2);
         assert_true(has(&n, "127.0.0.1") && has(&n, "10.79.0.1"));
         assert_int_equal(n.addrs[0].port, 0);
-        assert_int_equal(address_book_choose(w.db, &head, &from, claims, ELEMENTSOF(claims), &n), 0);
+        assert_int_equal(address_book_choose(w.db, &head, &from, claims, ELEMENTSOF(claims), &n),
+                         0);
         assert_int_equal(n.n_addrs, PKI_ADDRS_MAX);
         member_world_done(&w);
 }
