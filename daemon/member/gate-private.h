@@ -33,6 +33,8 @@ struct Visitor {
         uint64_t can;                                         /* MEMBER_CAN_*, of its Hello */
         struct GateCommand *command;                          /* that it has not answered yet */
         char serial[PKI_SERIAL_MAX], renewed[PKI_SERIAL_MAX]; /* its certificate, the one after */
+        Addr replaced; /* where the connection came from that this one took the place of */
+        usec_t replaced_at;
         RateLimit events, renewals;
         unsigned settings, ray_token; /* the version that it was sent; 0 = none */
 };

@@ -143,9 +143,22 @@ static bool take_over(Visitor *v, Visitor *other)
                 return false;
         visitor_inherit_command(v, other);
         v->events = other->events;
+        v->replaced = other->replaced;
+        v->replaced_at = other->replaced_at;
         other->gone = true;
         visitor_free(other);
         return true;
+}
+
+/* A boot id can be copied, too; but both want to be there. */
+static bool is_copied(const Visitor *here, const Visitor *there)
+{
+        if (addr_equal(&here->from, &there->from))
+                return false;
+        if (!streq(here->facts.boot_id, there->facts.boot_id))
+                return true;
+        return addr_equal(&here->replaced, &there->from) &&
+               now_mono() - here->replaced_at < GATE_IN_TURN;
 }
 
 /* The newer connection is the living one, unless two machines have one key. true: nobody has to be
@@ -159,10 +172,12 @@ static bool replace(Visitor *v)
                 return false;
         if (take_over(v, other))
                 return true;
-        if (!streq(other->facts.boot_id, v->facts.boot_id) && !addr_equal(&other->from, &v->from)) {
+        if (is_copied(other, v)) {
                 GateMember here = visitor_as_member(other), there = visitor_as_member(v);
                 g->ops.on_copied(g, &here, &there, g->userdata);
         }
+        v->replaced = other->from;
+        v->replaced_at = now_mono();
         visitor_send_away(other, GATE_LOSS_REPLACED);
         return false;
 }

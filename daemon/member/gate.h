@@ -25,6 +25,8 @@ typedef struct Gate Gate;
 #define GATE_GRACE (30 * 24 * 60 * USEC_PER_MIN)
 /* Certificates in a minute that one connection asks for: each is a signature and a write. */
 #define GATE_RENEWALS 6
+/* Who takes a place back within this time was not dead. */
+#define GATE_IN_TURN (5 * USEC_PER_MIN)
 /* Until an answer to a command. */
 #define GATE_COMMAND_MAX (60 * USEC_PER_SEC)
 
@@ -73,7 +75,8 @@ typedef struct GateOps {
                            int error, usec_t locked, void *userdata);
         void (*on_member)(Gate *g, const GateMember *m, void *userdata);
         void (*on_lost)(Gate *g, const GateMember *m, GateLoss why, void *userdata);
-        /* The key of a member is used by two machines at once: their boots differ. */
+        /* The key of a member is used by two machines at once: their boots differ, or two
+         * addresses take its place from each other in turn. */
         void (*on_copied)(Gate *g, const GateMember *here, const GateMember *there, void *userdata);
         /* dropped: so many before this one; may be NULL */
         void (*on_event)(Gate *g, const GateMember *m, const MemberEvent *e, unsigned dropped,

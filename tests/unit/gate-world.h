@@ -122,15 +122,14 @@ static const GateOps gate_ops _unused_ = {.on_pending = on_pending,
                                           .on_lost = on_lost,
                                           .on_copied = on_copied};
 
-static inline int listen_on(Addr *ret)
+/* at: with the port, or without for any. */
+static inline int listen_at(const Addr *at, Addr *ret)
 {
         SockAddr sa;
-        socklen_t len = sizeof(sa);
-        Addr any = member_addr("127.0.0.1");
-
+        socklen_t len = addr_to_sockaddr(at, &sa);
         int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
         assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
-        len = addr_to_sockaddr(&any, &sa);
         assert_int_equal(bind(fd, &sa.sa, len), 0);
         assert_int_equal(listen(fd, 64), 0);
         len = sizeof(sa);
@@ -139,7 +138,13 @@ static inline int listen_on(Addr *ret)
         return fd;
 }
 
-static inline void open_gate(World *w)
+static inline int listen_on(Addr *ret)
+{
+        Addr any = member_addr("127.0.0.1");
+        return listen_at(&any, ret);
+}
+
+static inline void open_gate_at(World *w, const Addr *at)
 {
         GatePolicy p = {.authority = w->m.authority,
                         .db = w->m.db,
@@ -147,7 +152,13 @@ static inline void open_gate(World *w)
                         .ray_token = "ray's token",
                         .beat = BEAT};
 
-        assert_int_equal(gate_new(w->event, listen_on(&w->at), &p, &gate_ops, w, &w->gate), 0);
+        assert_int_equal(gate_new(w->event, listen_at(at, &w->at), &p, &gate_ops, w, &w->gate), 0);
+}
+
+static inline void open_gate(World *w)
+{
+        Addr any = member_addr("127.0.0.1");
+        open_gate_at(w, &any);
 }
 
 static inline void world_init(World *w)

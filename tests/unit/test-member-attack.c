@@ -27,6 +27,11 @@ static void test_stolen_certificate(void **state)
         raw_init(&a, &w, &i, "127.0.0.2", &mine);
         WAIT(&w, a.kinds[MEMBER_WELCOME] == 1);
         assert_int_equal(w.copied, 1);
+        /* but two that take it from each other are two, whatever boot they say they are of */
+        raw_done(&b);
+        raw_init(&b, &w, &i, "127.0.0.3", &mine);
+        WAIT(&w, b.kinds[MEMBER_WELCOME] == 1);
+        assert_int_equal(w.copied, 2);
         raw_done(&a);
         raw_done(&b);
         raw_done(&c);

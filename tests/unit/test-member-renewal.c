@@ -310,6 +310,35 @@ static void test_cannot_be_kept(void **state)
         world_done(&w);
 }
 
+/* The head goes away when it has issued, and comes again: either certificate leads back. */
+static void test_head_goes_in_between(void **state)
+{
+        _cleanup_(member_link_freep) MemberLink *l = NULL;
+        _cleanup_identity_ Identity i = {0};
+        char before[PKI_SERIAL_MAX], after[PKI_SERIAL_MAX];
+        World w;
+
+        member(&w, &i);
+        serial_of(&w, "", before);
+        l = keep(&w);
+        WAIT(&w, w.welcomes == 1);
+        assert_int_equal(member_link_renew(l), 0);
+        WAIT(&w, exists(&w, ".new"));
+        assert_int_equal(w.link_renewed, 0);
+        Addr at = w.at;
+        w.gate = gate_free(w.gate);
+        WAIT(&w, w.losses >= 1);
+        serial_of(&w, "", after);
+        assert_string_equal(before, after);
+        open_gate_at(&w, &at);
+        WAIT(&w, w.link_renewed == 1);
+        assert_int_equal(w.came, 2);
+        assert_false(exists(&w, ".new"));
+        serial_of(&w, "", after);
+        assert_string_not_equal(before, after);
+        world_done(&w);
+}
+
 /* --- machines that were off */
 
 /* Its certificate was made so long ago. */
@@ -530,6 +559,7 @@ int main(void)
                 cmocka_unit_test(test_cut_while_it_was_written),
                 cmocka_unit_test(test_new_one_does_not_work),
                 cmocka_unit_test(test_cannot_be_kept),
+                cmocka_unit_test(test_head_goes_in_between),
                 cmocka_unit_test(test_expired),
                 cmocka_unit_test(test_expired_too_long),
                 cmocka_unit_test(test_expired_and_revoked),

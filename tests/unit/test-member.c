@@ -79,14 +79,7 @@ static void test_join_and_stay(void **state)
         w.gate = gate_free(w.gate);
         WAIT(&w, w.losses == 1);
         assert_string_equal(w.why, "the head hung up");
-        GatePolicy p = {.authority = w.m.authority, .db = w.m.db, .cluster = "lab1", .beat = BEAT};
-        SockAddr sa;
-        socklen_t len = addr_to_sockaddr(&before, &sa);
-        int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
-        assert_int_equal(bind(fd, &sa.sa, len), 0);
-        assert_int_equal(listen(fd, 64), 0);
-        assert_int_equal(gate_new(w.event, fd, &p, &gate_ops, &w, &w.gate), 0);
+        open_gate_at(&w, &before);
         WAIT(&w, w.came == 2 && w.welcomes == 2);
         /* the machine is gone */
         l = member_link_free(l);
