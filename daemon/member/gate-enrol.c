@@ -21,15 +21,6 @@ static int send_issued(Visitor *v, const EnrolmentAnswer *a)
         return peer_send(v->peer, &m);
 }
 
-/* Whose name is another's now. */
-static void cut_off(Gate *g, const char *node)
-{
-        Visitor *v = isempty(node) ? NULL : visitor_find(g, node, NULL);
-
-        if (v)
-                visitor_send_away(v, GATE_LOSS_REVOKED);
-}
-
 void visitor_enrol(Visitor *v, const MemberEnrol *e)
 {
         Gate *g = v->gate;
@@ -56,7 +47,8 @@ void visitor_enrol(Visitor *v, const MemberEnrol *e)
                 visitor_refuse(v, &a.refused, e->name, a.error, a.locked);
                 return;
         }
-        cut_off(g, a.replaced.node);
+        if (!isempty(a.replaced.node)) /* its name is another's now */
+                (void)visitor_cut_off(g, a.replaced.node);
         g->ops.on_enrolled(g, &a.member, &v->from, g->userdata);
         r = visitor_set_state(v, VISITOR_LEAVING);
         if (r >= 0)

@@ -35,6 +35,7 @@ struct Visitor {
         char serial[PKI_SERIAL_MAX], renewed[PKI_SERIAL_MAX]; /* its certificate, the one after */
         Addr replaced; /* where the connection came from that this one took the place of */
         usec_t replaced_at;
+        unsigned roster_version; /* at which `row` was looked up */
         RateLimit events, renewals;
         unsigned settings, ray_token; /* the version that it was sent; 0 = none */
 };
@@ -44,6 +45,7 @@ struct Gate {
         GatePolicy policy;
         char *cluster, *ray_token, *settings;
         uint64_t last_command;
+        unsigned roster_version; /* of the changes that visitor_cut_off() was told of */
         unsigned settings_version, ray_token_version; /* from 1; 0 = no settings yet */
         GateOps ops;
         void *userdata;
@@ -62,6 +64,8 @@ void visitor_free(Visitor *v);
 void visitor_send_away(Visitor *v, GateLoss why);
 /* It is told why, and given the time to read it. */
 void visitor_refuse(Visitor *v, const MemberRefused *f, const char *name, int error, usec_t locked);
+/* A member that is none any more; true: it was there. */
+bool visitor_cut_off(Gate *g, const char *node);
 GateMember visitor_as_member(const Visitor *v);
 /* NULL is none. */
 Visitor *visitor_of(Guest *x);

@@ -191,11 +191,71 @@ static void tell_facts(Visitor *v)
                 g->ops.on_facts(g, &m, g->userdata);
 }
 
+/* TLS has found that the certificate is ours and good today; the roster has the last word. */
+static bool is_of_roster(Visitor *v, const uint8_t pin[static STORE_PIN_SIZE])
+{
+        Gate *g = v->gate;
+        MemberRow row;
+
+        v->roster_version = g->roster_version;
+        int r = roster_find_pin(g->policy.db, pin, &row);
+        if (r < 0)
+                refuse_text(v, MEMBER_REFUSAL_STORE,
+                            "the head cannot read its roster: see its journal");
+        if (r == 0)
+                refuse_text(v, MEMBER_REFUSAL_IDENTITY,
+                            "the head has forgotten this machine: raycluster token create there, "
+                            "raycluster join here");
+        if (r <= 0)
+                return false;
+        v->row = row;
+        if (row.revoked)
+                refuse_text(v, MEMBER_REFUSAL_REVOKED,
+                            "this machine was revoked by an admin of the head");
+        return !row.revoked;
+}
+
+static void introduce(Visitor *v, const PkiCert *cert)
+{
+        uint8_t pin[PKI_PIN_SIZE];
+
+        pki_cert_pin(cert, pin);
+        str_copy(v->serial, sizeof(v->serial), pki_cert_serial(cert));
+        if (is_of_roster(v, pin))
+                (void)visitor_set_state(v, tls_link_is_expired(peer_tls(v->peer))
+                                                   ? VISITOR_EXPIRED
+                                                   : VISITOR_INTRODUCED);
+}
+
+/* Somebody was revoked since it was introduced: perhaps this one. */
+static bool is_of_roster_still(Visitor *v)
+{
+        uint8_t pin[STORE_PIN_SIZE];
+
+        if (v->roster_version == v->gate->roster_version)
+                return true;
+        memcpy(pin, v->row.pin, sizeof(pin));
+        return is_of_roster(v, pin);
+}
+
+bool visitor_cut_off(Gate *g, const char *node)
+{
+        Visitor *v = visitor_find(g, node, NULL);
+        bool there = v;
+
+        g->roster_version++;
+        if (v)
+                visitor_send_away(v, GATE_LOSS_REVOKED);
+        return there;
+}
+
 static void become_member(Visitor *v)
 {
         Gate *g = v->gate;
-        bool known = replace(v);
 
+        if (!is_of_roster_still(v))
+                return;
+        bool known = replace(v);
         /* for lists only: a disk that is full keeps no member out */
         (void)roster_seen(g->policy.db, v->row.node, now_real());
         int r = visitor_push(v);
@@ -249,31 +309,6 @@ static void on_event(Visitor *v, const MemberEvent *e)
         unsigned dropped = v->events.suppressed;
         v->events.suppressed = 0;
         g->ops.on_event(g, &m, e, dropped, g->userdata);
-}
-
-/* TLS has found that the certificate is ours and good today; the roster has the last word. */
-static void introduce(Visitor *v, const PkiCert *cert)
-{
-        Gate *g = v->gate;
-        uint8_t pin[PKI_PIN_SIZE];
-
-        pki_cert_pin(cert, pin);
-        str_copy(v->serial, sizeof(v->serial), pki_cert_serial(cert));
-        int r = roster_find_pin(g->policy.db, pin, &v->row);
-        if (r < 0)
-                refuse_text(v, MEMBER_REFUSAL_STORE,
-                            "the head cannot read its roster: see its journal");
-        else if (r == 0)
-                refuse_text(v, MEMBER_REFUSAL_IDENTITY,
-                            "the head has forgotten this machine: raycluster token create there, "
-                            "raycluster join here");
-        else if (v->row.revoked)
-                refuse_text(v, MEMBER_REFUSAL_REVOKED,
-                            "this machine was revoked by an admin of the head");
-        else
-                (void)visitor_set_state(v, tls_link_is_expired(peer_tls(v->peer))
-                                                   ? VISITOR_EXPIRED
-                                                   : VISITOR_INTRODUCED);
 }
 
 /* --- what visitors say --------------------------------------------------------------------------

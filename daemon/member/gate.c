@@ -99,9 +99,5 @@ bool gate_find(const Gate *g, const char *node, GateMember *ret)
 
 bool gate_revoke(Gate *g, const char *node)
 {
-        Visitor *v = visitor_find(g, node, NULL);
-
-        if (v)
-                visitor_send_away(v, GATE_LOSS_REVOKED);
-        return v;
+        return visitor_cut_off(g, node);
 }

@@ -136,7 +136,8 @@ size_t gate_count(const Gate *g); /* of members */
 size_t gate_strangers(const Gate *g);
 /* The member of that node id, as long as it is there; false: it is not. */
 bool gate_find(const Gate *g, const char *node, GateMember *ret);
-/* Cuts a member off that was revoked in the roster; true: it was there. */
+/* After every change of the roster for the worse (roster_revoke(), roster_forget()): cuts that
+ * member off, and whoever is about to be one is looked up again; true: it was there. */
 bool gate_revoke(Gate *g, const char *node);
 
 /* --- approval */

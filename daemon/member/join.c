@@ -322,7 +322,8 @@ static int prepare(Join *j, const JoinPolicy *p)
         str_copy(e->node, sizeof(e->node), p->node);
         str_copy(e->name, sizeof(e->name), p->name);
         e->csr = (MemberBytes){buf_data(&j->csr), buf_size(&j->csr)};
-        memcpy(e->addrs, p->addrs, p->n_addrs * sizeof(*p->addrs));
+        if (p->n_addrs > 0)
+                memcpy(e->addrs, p->addrs, p->n_addrs * sizeof(*p->addrs));
         e->n_addrs = p->n_addrs;
         return 0;
 }

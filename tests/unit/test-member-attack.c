@@ -197,6 +197,29 @@ static void test_stranger_out_of_turn(void **state)
         world_done(&w);
 }
 
+/* Introduced, and silent until it is revoked: its Facts come too late. */
+static void test_revoked_in_between(void **state)
+{
+        MemberMessage facts = {.kind = MEMBER_FACTS, .facts = {.name = "w1", .boot_id = "b1"}};
+        _cleanup_identity_ Identity i = {0};
+        World w;
+        Raw o;
+
+        member(&w, &i);
+        raw_init(&o, &w, &i, "127.0.0.2", NULL);
+        WAIT(&w, o.kinds[MEMBER_HELLO] == 1 && o.up);
+        usec_t until = now_mono() + BEAT; /* its Hello is read by now */
+        WAIT(&w, now_mono() > until);
+        assert_int_equal(roster_revoke(w.m.db, "workernode"), 1);
+        assert_false(gate_revoke(w.gate, "workernode"));
+        raw_say(&o, &facts);
+        WAIT(&w, o.kinds[MEMBER_REFUSED] == 1);
+        assert_int_equal(o.refused.reason, MEMBER_REFUSAL_REVOKED);
+        assert_int_equal(w.came, 0);
+        raw_done(&o);
+        world_done(&w);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -207,6 +230,7 @@ int main(void)
                 cmocka_unit_test(test_locked_asks),
                 cmocka_unit_test(test_out_of_scope),
                 cmocka_unit_test(test_stranger_out_of_turn),
+                cmocka_unit_test(test_revoked_in_between),
         };
         (void)signal(SIGPIPE, SIG_IGN);
         return cmocka_run_group_tests(tests, NULL, NULL);
