@@ -20,7 +20,9 @@ static void on_accept(Acceptor *a, int fd, const Addr *peer, const Addr *local, 
         _cleanup_close_ int conn = fd;
         Gate *g = userdata;
 
-        if (guests_from(&g->guests, peer) >= GATE_PER_SOURCE)
+        /* who gave up while it waited in the kernel: a handshake for it is time that the next ones
+         * wait, until they give up, too */
+        if (tcp_has_hung_up(conn) || guests_from(&g->guests, peer) >= GATE_PER_SOURCE)
                 return;
         if (visitor_new(g, conn, peer) < 0)
                 return;

@@ -14,7 +14,11 @@ typedef struct Gate Gate;
 
 #define GATE_STRANGERS  256
 #define GATE_PER_SOURCE 8
-#define GATE_BEAT       (3 * USEC_PER_SEC)
+/* Of the listening socket: as many as a slow head, a hundred a second, serves before they give up
+ * (PEER_GREETING_MAX). A longer queue would have it busy with those that are about to, and nobody
+ * would get through; who finds the queue full costs nothing, and his kernel knocks again. */
+#define GATE_BACKLOG 512
+#define GATE_BEAT    (3 * USEC_PER_SEC)
 /* Beats that may be missed before a member is lost: seen within ten seconds. */
 #define GATE_MISSED 3
 /* Events of one member in a minute; more are dropped and counted: a machine that reports without

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
@@ -67,6 +68,13 @@ int tcp_listen_inherited(uint16_t port, int *ret_fd)
                 return 0;
         }
         return n < 0 ? n : -ENOENT;
+}
+
+bool tcp_has_hung_up(int fd)
+{
+        struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+
+        return poll(&p, 1, 0) > 0;
 }
 
 struct Acceptor {

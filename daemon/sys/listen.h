@@ -12,6 +12,9 @@ int tcp_listen(uint16_t port, int backlog, int *ret_fd);
  * the caller's. -ENOENT: there is none. */
 int tcp_listen_inherited(uint16_t port, int *ret_fd);
 
+/* The other side has closed the connection, or its half of it, whatever it said before. */
+bool tcp_has_hung_up(int fd);
+
 typedef struct Acceptor Acceptor;
 
 /* A connection: the callee owns fd, non-blocking. peer, local: its ends with port, IPv4 never in

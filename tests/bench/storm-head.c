@@ -5,7 +5,6 @@
  *   token USES -> the text of a token   stat -> counts, and bytes on the heap
  */
 #include <malloc.h>
-#include <sys/socket.h>
 
 #include "base/fd.h"
 #include "member/gate.h"
@@ -93,7 +92,7 @@ static void open_side(Side *s, sd_event *event, const char *dir, uint16_t port, 
                 STORM_DIE("%s", strna(error));
         r = store_open(strempty(path), &s->db);
         if (r >= 0)
-                r = tcp_listen(port, SOMAXCONN, &fd);
+                r = tcp_listen(port, GATE_BACKLOG, &fd);
         GatePolicy p = {.authority = s->authority,
                         .db = s->db,
                         .cluster = "storm",
