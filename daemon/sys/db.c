@@ -13,9 +13,11 @@
 
 struct Db {
         sqlite3 *handle;
+        bool unsafe; /* it does not wait for the disk any more, and cannot be told to: no more of it */
 };
 
 struct DbQuery {
+        Db *db; /* weak */
         sqlite3_stmt *st;
         int error; /* negative errno, of a bind */
 };
@@ -70,7 +72,7 @@ static int run(Db *db, const char *sql)
 
 int db_begin(Db *db)
 {
-        return run(db, "BEGIN IMMEDIATE");
+        return db->unsafe ? -EIO : run(db, "BEGIN IMMEDIATE");
 }
 
 int db_commit(Db *db)
@@ -157,9 +159,12 @@ int db_open(const char *path, const char *const *steps, size_t n_steps, Db **ret
 
 int db_query_new(Db *db, const char *sql, DbQuery **ret)
 {
+        if (db->unsafe)
+                return -EIO;
         _cleanup_(db_query_freep) DbQuery *q = new0(DbQuery, 1);
         if (!q)
                 return -ENOMEM;
+        q->db = db;
         int r = to_errno(sqlite3_prepare_v2(db->handle, sql, -1, &q->st, NULL));
         if (r < 0)
                 return r;
@@ -213,6 +218,16 @@ int db_query_run(DbQuery *q)
         while ((r = db_query_step(q)) > 0)
                 ;
         return r;
+}
+
+/* WAL: NORMAL leaves the waiting to the next commit that does wait, or to a checkpoint. */
+int db_query_run_lazily(DbQuery *q)
+{
+        int r = run(q->db, "PRAGMA synchronous = NORMAL");
+        if (r >= 0)
+                r = db_query_run(q);
+        q->db->unsafe = run(q->db, "PRAGMA synchronous = FULL") < 0;
+        return q->db->unsafe ? -EIO : r;
 }
 
 int64_t db_int(DbQuery *q, int i)

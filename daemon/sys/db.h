@@ -38,6 +38,9 @@ void db_bind_blob(DbQuery *q, int i, const void *v, size_t n);
 int db_query_step(DbQuery *q);
 /* Steps to the end of a statement without rows. */
 int db_query_run(DbQuery *q);
+/* The same outside a transaction, for what nobody misses: whole or not there, as all else, but
+ * without waiting for the disk, so that a power cut may lose it. */
+int db_query_run_lazily(DbQuery *q);
 /* Of the row, from 0; valid until the next step. NULL text is "". */
 int64_t db_int(DbQuery *q, int i);
 const char *db_text(DbQuery *q, int i);
