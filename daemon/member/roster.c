@@ -161,7 +161,7 @@ int roster_count(Db *db, size_t *ret)
         return 0;
 }
 
-static int change(Db *db, const char *sql, const char *node, usec_t now)
+static int change(Db *db, const char *sql, const char *node)
 {
         _cleanup_(db_query_freep) DbQuery *q = NULL;
 
@@ -169,15 +169,13 @@ static int change(Db *db, const char *sql, const char *node, usec_t now)
         if (r < 0)
                 return r;
         db_bind_text(q, 1, node);
-        if (now > 0)
-                db_bind_int(q, 2, (int64_t)now);
         r = db_query_run(q);
         return r < 0 ? r : db_changes(db) > 0;
 }
 
 int roster_revoke(Db *db, const char *node)
 {
-        return change(db, "UPDATE member SET revoked = 1 WHERE node = ?1", node, 0);
+        return change(db, "UPDATE member SET revoked = 1 WHERE node = ?1", node);
 }
 
 int roster_forget(Db *db, const char *node)
@@ -185,15 +183,23 @@ int roster_forget(Db *db, const char *node)
         int r = change(db,
                        "DELETE FROM verdict WHERE approved = 1 AND"
                        " pin IN (SELECT pin FROM member WHERE node = ?1)",
-                       node, 0);
+                       node);
         if (r >= 0)
-                r = change(db, "DELETE FROM member_address WHERE node = ?1", node, 0);
+                r = change(db, "DELETE FROM member_address WHERE node = ?1", node);
         if (r < 0)
                 return r;
-        return change(db, "DELETE FROM member WHERE node = ?1", node, 0);
+        return change(db, "DELETE FROM member WHERE node = ?1", node);
 }
 
 int roster_seen(Db *db, const char *node, usec_t now)
 {
-        return change(db, "UPDATE member SET seen = ?2 WHERE node = ?1", node, now);
+        _cleanup_(db_query_freep) DbQuery *q = NULL;
+
+        int r = db_query_new(db, "UPDATE member SET seen = ?2 WHERE node = ?1", &q);
+        if (r < 0)
+                return r;
+        db_bind_text(q, 1, node);
+        db_bind_int(q, 2, (int64_t)now);
+        r = db_query_run_lazily(q);
+        return r < 0 ? r : db_changes(db) > 0;
 }

@@ -31,4 +31,5 @@ int roster_count(Db *db, size_t *ret);
 int roster_revoke(Db *db, const char *node);
 /* And an approval of its key. */
 int roster_forget(Db *db, const char *node);
+/* A room that comes back does not wait for the disk: a power cut may lose it. */
 int roster_seen(Db *db, const char *node, usec_t now);

@@ -224,8 +224,9 @@ int db_query_run(DbQuery *q)
 int db_query_run_lazily(DbQuery *q)
 {
         int r = run(q->db, "PRAGMA synchronous = NORMAL");
-        if (r >= 0)
-                r = db_query_run(q);
+        if (r < 0)
+                return r;
+        r = db_query_run(q);
         q->db->unsafe = run(q->db, "PRAGMA synchronous = FULL") < 0;
         return q->db->unsafe ? -EIO : r;
 }

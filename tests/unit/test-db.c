@@ -97,6 +97,38 @@ static void test_steps(void **state)
         remove_files();
 }
 
+static int64_t waits(Db *db)
+{
+        _cleanup_(db_query_freep) DbQuery *q = NULL;
+
+        assert_int_equal(db_query_new(db, "PRAGMA synchronous", &q), 0);
+        assert_int_equal(db_query_step(q), 1);
+        return db_int(q, 0);
+}
+
+/* What follows one that did not wait for the disk waits again. */
+static void test_lazily(void **state)
+{
+        _cleanup_(db_freep) Db *db = open_at(2);
+        _cleanup_(db_query_freep) DbQuery *q = NULL;
+
+        assert_int_equal(waits(db), 2);
+        assert_int_equal(db_query_new(db, "INSERT INTO t(k, n) VALUES('lazy', 1)", &q), 0);
+        assert_int_equal(db_query_run_lazily(q), 0);
+        assert_int_equal(db_changes(db), 1);
+        assert_int_equal(waits(db), 2);
+        /* not within a transaction: what is in it has to be on the disk */
+        assert_int_equal(db_begin(db), 0);
+        q = db_query_free(q);
+        assert_int_equal(db_query_new(db, "INSERT INTO t(k, n) VALUES('lazy2', 1)", &q), 0);
+        assert_int_equal(db_query_run_lazily(q), -EINVAL);
+        db_rollback(db);
+        assert_int_equal(waits(db), 2);
+        q = db_query_free(q);
+        db = db_free(db);
+        remove_files();
+}
+
 static void test_bad_step(void **state)
 {
         const char *const bad[] = {steps[0], "CREATE TABLE u(x) STRICT; NONSENSE"};
@@ -253,7 +285,7 @@ int main(void)
                 cmocka_unit_test(test_steps),          cmocka_unit_test(test_bad_step),
                 cmocka_unit_test(test_all_or_nothing), cmocka_unit_test(test_no_room),
                 cmocka_unit_test(test_damaged),        cmocka_unit_test(test_snapshot_live),
-                cmocka_unit_test(test_check),
+                cmocka_unit_test(test_check),          cmocka_unit_test(test_lazily),
         };
         return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
