@@ -13,7 +13,7 @@
 
 struct Db {
         sqlite3 *handle;
-        bool unsafe; /* it does not wait for the disk any more, and cannot be told to: no more of it */
+        bool unsafe; /* it waits for the disk no more, and cannot be told to: nothing is done */
 };
 
 struct DbQuery {
