@@ -176,41 +176,41 @@ static void test_gone_before_it_was_taken_in(void **state)
 /* --- bytes within TLS ---------------------------------------------------------------------------
  */
 
-typedef struct Raw {
+typedef struct Bytes {
         Stream *stream;
         bool up, down;
-} Raw;
+} Bytes;
 
-static void on_raw_connected(Stream *s, void *userdata)
+static void on_bytes_connected(Stream *s, void *userdata)
 {
-        ((Raw *)userdata)->up = true;
+        ((Bytes *)userdata)->up = true;
 }
 
-static void on_raw_data(Stream *s, const uint8_t *data, size_t size, void *userdata)
+static void on_bytes_data(Stream *s, const uint8_t *data, size_t size, void *userdata)
 {
 }
 
-static void on_raw_closed(Stream *s, int error, void *userdata)
+static void on_bytes_closed(Stream *s, int error, void *userdata)
 {
-        ((Raw *)userdata)->down = true;
+        ((Bytes *)userdata)->down = true;
 }
 
-static void raw_done(Raw *r)
+static void bytes_done(Bytes *r)
 {
         stream_free(r->stream);
 }
 
 /* Through TLS: as the member of i, or, for NULL, as a stranger who has a token. */
-static void raw_dial(World *w, Raw *r, const Identity *i)
+static void bytes_dial(World *w, Bytes *r, const Identity *i)
 {
-        static const StreamOps ops = {.on_connected = on_raw_connected,
-                                      .on_data = on_raw_data,
-                                      .on_closed = on_raw_closed};
+        static const StreamOps ops = {.on_connected = on_bytes_connected,
+                                      .on_data = on_bytes_data,
+                                      .on_closed = on_bytes_closed};
         _cleanup_(tls_party_unrefp) TlsParty *party = NULL;
         TlsLinkPolicy policy = {.n_pins = i ? 0 : 1};
         TlsLink *tls = NULL;
 
-        *r = (Raw){0};
+        *r = (Bytes){0};
         pki_cert_pin(authority_cert(w->m.authority), policy.pins[0]);
         if (i)
                 assert_int_equal(identity_party(i, &party), 0);
@@ -223,43 +223,43 @@ static void raw_dial(World *w, Raw *r, const Identity *i)
         assert_true(r->up);
 }
 
-static void raw_say(Raw *r, const void *data, size_t size)
+static void bytes_say(Bytes *r, const void *data, size_t size)
 {
         if (!r->down)
                 assert_int_equal(stream_write(r->stream, data, size), 0);
 }
 
 /* That so many bytes follow. */
-static void raw_announce(Raw *r, size_t size)
+static void bytes_announce(Bytes *r, size_t size)
 {
         const uint8_t head[] = {(uint8_t)(size >> 24), (uint8_t)(size >> 16), (uint8_t)(size >> 8),
                                 (uint8_t)size};
-        raw_say(r, head, sizeof(head));
+        bytes_say(r, head, sizeof(head));
 }
 
-static void raw_message(Raw *r, const MemberMessage *m)
+static void bytes_message(Bytes *r, const MemberMessage *m)
 {
         _cleanup_buf_ Buf out = {0};
 
         assert_int_equal(member_encode(&out, m), 0);
-        raw_say(r, buf_data(&out), buf_size(&out));
+        bytes_say(r, buf_data(&out), buf_size(&out));
 }
 
-static void raw_hello(Raw *r)
+static void bytes_hello(Bytes *r)
 {
         const MemberMessage m = {.kind = MEMBER_HELLO,
                                  .hello = {.version = MEMBER_VERSION, .oldest = MEMBER_OLDEST}};
-        raw_message(r, &m);
+        bytes_message(r, &m);
 }
 
-static void raw_member(World *w, Raw *r, const Identity *i)
+static void bytes_member(World *w, Bytes *r, const Identity *i)
 {
         const MemberMessage facts = {.kind = MEMBER_FACTS};
         unsigned before = w->came;
 
-        raw_dial(w, r, i);
-        raw_hello(r);
-        raw_message(r, &facts);
+        bytes_dial(w, r, i);
+        bytes_hello(r);
+        bytes_message(r, &facts);
         WAIT(w, w->came == before + 1);
 }
 
@@ -268,31 +268,31 @@ static void test_oversized_frames(void **state)
 {
         _cleanup_identity_ Identity i = {0};
         World w;
-        Raw r;
+        Bytes r;
 
         patient_init(&w);
         MemberLink *l = joined(&w, &i);
         member_link_free(l);
         WAIT(&w, w.lost == 1 && gate_strangers(w.gate) == 0);
         for (int said_hello = 0; said_hello < 2; said_hello++) {
-                raw_dial(&w, &r, NULL);
+                bytes_dial(&w, &r, NULL);
                 if (said_hello)
-                        raw_hello(&r);
+                        bytes_hello(&r);
                 size_t before = heap();
-                raw_announce(&r, MEMBER_FRAME_MAX_UNKNOWN + 1);
+                bytes_announce(&r, MEMBER_FRAME_MAX_UNKNOWN + 1);
                 WAIT(&w, r.down);
                 assert_true(heap() <= before);
-                raw_done(&r);
+                bytes_done(&r);
         }
-        raw_member(&w, &r, &i);
-        raw_announce(&r, MEMBER_FRAME_MAX + 1);
+        bytes_member(&w, &r, &i);
+        bytes_announce(&r, MEMBER_FRAME_MAX + 1);
         WAIT(&w, r.down && w.lost == 2);
         assert_int_equal(w.loss, GATE_LOSS_CLOSED);
-        raw_done(&r);
-        raw_member(&w, &r, &i);
-        raw_announce(&r, 0);
+        bytes_done(&r);
+        bytes_member(&w, &r, &i);
+        bytes_announce(&r, 0);
         WAIT(&w, r.down && w.lost == 3);
-        raw_done(&r);
+        bytes_done(&r);
         world_done(&w);
 }
 
@@ -303,17 +303,17 @@ static void test_frame_without_end(void **state)
         static const uint8_t zeros[4096] = {0};
         _cleanup_identity_ Identity i = {0};
         World w;
-        Raw r;
+        Bytes r;
 
         patient_init(&w);
         MemberLink *l = joined(&w, &i);
         member_link_free(l);
         WAIT(&w, w.lost == 1 && gate_strangers(w.gate) == 0);
-        raw_member(&w, &r, &i);
+        bytes_member(&w, &r, &i);
         size_t before = heap();
-        raw_announce(&r, MEMBER_FRAME_MAX - 4);
+        bytes_announce(&r, MEMBER_FRAME_MAX - 4);
         for (size_t n = sizeof(zeros); n < MEMBER_FRAME_MAX; n += sizeof(zeros)) {
-                raw_say(&r, zeros, n == sizeof(zeros) ? n - 8 : sizeof(zeros));
+                bytes_say(&r, zeros, n == sizeof(zeros) ? n - 8 : sizeof(zeros));
                 settle(&w);
         }
         assert_in_range(heap() - before, 0, 3 * MEMBER_FRAME_MAX); /* both sides of it */
@@ -321,7 +321,7 @@ static void test_frame_without_end(void **state)
         WAIT(&w, r.down);
         assert_int_equal(w.loss, GATE_LOSS_SILENT);
         assert_true(heap() <= before);
-        raw_done(&r);
+        bytes_done(&r);
         world_done(&w);
 }
 
@@ -332,31 +332,31 @@ static void test_slow_drip(void **state)
                                                0x01, 0x00, 0x00, 0xfc};
         /* a field that no version has: a frame that is passed over */
         static const uint8_t unknown[] = {0, 0, 0, 3, 0xf8, 0x3f, 0};
-        Raw hello, frames;
+        Bytes hello, frames;
         size_t n = 0;
         World w;
 
         patient_init(&w);
         int tls = knock(&w, INADDR_LOOPBACK + 8);
-        raw_dial(&w, &hello, NULL);
-        raw_announce(&hello, 256);
-        raw_dial(&w, &frames, NULL);
-        raw_hello(&frames);
+        bytes_dial(&w, &hello, NULL);
+        bytes_announce(&hello, 256);
+        bytes_dial(&w, &frames, NULL);
+        bytes_hello(&frames);
         WAIT(&w, gate_strangers(w.gate) == 3);
         for (usec_t end = now_mono() + BOUND; gate_strangers(w.gate) > 0; n++) {
                 uint8_t c = n < sizeof(client_hello) ? client_hello[n] : 0x03;
                 assert_true(now_mono() < end);
                 (void)send(tls, &c, 1, MSG_NOSIGNAL);
-                raw_say(&hello, "", 1);
-                raw_say(&frames, unknown, sizeof(unknown));
+                bytes_say(&hello, "", 1);
+                bytes_say(&frames, unknown, sizeof(unknown));
                 assert_true(sd_event_run(w.event, USEC_PER_SEC / 5) >= 0);
         }
         WAIT(&w, was_closed(tls) && hello.down && frames.down);
         assert_in_range(n, 20, SIZE_MAX); /* cut off by the deadline, not for what they said */
         assert_int_equal(w.came + w.enrolled + w.refused, 0);
         safe_close(tls);
-        raw_done(&hello);
-        raw_done(&frames);
+        bytes_done(&hello);
+        bytes_done(&frames);
         world_done(&w);
 }
 
