@@ -38,7 +38,10 @@ int visitor_set_state(Visitor *v, VisitorState state)
                 guests_add(&g->guests, &v->guest, &v->from);
         }
         if (state == VISITOR_MEMBER) {
-                int r = guests_know(&g->guests, &v->guest, v->row.node);
+                /* a crowd of strangers must not keep it from being heard in time */
+                int r = peer_prefer(v->peer);
+                if (r >= 0)
+                        r = guests_know(&g->guests, &v->guest, v->row.node);
                 if (r < 0)
                         return r;
                 acceptor_hold(g->acceptor, false);

@@ -261,6 +261,11 @@ void peer_trust(Peer *p)
         p->frame_max = MEMBER_FRAME_MAX;
 }
 
+int peer_prefer(Peer *p)
+{
+        return stream_set_priority(p->stream, SD_EVENT_PRIORITY_IMPORTANT);
+}
+
 const TlsLink *peer_tls(const Peer *p)
 {
         return p->tls;

@@ -63,5 +63,7 @@ DEFINE_CLEANUP(Peer *, peer_free);
 int peer_send(Peer *p, const MemberMessage *m);
 /* Large frames are taken from now on. */
 void peer_trust(Peer *p);
+/* What it says has its turn before what others say, and before their handshakes. */
+int peer_prefer(Peer *p);
 /* For tls_link_peer(), tls_link_authority() and tls_link_export(). The peer's. */
 const TlsLink *peer_tls(const Peer *p);

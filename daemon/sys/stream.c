@@ -295,6 +295,11 @@ int stream_write(Stream *s, const void *data, size_t size)
         return 0;
 }
 
+int stream_set_priority(Stream *s, int64_t priority)
+{
+        return s->io ? sd_event_source_set_priority(s->io, priority) : -ENOTCONN;
+}
+
 size_t stream_pending(const Stream *s)
 {
         return buf_size(&s->output);

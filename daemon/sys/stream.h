@@ -53,6 +53,9 @@ DEFINE_CLEANUP(Stream *, stream_free);
 /* Written at once as far as the kernel takes it, the rest when it can. -EMSGSIZE beyond
  * STREAM_OUTPUT_MAX, -ENOTCONN after on_closed; errors of the socket come by on_closed. */
 int stream_write(Stream *s, const void *data, size_t size);
+/* What comes here has its turn before the sources of larger numbers (sd_event_source_set_priority).
+ */
+int stream_set_priority(Stream *s, int64_t priority);
 /* Bytes that the kernel has not taken yet. */
 size_t stream_pending(const Stream *s);
 /* For TCP_INFO and the error queue; -EBADF when there is none. Stays the stream's. */
