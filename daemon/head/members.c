@@ -16,10 +16,6 @@
 #include "role/address.h"
 #include "sys/listen.h"
 
-/* Connections that wait in the kernel: a room that comes back all at once (the kernel's own bound,
- * net.core.somaxconn, is 4096). */
-#define BACKLOG 4096
-
 struct Members {
         sd_event *event; /* weak */
         MembersOps ops;
@@ -179,7 +175,7 @@ static int open_port(Members *m, int *ret_fd, char **reterr)
         int r = tcp_listen_inherited(m->port, ret_fd);
 
         if (r < 0)
-                r = tcp_listen(m->port, BACKLOG, ret_fd);
+                r = tcp_listen(m->port, GATE_BACKLOG, ret_fd);
         if (r < 0)
                 *reterr = str_printf("port %u cannot be opened: %s%s", m->port, strerror(-r),
                                      r == -EADDRINUSE
