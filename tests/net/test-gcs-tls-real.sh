@@ -55,31 +55,24 @@ await() { # SECONDS COMMAND…
 }
 mkfifo "$dir/tick"
 
-authority() { # NAME
-        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
-                -subj "/CN=$1" -keyout "$dir/$1.key" -out "$dir/$1.pem" 2>/dev/null
+# our own authority and certificates, as a head makes them
+cert() { # AUTHORITY NAME ROLE ADDRESS…
+        local authority=$dir/$1 name=$2
+        shift 2
+        mkdir -p "$authority" "$dir/$name-state"
+        "$build"/tests/fake/ray-cert "$authority" "$dir/$name-state" "$dir/$name" "$1" "$name" "${@:2}"
 }
-issue() { # AUTHORITY NAME ALTERNATIVE-NAMES: of the shape that ours have
-        openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$2" \
-                -keyout "$dir/$2.key" -out "$dir/$2.csr" 2>/dev/null
-        printf '%s\n' 'basicConstraints=critical,CA:FALSE' 'keyUsage=critical,digitalSignature' \
-                'extendedKeyUsage=clientAuth,serverAuth' "subjectAltName=$3" >"$dir/$2.ext"
-        openssl x509 -req -in "$dir/$2.csr" -CA "$dir/$1.pem" -CAkey "$dir/$1.key" \
-                -CAcreateserial -days 2 -extfile "$dir/$2.ext" -out "$dir/$2.pem" 2>/dev/null
-}
-authority ca
-authority foreign-ca
-issue ca head IP:$a,IP:127.0.0.1
-issue ca worker IP:10.77.0.2
-issue foreign-ca foreign IP:$a
+cert ca head head $a
+cert ca worker worker 10.77.0.2
+cert foreign-ca foreign worker 10.77.0.2
 
 ip addr add $a/32 dev lo
 token=0123456789abcdef0123456789abcdef
 echo $token >"$dir/token"
 mkdir "$dir/home"
 env -i PATH="$PATH" HOME="$dir/home" RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH="$dir/token" \
-        RAY_USE_TLS=1 RAY_TLS_CA_CERT="$dir/ca.pem" RAY_TLS_SERVER_CERT="$dir/head.pem" \
-        RAY_TLS_SERVER_KEY="$dir/head.key" RAY_USAGE_STATS_ENABLED=0 DASHBOARD_METRIC_PORT=6387 \
+        RAY_USE_TLS=1 RAY_TLS_CA_CERT="$dir/head/ca.pem" RAY_TLS_SERVER_CERT="$dir/head/cert.pem" \
+        RAY_TLS_SERVER_KEY="$dir/head/key.pem" RAY_USAGE_STATS_ENABLED=0 DASHBOARD_METRIC_PORT=6387 \
         "${ray[@]}" start --head --node-ip-address=$a --port=6379 --node-manager-port=6380 \
         --object-manager-port=6381 --runtime-env-agent-port=6382 --dashboard-agent-grpc-port=6383 \
         --metrics-export-port=6384 --dashboard-agent-listen-port=6385 --dashboard-host=$a \
@@ -89,10 +82,11 @@ env -i PATH="$PATH" HOME="$dir/home" RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH="$d
         >"$dir/head.log" 2>&1 &
 head=$!
 
+with() { # WHOSE-CA WHO ARGUMENT…
+        "$call" --ca "$dir/$1/ca.pem" --cert "$dir/$2/cert.pem" --key "$dir/$2/key.pem" "${@:3}"
+}
 as() { # WHO ARGUMENT…
-        local who=$1
-        shift
-        "$call" --token $token --ca "$dir/ca.pem" --cert "$dir/$who.pem" --key "$dir/$who.key" "$@"
+        with worker "$1" --token $token "${@:2}"
 }
 gcs() { as worker $a:6379 "$@"; }
 bare() { "$call" --token $token $a:6379 "$@"; }
@@ -108,20 +102,19 @@ fi
 
 ok "CheckAlive by TLS, with a key on P-256" says "^$version\$" gcs alive
 ok "health of the raylet by TLS" says '^ok$' as worker $a:6380 health
-ok "no token" says '^token: .*missing' "$call" --ca "$dir/ca.pem" --cert "$dir/worker.pem" \
-        --key "$dir/worker.key" $a:6379 alive
+ok "no token" says '^token: .*missing' with worker worker $a:6379 alive
 ok "in clear" says '^unreachable: .*it may want TLS' bare alive
 ok "a certificate of another authority" says '^tls: .*hung up when it saw our certificate' \
         as foreign $a:6379 alive
 ok "another authority for ours" says '^tls: .*is not of the authority that we have for Ray' \
-        "$call" --ca "$dir/foreign-ca.pem" --cert "$dir/head.pem" --key "$dir/head.key" $a:6379 alive
+        with foreign worker $a:6379 alive
 ip addr add 10.77.0.9/32 dev lo
 ok "an address that is not in the certificate" says '^tls: .*does not name this address' \
         as worker 10.77.0.9:6379 alive
 
 speaks_tls() { # PORT
-        openssl s_client -connect $a:"$1" -alpn h2 -CAfile "$dir/ca.pem" -cert "$dir/head.pem" \
-                -key "$dir/head.key" </dev/null 2>/dev/null | grep -qa '^New, TLSv1.3'
+        openssl s_client -connect $a:"$1" -alpn h2 -CAfile "$dir/head/ca.pem" \
+                -cert "$dir/head/cert.pem" -key "$dir/head/key.pem" </dev/null 2>/dev/null | grep -qa '^New, TLSv1.3'
 }
 speaks_http() ( # PORT
         exec 3<>/dev/tcp/$a/"$1" || exit 1
