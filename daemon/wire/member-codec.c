@@ -27,6 +27,8 @@ static const char *const member_kind_table[_MEMBER_KIND_MAX] = {
         [MEMBER_COMMAND_DONE] = "command-done",
         [MEMBER_EVENT] = "event",
         [MEMBER_LEAVE] = "leave",
+        [MEMBER_RAY_ISSUE] = "ray-issue",
+        [MEMBER_RAY_ISSUED] = "ray-issued",
 };
 DEFINE_STRTAB(member_kind, MemberKind);
 
@@ -268,6 +270,12 @@ static int take_later(const Memberpb__Message *p, MemberMessage *m)
         case MEMBERPB__MESSAGE__WHAT_LEAVE:
                 m->kind = MEMBER_LEAVE;
                 return 0;
+        case MEMBERPB__MESSAGE__WHAT_RAY_ISSUE:
+                m->kind = MEMBER_RAY_ISSUE;
+                return take_bytes(&p->ray_issue->csr, MEMBER_CERT_MAX, &m->csr);
+        case MEMBERPB__MESSAGE__WHAT_RAY_ISSUED:
+                m->kind = MEMBER_RAY_ISSUED;
+                return take_issued(p->ray_issued, &m->issued);
         default:
                 m->kind = MEMBER_UNKNOWN;
                 return 0;

@@ -34,6 +34,7 @@
 #define MEMBER_CAN_RENEW    ((uint64_t)1 << 3)
 #define MEMBER_CAN_REFLECT  ((uint64_t)1 << 4)
 #define MEMBER_CAN_WAIT     ((uint64_t)1 << 5) /* for an admin's approval */
+#define MEMBER_CAN_RAY_TLS  ((uint64_t)1 << 6)
 
 typedef enum MemberKind {
         MEMBER_UNKNOWN, /* of a later version; passed over */
@@ -53,6 +54,8 @@ typedef enum MemberKind {
         MEMBER_COMMAND_DONE,
         MEMBER_EVENT,
         MEMBER_LEAVE,
+        MEMBER_RAY_ISSUE,
+        MEMBER_RAY_ISSUED,
         _MEMBER_KIND_MAX,
         _MEMBER_KIND_INVALID = -EINVAL,
 } MemberKind;
@@ -176,8 +179,8 @@ typedef struct MemberMessage {
         union {
                 MemberHello hello;
                 MemberEnrol enrol;
-                MemberBytes csr; /* of RENEW */
-                MemberIssued issued;
+                MemberBytes csr;     /* of RENEW and RAY_ISSUE */
+                MemberIssued issued; /* of ISSUED and RAY_ISSUED */
                 MemberRefused refused;
                 MemberFacts facts;
                 MemberWelcome welcome;

@@ -25,6 +25,7 @@ typedef struct Out {
                 Memberpb__CommandDone done;
                 Memberpb__Event event;
                 Memberpb__Leave leave;
+                Memberpb__RayIssue ray_issue;
         };
         Memberpb__Address addrs[MEMBER_ADDRS_MAX], *addr_ps[MEMBER_ADDRS_MAX];
         ProtobufCBinaryData cas[MEMBER_CAS_MAX];
@@ -94,8 +95,10 @@ static int put_renew(Out *o, const MemberBytes *csr)
         return put_bytes(csr, MEMBER_CERT_MAX, &o->renew.csr);
 }
 
-static int put_issued(Out *o, const MemberIssued *i)
+static int put_issued(Out *o, MemberKind kind, const MemberIssued *i)
 {
+        bool ours = kind == MEMBER_ISSUED;
+
         memberpb__issued__init(&o->issued);
         if (i->n_cas == 0 || i->n_cas > MEMBER_CAS_MAX)
                 return -EINVAL;
@@ -104,8 +107,8 @@ static int put_issued(Out *o, const MemberIssued *i)
                 r = put_bytes(&i->cas[k], MEMBER_CERT_MAX, &o->cas[k]);
         o->issued.cas = o->cas;
         o->issued.n_cas = i->n_cas;
-        o->m.what_case = MEMBERPB__MESSAGE__WHAT_ISSUED;
-        o->m.issued = &o->issued;
+        o->m.what_case = ours ? MEMBERPB__MESSAGE__WHAT_ISSUED : MEMBERPB__MESSAGE__WHAT_RAY_ISSUED;
+        *(ours ? &o->m.issued : &o->m.ray_issued) = &o->issued;
         return r;
 }
 
@@ -232,6 +235,14 @@ static int put_leave(Out *o)
         return 0;
 }
 
+static int put_ray_issue(Out *o, const MemberBytes *csr)
+{
+        memberpb__ray_issue__init(&o->ray_issue);
+        o->m.what_case = MEMBERPB__MESSAGE__WHAT_RAY_ISSUE;
+        o->m.ray_issue = &o->ray_issue;
+        return put_bytes(csr, MEMBER_CERT_MAX, &o->ray_issue.csr);
+}
+
 /* What came after the first version. */
 static int put_later(Out *o, const MemberMessage *m)
 {
@@ -248,6 +259,10 @@ static int put_later(Out *o, const MemberMessage *m)
                 return put_event(o, &m->event);
         case MEMBER_LEAVE:
                 return put_leave(o);
+        case MEMBER_RAY_ISSUE:
+                return put_ray_issue(o, &m->csr);
+        case MEMBER_RAY_ISSUED:
+                return put_issued(o, m->kind, &m->issued);
         default:
                 return -EINVAL;
         }
@@ -263,7 +278,7 @@ static int put(Out *o, const MemberMessage *m)
         case MEMBER_RENEW:
                 return put_renew(o, &m->csr);
         case MEMBER_ISSUED:
-                return put_issued(o, &m->issued);
+                return put_issued(o, m->kind, &m->issued);
         case MEMBER_REFUSED:
                 return put_refused(o, &m->refused);
         case MEMBER_FACTS:

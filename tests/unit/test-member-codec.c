@@ -40,6 +40,12 @@ static void later_sample(MemberMessage *m)
                 m->event = (MemberEvent){.message_id = "00112233445566778899aabbccddeeff",
                                          .text = "the engine failed",
                                          .time = 1700000000000000};
+        else if (m->kind == MEMBER_RAY_ISSUE)
+                m->csr = (MemberBytes){csr, sizeof(csr)};
+        else if (m->kind == MEMBER_RAY_ISSUED)
+                m->issued = (MemberIssued){.cert = {cert, sizeof(cert)},
+                                           .cas = {{ca1, sizeof(ca1)}, {ca2, sizeof(ca2)}},
+                                           .n_cas = 2};
         else
                 assert_int_equal(m->kind, MEMBER_LEAVE);
 }
@@ -183,9 +189,11 @@ static void check(const MemberMessage *m)
                 check_enrol(&m->enrol);
                 break;
         case MEMBER_RENEW:
+        case MEMBER_RAY_ISSUE:
                 check_bytes(m->csr, csr, sizeof(csr));
                 break;
         case MEMBER_ISSUED:
+        case MEMBER_RAY_ISSUED:
                 check_bytes(m->issued.cert, cert, sizeof(cert));
                 assert_int_equal(m->issued.n_cas, 2);
                 check_bytes(m->issued.cas[0], ca1, sizeof(ca1));
