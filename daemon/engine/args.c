@@ -50,11 +50,11 @@ int engine_args_text(const EnginePlan *plan, const char *token_file, char **ret)
         const Settings *s = plan->settings;
         _cleanup_free_ char *token = NULL;
         _cleanup_engine_tls_ EngineTls tls = {0};
-        char serial[PKI_SERIAL_MAX] = "";
+        EngineCert cert = {0};
 
         int r = engine_tls(s, &tls);
         if (r > 0)
-                (void)engine_tls_serial(&tls, serial); /* engine_tls_check() says what is wrong */
+                (void)engine_tls_cert(&tls, &cert); /* engine_tls_check() says what is wrong */
         if (r >= 0)
                 r = engine_auth(s, plan->role, token_file, &token);
         if (r < 0)
@@ -78,7 +78,8 @@ int engine_args_text(const EnginePlan *plan, const char *token_file, char **ret)
                 .resources = s->resources,
                 .token_path = (char *)strempty(token),
                 .tls_dir = tls.dir,
-                .tls_serial = serial,
+                .tls_serial = cert.serial,
+                .tls_until = cert.until,
                 .log_ray = s->log.ray,
                 .log_level = s->log.level,
         };

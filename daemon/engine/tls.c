@@ -81,14 +81,37 @@ static int read_cert(const EngineTls *t, PkiCert **ret)
         return r < 0 ? r : pki_cert_from_pem(pem, n, ret);
 }
 
-int engine_tls_serial(const EngineTls *t, char ret_serial[PKI_SERIAL_MAX])
+int engine_tls_cert(const EngineTls *t, EngineCert *ret)
 {
         _cleanup_(pki_cert_freep) PkiCert *c = NULL;
 
         int r = read_cert(t, &c);
-        if (r >= 0)
-                str_copy(ret_serial, PKI_SERIAL_MAX, pki_cert_serial(c));
-        return r;
+        if (r < 0)
+                return r;
+        str_copy(ret->serial, sizeof(ret->serial), pki_cert_serial(c));
+        pki_cert_dates(c, &ret->from, &ret->until);
+        return 0;
+}
+
+/* 0 to 255, the same for a machine all its life: ids are random. */
+static unsigned turn_of(const char *node_id)
+{
+        unsigned h = 0;
+
+        for (; *node_id; node_id++)
+                h = h * 31 + (unsigned char)*node_id;
+        return h % 256;
+}
+
+usec_t engine_tls_restart_at(const EngineTls *t, const EngineArgs *running)
+{
+        EngineCert c;
+
+        if (!t->dir || isempty(running->tls_serial) || engine_tls_cert(t, &c) < 0 ||
+            streq(c.serial, running->tls_serial))
+                return USEC_INFINITY;
+        usec_t part = usec_sub(c.until, c.from) / 12;
+        return usec_sub(running->tls_until, 2 * part) + part / 256 * turn_of(running->node_id);
 }
 
 static int no(char **ret_why, char *text)
@@ -99,18 +122,16 @@ static int no(char **ret_why, char *text)
 
 static int check_dates(const EngineTls *t, usec_t now, char **ret_why)
 {
-        _cleanup_(pki_cert_freep) PkiCert *c = NULL;
-        usec_t from, until;
+        EngineCert c;
 
-        int r = read_cert(t, &c);
+        int r = engine_tls_cert(t, &c);
         if (r < 0)
                 return no(ret_why, str_printf("%s: %s", t->cert, strerror(-r)));
-        pki_cert_dates(c, &from, &until);
-        if (now >= until)
+        if (now >= c.until)
                 return no(ret_why, str_printf("the certificate in %s is not valid any more: Ray's "
                                               "nodes refuse each other; " REMEDY,
                                               t->cert));
-        if (now < from)
+        if (now < c.from)
                 return no(ret_why, str_printf("the certificate in %s is not valid yet: set the "
                                               "clock of this machine",
                                               t->cert));

@@ -6,6 +6,7 @@
 #include "model/settings.h"
 #include "sys/pki-cert.h"
 #include "sys/tls-context.h"
+#include "wire/engine-args.h"
 
 /* In the folder that daemon and engine share. */
 #define ENGINE_TLS_NAME "ray-tls"
@@ -37,8 +38,19 @@ void engine_tls_remove(void);
 /* For GcsClientPolicy; NULL = in clear. Valid as long as t. */
 const TlsFiles *engine_tls_files(const EngineTls *t);
 
-/* The certificate in it. *ret_serial may be NULL. Errors of reading, and of pki_cert_from_pem(). */
-int engine_tls_serial(const EngineTls *t, char ret_serial[PKI_SERIAL_MAX]);
+typedef struct EngineCert {
+        char serial[PKI_SERIAL_MAX];
+        usec_t from, until; /* Unix time */
+} EngineCert;
+
+/* The certificate in it. Errors of reading, and of pki_cert_from_pem(). */
+int engine_tls_cert(const EngineTls *t, EngineCert *ret);
+
+/* When Ray has to be restarted, in Unix time: what it was started with ends, and another
+ * certificate is there. USEC_INFINITY: not for that. It is in the last sixth of the certificate's
+ * life, and a twelfth before the end; each machine has a moment of its own there, so that a room
+ * restarts one after the other without a word to each other. */
+usec_t engine_tls_restart_at(const EngineTls *t, const EngineArgs *running);
 
 /* Whether the files do at this time (Unix): there, whole, of one another, valid. Returns 1; 0 and
  * *ret_why (caller frees), one sentence with what to do; -ENOMEM. */

@@ -83,6 +83,7 @@ static const Key keys[] = {
         KEY("TOKEN_PATH", KIND_PATH_EMPTY, token_path),
         KEY("TLS_DIR", KIND_PATH_MAYBE, tls_dir),
         KEY("TLS_SERIAL", KIND_SERIAL, tls_serial),
+        KEY("TLS_UNTIL", KIND_SIZE, tls_until),
         KEY("LOG_RAY", KIND_LOG_RAY, log_ray),
         KEY("LOG_LEVEL", KIND_LEVEL, log_level),
 };

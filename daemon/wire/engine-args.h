@@ -36,11 +36,13 @@ typedef struct EngineArgs {
         ResourceSettings resources; /* CPUS, GPUS, MEMORY, OBJECT_STORE_MEMORY (left out = auto),
                                        RESOURCE*, LABEL* */
         char *token_path;           /* TOKEN_PATH: "" = auth off */
-        char *tls_dir;    /* TLS_DIR: where Ray's TLS files are; left out, NULL or "" = in clear */
-        char *tls_serial; /* TLS_SERIAL: of the certificate there, hex; may be left out. Ray reads
-                             it once: another one waits for a restart */
-        char *log_ray;    /* LOG_RAY: journal, files, stderr */
-        int log_level;    /* LOG_LEVEL */
+        char *tls_dir; /* TLS_DIR: where Ray's TLS files are; left out, NULL or "" = in clear */
+        uint64_t tls_until; /* TLS_UNTIL: when the certificate there ends, Unix time in usec; may be
+                               left out, 0 */
+        char *tls_serial;   /* TLS_SERIAL: of the certificate there, hex; may be left out. Ray reads
+                               it once: another one waits for a restart */
+        char *log_ray;      /* LOG_RAY: journal, files, stderr */
+        int log_level;      /* LOG_LEVEL */
 } EngineArgs;
 
 EngineArgs *engine_args_free(EngineArgs *a);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "engine/args.h"
 #include "engine/tls.h"
@@ -49,7 +50,10 @@ static Settings settings(const char *tls)
         return (Settings){.auth_mode = (char *)"disabled",
                           .auth_tls = (char *)tls,
                           .dashboard_bind = (char *)"auto",
-                          .engine = {.gcs_store = (char *)"memory"}};
+                          .ports = {6379, 6380, 6381, 6382, 6383, 6384, 6385, 6386, 6387, 6388,
+                                    8265, 10001, 10002, 19999},
+                          .engine = {.gcs_store = (char *)"memory", .temp_dir = (char *)"/tmp"},
+                          .log = {.level = LOG_INFO, .ray = (char *)"journal"}};
 }
 
 static void check(const char *want)
@@ -128,12 +132,57 @@ static void test_args(void **state)
         assert_string_not_equal(first, renewed);
 }
 
+static EngineTls in_use(void)
+{
+        EngineTls t = {0};
+        assert_int_equal(engine_tls_of(dir, &t), 1);
+        return t;
+}
+
+static EngineArgs *parse(const char *text)
+{
+        _cleanup_free_ char *why = NULL;
+        EngineArgs *a = NULL;
+
+        if (engine_args_parse(text, strlen(text), &a, &why) < 0)
+                fail_msg("%s", why);
+        return a;
+}
+
+/* Not while it is the same; with another one in the last sixth of its life, each machine at a time
+ * of its own. */
+static void test_restart(void **state)
+{
+        const Settings on = settings("on");
+        _cleanup_engine_tls_ EngineTls t = in_use(), off = {0};
+        usec_t first = 0, last = 0;
+
+        write_own((IdentityWish){.from = -60, .until = 12 * 3600 - 60});
+        _cleanup_free_ char *text = text_of(&on);
+        _cleanup_(engine_args_freep) EngineArgs *a = parse(text);
+        assert_true(a->tls_until > now_real());
+        assert_int_equal(engine_tls_restart_at(&t, a), USEC_INFINITY);
+
+        write_own((IdentityWish){.from = -60, .until = 12 * 3600 - 60});
+        assert_int_equal(engine_tls_restart_at(&off, a), USEC_INFINITY);
+        for (int i = 0; i < 1000; i++) {
+                free(a->node_id);
+                a->node_id = str_printf("%08x", (unsigned)i * 2654435761U);
+                usec_t before = a->tls_until - engine_tls_restart_at(&t, a);
+                assert_true(before <= 2 * 3600 * USEC_PER_SEC && before > 3600 * USEC_PER_SEC);
+                first = MAX(first, before);
+                last = last ? MIN(last, before) : before;
+        }
+        assert_true(first - last > 3000 * USEC_PER_SEC); /* they are spread */
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_check),
                 cmocka_unit_test(test_off),
                 cmocka_unit_test(test_args),
+                cmocka_unit_test(test_restart),
         };
 
         return cmocka_run_group_tests(tests, make, remove_all);
