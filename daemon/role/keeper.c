@@ -9,6 +9,7 @@
 #include "role/block.h"
 #include "role/launch.h"
 #include "role/running.h"
+#include "role/tls-turn.h"
 
 /* A start or stop that systemd took and whose outcome never shows is asked again after this. */
 #define ASKED_MAX (15 * USEC_PER_SEC)
@@ -44,7 +45,7 @@ struct Keeper {
         char *text;
         Running running;
         char **due; /* keys that wait for a restart */
-        sd_event_source *work, *timer;
+        sd_event_source *work, *timer, *turn_timer;
 };
 
 static void schedule(Keeper *k)
@@ -313,6 +314,11 @@ static int on_work(sd_event_source *s, void *userdata)
                 k->text = text;
         }
         update_due(k);
+        if (tls_turn_has_come(k->turn_timer, k->settings,
+                              engine_state_is_up(engine_unit_state(k->unit)) ? k->running.args
+                                                                             : NULL))
+                keeper_restart(k, MSG_DRAINING, false,
+                               "the certificate of its TLS ends soon, and another one is there");
         arm(k, now_mono());
         k->ops.on_change(k, k->userdata);
         return 0;
@@ -354,6 +360,9 @@ int keeper_new(sd_event *event, Bus *bus, Role role, const char *node_id, const 
                 r = sd_event_add_time(event, &k->timer, CLOCK_MONOTONIC, USEC_INFINITY, 0, on_timer,
                                       k);
         if (r >= 0)
+                r = sd_event_add_time(event, &k->turn_timer, CLOCK_REALTIME, USEC_INFINITY,
+                                      USEC_PER_SEC, on_timer, k);
+        if (r >= 0)
                 r = engine_unit_new(bus, role, &unit_ops, k, &k->unit);
         if (r < 0)
                 return r;
@@ -368,6 +377,7 @@ Keeper *keeper_free(Keeper *k)
         engine_unit_free(k->unit);
         sd_event_source_disable_unref(k->work);
         sd_event_source_disable_unref(k->timer);
+        sd_event_source_disable_unref(k->turn_timer);
         sd_event_unref(k->event);
         running_done(&k->running);
         block_done(&k->block);

@@ -13,26 +13,29 @@
 #include "engine/tls.h"
 #include "tls-pki.h"
 
+#define DAY (24 * 3600L)
+
 static Identity ca;
 
-static void write_own(World *w)
+/* until: seconds from now. */
+static void write_own(World *w, long until)
 {
         _cleanup_free_ char *dir = in_dir(w, ENGINE_TLS_NAME);
-        Identity id =
-                identity_new((IdentityWish){.name = "node", .alt = "IP:127.0.0.1", .ca = &ca});
+        Identity id = identity_new((IdentityWish){
+                .name = "node", .alt = "IP:127.0.0.1", .ca = &ca, .from = -3600, .until = until});
 
         free(identity_file(dir, ENGINE_TLS_CERT, &id, true, false));
         free(identity_file(dir, ENGINE_TLS_KEY, &id, false, true));
         identity_done(&id);
 }
 
-static void write_files(World *w)
+static void write_files(World *w, long until)
 {
         _cleanup_free_ char *dir = in_dir(w, ENGINE_TLS_NAME);
 
         assert_int_equal(mkdir(dir, 0700), 0);
         free(identity_file(dir, ENGINE_TLS_CA, &ca, true, false));
-        write_own(w);
+        write_own(w, until);
 }
 
 /* As start_gcs(), with a certificate of its own. */
@@ -93,19 +96,42 @@ static void test_worker(void **state)
                                                w->port, w->dir);
         wait_for(w, "Reason", want);
         assert_int_equal(starts(w), 0);
-        write_files(w);
+        write_files(w, DAY);
         wait_for(w, "State", "joined");
         assert_false(is_due(w, "auth.tls"));
         _cleanup_free_ char *args = in_dir(w, "engine-worker.args"), *text = NULL;
         assert_int_equal(read_file(args, ENGINE_ARGS_MAX, &text, NULL), 0);
         assert_non_null(strstr(text, "/ray-tls\nTLS_SERIAL="));
 
-        write_own(w); /* renewed */
+        write_own(w, DAY); /* renewed */
         reload(w);
         usec_t end = usec_add(now_mono(), DEADLINE);
         while (!is_due(w, "auth.tls"))
                 assert_true(now_mono() < end);
         assert_int_equal(starts(w), 1);
+        world_free(w);
+}
+
+/* What it was started with ends soon, and there is another one: its turn has come. */
+static void test_turn(void **state)
+{
+        World *w = world_new("Worker");
+        usec_t end = usec_add(now_mono(), DEADLINE);
+
+        start_tls_gcs(w);
+        write_files(w, 300);
+        write_conf(w, "auth: { mode = \"disabled\"; tls = \"on\"; };\n");
+        start_daemon(w);
+        wait_for(w, "State", "joined");
+        reload(w); /* with nothing better to start with it goes on */
+        assert_int_equal(starts(w), 1);
+        write_own(w, DAY);
+        reload(w);
+        while (starts(w) < 2)
+                assert_true(now_mono() < end);
+        wait_for(w, "State", "joined");
+        assert_false(is_due(w, "auth.tls"));
+        assert_int_equal(starts(w), 2);
         world_free(w);
 }
 
@@ -125,6 +151,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_worker),
+                cmocka_unit_test(test_turn),
         };
 
         return cmocka_run_group_tests(tests, make, done);
