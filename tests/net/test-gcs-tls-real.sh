@@ -67,13 +67,18 @@ cert ca worker worker 10.77.0.2
 cert foreign-ca foreign worker 10.77.0.2
 
 ip addr add $a/32 dev lo
+ip addr add 10.77.0.2/32 dev lo
 token=0123456789abcdef0123456789abcdef
 echo $token >"$dir/token"
 mkdir "$dir/home"
-env -i PATH="$PATH" HOME="$dir/home" RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH="$dir/token" \
-        RAY_USE_TLS=1 RAY_TLS_CA_CERT="$dir/head/ca.pem" RAY_TLS_SERVER_CERT="$dir/head/cert.pem" \
-        RAY_TLS_SERVER_KEY="$dir/head/key.pem" RAY_USAGE_STATS_ENABLED=0 DASHBOARD_METRIC_PORT=6387 \
-        "${ray[@]}" start --head --node-ip-address=$a --port=6379 --node-manager-port=6380 \
+in_env() { # WHO COMMAND…: with the certificate of WHO
+        env -i PATH="$PATH" HOME="$dir/home" RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH="$dir/token" \
+                RAY_USE_TLS=1 RAY_TLS_CA_CERT="$dir/$1/ca.pem" \
+                RAY_TLS_SERVER_CERT="$dir/$1/cert.pem" RAY_TLS_SERVER_KEY="$dir/$1/key.pem" \
+                RAY_USAGE_STATS_ENABLED=0 GRPC_ENABLE_FORK_SUPPORT=0 DASHBOARD_METRIC_PORT=6387 \
+                "${@:2}"
+}
+in_env head "${ray[@]}" start --head --node-ip-address=$a --port=6379 --node-manager-port=6380 \
         --object-manager-port=6381 --runtime-env-agent-port=6382 --dashboard-agent-grpc-port=6383 \
         --metrics-export-port=6384 --dashboard-agent-listen-port=6385 --dashboard-host=$a \
         --dashboard-port=6386 --ray-client-server-port=6388 --num-cpus=1 \
@@ -127,7 +132,39 @@ done
 for port in 6382 6384 6385 6386 6387; do
         ok "port $port is in clear" await 30 speaks_http $port
 done
+
+# a second node with a certificate of its own, drivers, and Ray Client, which goes by loopback
+in_env worker "${ray[@]}" start --address=$a:6379 --node-ip-address=10.77.0.2 \
+        --node-manager-port=6480 --object-manager-port=6481 --runtime-env-agent-port=6482 \
+        --dashboard-agent-grpc-port=6483 --metrics-export-port=6484 \
+        --dashboard-agent-listen-port=6485 --num-cpus=1 --resources='{"there": 1}' \
+        --object-store-memory=100000000 --temp-dir="$dir/w" --include-log-monitor=false \
+        --disable-usage-stats --block >"$dir/worker.log" 2>&1 &
+worker=$!
+python() { # WHO: a program on stdin
+        in_env "$1" timeout 90 "$(dirname "${ray[-1]}")/python" -
+}
+has_two() { gcs nodes 2>/dev/null | grep -c ' alive ' | grep -qx 2; }
+ok "a second node" await 60 has_two
+driver() {
+        python head <<'END'
+import ray
+ray.init("10.77.0.1:6379", _node_ip_address="10.77.0.1", log_to_driver=False)
+f = ray.remote(resources={"there": 1})(lambda b: (ray.util.get_node_ip_address(), len(b), bytes(3 << 20)))
+where, n, back = ray.get(f.remote(bytes(2 << 20)), timeout=60)
+print("ran on", where, n, len(back))
+END
+}
+ok "a task and objects between the nodes" says '^ran on 10.77.0.2 2097152 3145728$' driver
+client() {
+        python head <<'END'
+import ray
+ray.init("ray://10.77.0.1:6388")
+print("client", ray.get(ray.remote(lambda: 7).remote(), timeout=60))
+END
+}
+ok "Ray Client" says '^client 7$' client
 # bash starts what is in the background with SIGINT ignored
-kill -TERM $head
-wait $head
+kill -TERM $worker $head
+wait $worker $head
 echo "1..$n"
