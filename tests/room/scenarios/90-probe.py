@@ -53,7 +53,7 @@ class Server:
         while not self.line.startswith("ray-probe --code "):
             line = self.process.stdout.readline()
             expect(line, "ray-probe --serve ended")
-            self.line = line.strip()
+            self.line = line.strip() + f" --token-file {story.RAY_TOKEN}"
 
     def __enter__(self):
         return self
