@@ -167,8 +167,9 @@ static int take_issued(const Memberpb__Issued *m, MemberIssued *i)
 
 static int take_refused(const Memberpb__Refused *m, MemberRefused *f)
 {
-        f->reason = m->reason > 0 && (int)m->reason < _MEMBER_REFUSAL_MAX ? (MemberRefusal)m->reason
-                                                                          : MEMBER_REFUSAL_OTHER;
+        unsigned reason = (unsigned)m->reason; /* a negative one is as foreign as a large one */
+
+        f->reason = reason < _MEMBER_REFUSAL_MAX ? (MemberRefusal)reason : MEMBER_REFUSAL_OTHER;
         f->retry = m->retry_usec;
         return take_text(f->text, sizeof(f->text), m->text);
 }
@@ -226,11 +227,12 @@ static int take_settings(const Memberpb__Settings *m, const char **ret)
 
 static int take_command(const Memberpb__Command *m, MemberCommand *c)
 {
+        unsigned order = (unsigned)m->kind;
+
         if (m->number == 0)
                 return -EBADMSG;
         c->number = m->number;
-        c->order = m->kind > 0 && (int)m->kind < _MEMBER_ORDER_MAX ? (MemberOrder)m->kind
-                                                                   : MEMBER_ORDER_OTHER;
+        c->order = order < _MEMBER_ORDER_MAX ? (MemberOrder)order : MEMBER_ORDER_OTHER;
         return take_text(c->argument, sizeof(c->argument), m->argument);
 }
 

@@ -369,7 +369,7 @@ static void test_bad_enrol(void **state)
 static void test_bad_later(void **state)
 {
         static char large[MEMBER_SETTINGS_MAX + 1];
-        _cleanup_member_message_ MemberMessage m = {0}, n = {0}, e = {0};
+        _cleanup_member_message_ MemberMessage m = {0}, n = {0}, neg = {0}, e = {0};
         Memberpb__Message p = MEMBERPB__MESSAGE__INIT;
         Memberpb__Settings s = MEMBERPB__SETTINGS__INIT;
         Memberpb__Command c = MEMBERPB__COMMAND__INIT;
@@ -390,6 +390,9 @@ static void test_bad_later(void **state)
         c.kind = (Memberpb__Command__Kind)99;
         assert_int_equal(decode(&p, &n), 0);
         assert_int_equal(n.command.order, MEMBER_ORDER_OTHER);
+        c.kind = (Memberpb__Command__Kind)-1;
+        assert_int_equal(decode(&p, &neg), 0);
+        assert_int_equal(neg.command.order, MEMBER_ORDER_OTHER);
         p.what_case = MEMBERPB__MESSAGE__WHAT_COMMAND_DONE;
         p.command_done = &d;
         large[MEMBER_ANSWER_MAX] = 0;
@@ -408,7 +411,7 @@ static void test_bad_later(void **state)
 static void test_later_version(void **state)
 {
         static const uint8_t field_99[] = {0x9a, 0x06, 0x01, 'x'};
-        _cleanup_member_message_ MemberMessage m = {0}, refused = {0};
+        _cleanup_member_message_ MemberMessage m = {0}, refused = {0}, negative = {0};
         Memberpb__Message p = MEMBERPB__MESSAGE__INIT;
         Memberpb__Refused f = MEMBERPB__REFUSED__INIT;
 
@@ -421,6 +424,9 @@ static void test_later_version(void **state)
         assert_int_equal(decode(&p, &refused), 0);
         assert_int_equal(refused.refused.reason, MEMBER_REFUSAL_OTHER);
         assert_string_equal(refused.refused.text, "go?[31m away ");
+        f.reason = (Memberpb__Refused__Reason)-1;
+        assert_int_equal(decode(&p, &negative), 0);
+        assert_int_equal(negative.refused.reason, MEMBER_REFUSAL_OTHER);
         assert_int_equal(member_decode("\xff", 1, &m), -EBADMSG);
 }
 
