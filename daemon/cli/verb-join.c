@@ -64,10 +64,28 @@ static int read_line(char buf[LINE_MAX_BYTES])
         return EXIT_OK;
 }
 
+static int print_outcome(sd_bus_message *reply)
+{
+        const char *pending, *head, *own;
+
+        if (sd_bus_message_read(reply, "sss", &pending, &head, &own) < 0)
+                return cli_fail(EXIT_INTERNAL, "the daemon's answer is not to be understood");
+        if (isempty(pending)) {
+                printf("This machine is a member. Ray starts by itself: raycluster wait waits for "
+                       "it.\n");
+                return EXIT_OK;
+        }
+        printf("%s\n\n  the head's key:     %s\n  this machine's key: %s\n\n"
+               "Compare both with what raycluster node list --pending shows on the head. This "
+               "machine asks again\nby itself; raycluster status says how it stands.\n",
+               pending, head, own);
+        return EXIT_OK;
+}
+
 static int call_join(const Cli *cli, const char *token, char *const *heads)
 {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_message_ sd_bus_message *m = NULL;
+        _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
         _cleanup_bus_ sd_bus *bus = NULL;
 
         int r = client_open(cli, &bus);
@@ -83,8 +101,8 @@ static int call_join(const Cli *cli, const char *token, char *const *heads)
                 r = sd_bus_message_append_strv(m, (char **)heads);
         if (r < 0)
                 return cli_fail(EXIT_INTERNAL, "cannot ask the daemon: %s", strerror(-r));
-        r = sd_bus_call(bus, m, JOIN_PATIENCE, &error, NULL);
-        return r < 0 ? client_explain(cli, ROLE_WORKER, &error, r) : EXIT_OK;
+        r = sd_bus_call(bus, m, JOIN_PATIENCE, &error, &reply);
+        return r < 0 ? client_explain(cli, ROLE_WORKER, &error, r) : print_outcome(reply);
 }
 
 static int run_join(const Cli *cli, const CliArgs *args)
@@ -92,8 +110,11 @@ static int run_join(const Cli *cli, const CliArgs *args)
         const char *head = cli_get(&verb_join, args, "head");
         _cleanup_strv_free_ char **heads = NULL;
         char line[LINE_MAX_BYTES] = "";
-        const char *token = args->rest[0];
+        bool ask = cli_get(&verb_join, args, "ask");
+        const char *token = args->n_rest > 0 ? args->rest[0] : "";
 
+        if (ask == (args->n_rest > 0))
+                return cli_fail(EXIT_USAGE, "usage: raycluster join %s", verb_join.usage);
         int r = head ? resolve(head, &heads) : EXIT_OK;
         if (r == EXIT_OK && streq(token, "-")) {
                 r = read_line(line);
@@ -102,22 +123,22 @@ static int run_join(const Cli *cli, const CliArgs *args)
         if (r == EXIT_OK)
                 r = call_join(cli, token, heads);
         explicit_bzero(line, sizeof(line));
-        if (r == EXIT_OK)
-                printf("This machine is a member. Ray starts by itself: raycluster wait waits for "
-                       "it.\n");
         return r;
 }
 
 const Verb verb_join = {
         .name = "join",
-        .usage = "TOKEN | -",
+        .usage = "TOKEN | - | --ask",
         .summary = "On a worker: become a member of a cluster (root, raycluster-admin)",
         .help = "The token is from the head: raycluster token create. With - it is read from "
                 "standard input,\n"
-                "which keeps it out of the shell's history. It is needed once.",
+                "which keeps it out of the shell's history. It is needed once. Without a token, an "
+                "admin of\n"
+                "the head can be asked.",
         .options = {{"head", 0, "HOST",
-                     "The head, when discovery does not find it; also HOST:PORT"}},
-        .n_min = 1,
+                     "The head, when discovery does not find it; also HOST:PORT"},
+                    {"ask", 0, NULL, "Without a token: wait for raycluster node approve"}},
+        .n_min = 0,
         .n_max = 1,
         .run = run_join,
 };

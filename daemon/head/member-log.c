@@ -79,6 +79,19 @@ void member_log_lost(const GateMember *m, GateLoss why)
                   "%s at %s is gone: %s", m->name, addr_format(at, &m->from), words[why]);
 }
 
+void member_log_pending(const GatePending *p, const char *words)
+{
+        _cleanup_strv_free_ char **fields = fields_of(p->name, &p->from);
+        char at[ADDR_MAX];
+
+        log_event(LOG_NOTICE, MSG_MEMBER_PENDING, fields,
+                  "%s at %s asks to be a member%s%s: its key is \"%s\", and it has to show \"%s\" "
+                  "for "
+                  "this head; raycluster node approve %s",
+                  p->name, addr_format(at, &p->from), p->takes ? " in the place of " : "",
+                  strempty(p->takes), p->words, words, p->name);
+}
+
 void member_log_left(const GateMember *m)
 {
         _cleanup_strv_free_ char **fields = fields_of(m->name, &m->from);

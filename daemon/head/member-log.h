@@ -15,6 +15,8 @@ void member_log_refused(MemberLog *l, const MemberRefused *r, const char *name, 
                         int error, usec_t locked);
 void member_log_here(const GateMember *m);
 void member_log_lost(const GateMember *m, GateLoss why);
+/* words: of the head's key. */
+void member_log_pending(const GatePending *p, const char *words);
 void member_log_left(const GateMember *m);
 void member_log_event(const GateMember *m, const MemberEvent *e, unsigned dropped);
 void member_log_copied(const GateMember *here, const GateMember *there);

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "head/approvals-bus.h"
 #include "model/key-words.h"
 
 #define OBJECT         "/org/raycluster1/Head"
@@ -19,7 +20,12 @@ struct MembersBus {
         sd_bus_slot *vtable;
 };
 
-static int refuse(sd_bus_error *error, int r, const char *why)
+Members *members_bus_members(MembersBus *b)
+{
+        return b->members;
+}
+
+int members_bus_refuse(sd_bus_error *error, int r, const char *why)
 {
         if (r == -ENOMEM)
                 return r;
@@ -68,7 +74,7 @@ static int on_create_token(sd_bus_message *m, void *userdata, sd_bus_error *erro
                 return r;
         r = members_mint(b->members, &terms, id, &text, &why);
         if (r < 0)
-                return refuse(error, r, why);
+                return members_bus_refuse(error, r, why);
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = sd_bus_message_sensitive(reply);
@@ -112,7 +118,7 @@ static int on_list_tokens(sd_bus_message *m, void *userdata, sd_bus_error *error
 
         int r = members_tokens(b->members, &rows, &n, &why);
         if (r < 0)
-                return refuse(error, r, why);
+                return members_bus_refuse(error, r, why);
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "(ssttuusss)");
@@ -141,7 +147,7 @@ static int act(sd_bus_message *m, void *userdata, sd_bus_error *error,
         if (r < 0)
                 return r;
         r = verb(b->members, who, &why);
-        return r < 0 ? refuse(error, r, why) : sd_bus_reply_method_return(m, "");
+        return r < 0 ? members_bus_refuse(error, r, why) : sd_bus_reply_method_return(m, "");
 }
 
 static int on_revoke_token(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -191,7 +197,7 @@ static int on_get_members(sd_bus_message *m, void *userdata, sd_bus_error *error
 
         int r = members_list(b->members, &rows, &n, &why);
         if (r < 0)
-                return refuse(error, r, why);
+                return members_bus_refuse(error, r, why);
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "(ssssstttuutsss)");
@@ -236,6 +242,18 @@ static const sd_bus_vtable vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ForgetMember", SD_BUS_ARGS("s", who), SD_BUS_NO_RESULT, on_forget,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetPending", SD_BUS_NO_ARGS,
+                                SD_BUS_RESULT("s", words_head, "a(ssssstt)", pending),
+                                approvals_on_get_pending, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Approve", SD_BUS_ARGS("s", who), SD_BUS_NO_RESULT,
+                                approvals_on_approve, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Deny", SD_BUS_ARGS("s", who), SD_BUS_NO_RESULT, approvals_on_deny,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("AutoApprove", SD_BUS_ARGS("s", subnet, "t", for_usec),
+                                SD_BUS_NO_RESULT, approvals_on_auto_approve,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetAutoApprovals", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(st)", subnets),
+                                approvals_on_get_auto_approvals, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetRayToken", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", token),
                                 on_get_ray_token,
                                 SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),

@@ -111,6 +111,12 @@ static void on_left(Gate *g, const GateMember *who, void *userdata)
         show(m);
 }
 
+static void on_pending(Gate *g, const GatePending *p, void *userdata)
+{
+        char words[KEY_WORDS_MAX];
+        member_log_pending(p, gate_words(g, words));
+}
+
 static void on_event(Gate *g, const GateMember *who, const MemberEvent *e, unsigned dropped,
                      void *userdata)
 {
@@ -200,7 +206,8 @@ static int open_all(Members *m, char **reterr)
                                     .on_lost = on_lost,
                                     .on_copied = on_copied,
                                     .on_left = on_left,
-                                    .on_event = on_event};
+                                    .on_event = on_event,
+                                    .on_pending = on_pending};
         _cleanup_close_ int fd = -EBADF;
 
         int r = open_authority(m, reterr);
@@ -424,6 +431,7 @@ int members_forget(Members *m, const char *who, char **reterr)
         r = of_store(roster_forget(m->db, row.node), reterr);
         if (r < 0)
                 return r;
+        (void)gate_revoke(m->gate, row.node); /* who is about to be one is looked up again */
         count(m);
         show(m);
         return 0;
@@ -476,6 +484,17 @@ Members *members_free(Members *m)
 const char *members_text(const Members *m)
 {
         return strempty(m->text);
+}
+
+Gate *members_gate(const Members *m, char **reterr)
+{
+        (void)need_open(m, reterr);
+        return m->gate;
+}
+
+Db *members_db(const Members *m)
+{
+        return m->db;
 }
 
 const char *members_ray_token(const Members *m)

@@ -36,6 +36,11 @@ int members_configure(Members *m, const MembersPolicy *p);
 const char *members_text(const Members *m);
 bool members_is_open(const Members *m);
 
+/* The gate and its store, while they are open; NULL, and *reterr (caller frees), while they are
+ * not.
+ */
+Gate *members_gate(const Members *m, char **reterr);
+Db *members_db(const Members *m);
 /* Of the policy; NULL: authentication is off. */
 const char *members_ray_token(const Members *m);
 

@@ -16,15 +16,22 @@ struct MembershipBus {
         sd_bus_message *waiting; /* the call of Join or Leave */
 };
 
-static void on_done(int error, const char *text, void *userdata)
+static void on_done(const MembershipAnswer *a, void *userdata)
 {
         MembershipBus *b = userdata;
         sd_bus_message *call = TAKE_PTR(b->waiting);
+        bool join = call && sd_bus_message_is_method_call(call, INTERFACE, "Join") > 0;
+        int r;
 
         if (!call)
                 return;
-        int r = error < 0 ? sd_bus_reply_method_errorf(call, ERROR_MEMBERSHIP, "%s", text)
-                          : sd_bus_reply_method_return(call, "");
+        if (a->error < 0)
+                r = sd_bus_reply_method_errorf(call, ERROR_MEMBERSHIP, "%s", a->text);
+        else if (join)
+                r = sd_bus_reply_method_return(call, "sss", strempty(a->text),
+                                               strempty(a->words_head), strempty(a->words_own));
+        else
+                r = sd_bus_reply_method_return(call, "");
         if (r < 0)
                 log_debug_errno(r, "Answering a call: %m");
         sd_bus_message_unref(call);
@@ -67,7 +74,7 @@ static int on_join(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (r <= 0)
                 return r;
         b->waiting = sd_bus_message_ref(m);
-        membership_join(b->membership, token, heads, n, on_done, b);
+        membership_join(b->membership, isempty(token) ? NULL : token, heads, n, on_done, b);
         return 1;
 }
 
@@ -99,7 +106,8 @@ static int on_get_ray_token(sd_bus_message *m, void *userdata, sd_bus_error *err
 /* UNPRIVILEGED: see units/dbus/org.raycluster1.conf. */
 static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_METHOD_WITH_ARGS("Join", SD_BUS_ARGS("s", token, "as", heads), SD_BUS_NO_RESULT,
+        SD_BUS_METHOD_WITH_ARGS("Join", SD_BUS_ARGS("s", token, "as", heads),
+                                SD_BUS_RESULT("s", pending, "s", words_head, "s", words_own),
                                 on_join, SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
         SD_BUS_METHOD_WITH_ARGS("Leave", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, on_leave,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

@@ -1,8 +1,7 @@
-/*     no member ── membership_join() ──> joining ── the head gave a certificate ──> member
- *        ^                                 │                                          │
- *        └── refused, or nobody to ask ────┘            its link comes and goes by itself
- *
- * joining: until discovery found a head, if the caller named none; then each address in turn
+/*     no member ── membership_join() ──> being admitted ── the head gave a certificate ──> member
+ *        ^                                   │                                              │
+ *        ├── refused, or nobody to ask ──────┘           its link comes and goes by itself  │
+ *        └── membership_leave() ────────────────────────────────────────────────────────────┘
  */
 #include "worker/membership.h"
 
@@ -16,16 +15,13 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "member/first-sight.h"
 #include "role/address.h"
 #include "role/daemon.h"
 #include "role/token.h"
-#include "sys/deadline.h"
 #include "sys/hardware.h"
-#include "sys/mac.h"
 #include "sys/machine-id.h"
-
-/* A head that was just started is announced when Ray serves there. */
-#define SEARCH_MAX (30 * USEC_PER_SEC)
+#include "worker/admission.h"
 
 /* What was said last of the connection, so that the journal says it once. */
 typedef enum Told {
@@ -45,19 +41,15 @@ struct Membership {
         char *text, *settings;
         MemberFacts facts;
 
-        TlsParty *party; /* NULL: no member */
+        bool member; /* there is an identity */
         MemberLink *link;
         Told told;
         Addr heads[MEMBERSHIP_HEADS_MAX + 1];
         size_t n_heads, at; /* at: the one that is dialled */
         Addr known;         /* where the head was last, by its certificate; not set: nowhere yet */
 
-        Deadline *search; /* of a join that waits for discovery to find a head */
-        Join *join;
-        JoinToken token;
-        Addr asked[MEMBERSHIP_HEADS_MAX];
-        size_t n_asked, asking;
-        membership_cb cb;
+        Admission *admission; /* on the way to be a member */
+        membership_cb cb;     /* whoever waits for that, or for leaving */
         void *cb_userdata;
 };
 
@@ -208,28 +200,38 @@ static void on_refused(MemberLink *l, const MemberRefused *r, void *userdata)
 
 static void on_left(MemberLink *l, void *userdata);
 
+static void on_renewed(MemberLink *l, usec_t until, void *userdata)
+{
+        log_debug("The certificate of this machine was renewed.");
+}
+
+static void on_renewal_failed(MemberLink *l, const char *why, void *userdata)
+{
+        log_warning("The certificate of this machine was not renewed, it is tried again: %s", why);
+}
+
 static void connect_head(Membership *m)
 {
         static const MemberLinkOps ops = {.on_welcome = on_welcome,
                                           .on_lost = on_lost,
                                           .on_refused = on_refused,
                                           .on_left = on_left,
+                                          .on_renewed = on_renewed,
+                                          .on_renewal_failed = on_renewal_failed,
                                           .on_settings = on_settings};
 
         m->link = member_link_free(m->link);
-        if (!m->party)
+        if (!m->member)
                 return;
         if (m->n_heads == 0) {
                 say(m, "member, looking for the head");
                 return;
         }
-        MemberLinkPolicy p = {.head = m->heads[m->at], .party = m->party, .facts = &m->facts};
+        MemberLinkPolicy p = {.head = m->heads[m->at], .identity = m->path, .facts = &m->facts};
         int r = member_link_new(m->event, &p, &ops, m, &m->link);
         if (r < 0)
                 (void)log_error_errno(r, "Failed to connect to the head's control port: %m");
 }
-
-static void ask_found(Membership *m);
 
 static bool same(const Addr *a, const Addr *b)
 {
@@ -265,8 +267,8 @@ void membership_set_heads(Membership *m, const Addr *heads, size_t n)
         for (size_t i = 0; i < n; i++)
                 if (same(&m->heads[i], &now))
                         m->at = i;
-        if (m->search)
-                ask_found(m);
+        if (m->admission)
+                admission_found(m->admission, m->heads, m->n_heads);
         if (!m->link || !same(&m->heads[m->at], &now))
                 connect_head(m);
 }
@@ -279,112 +281,76 @@ void membership_set_versions(Membership *m, const Versions *v)
 /* --- joining ------------------------------------------------------------------------------------
  */
 
-static void end_join(Membership *m, int error, const char *text)
+static void answer(Membership *m, const MembershipAnswer *a)
 {
         membership_cb cb = m->cb;
 
-        m->search = deadline_free(m->search);
-        m->join = join_free(m->join);
-        join_token_forget(&m->token);
         m->cb = NULL;
         if (cb)
-                cb(error, text, m->cb_userdata);
+                cb(a, m->cb_userdata);
 }
 
-static int take_identity(Membership *m)
+static void answer_text(Membership *m, int error, const char *text)
 {
-        _cleanup_identity_ Identity i = {0};
-
-        int r = identity_load(m->path, &i);
-        if (r < 0)
-                return r;
-        tls_party_unref(m->party);
-        m->party = NULL;
-        return identity_party(&i, &m->party);
+        answer(m, &(MembershipAnswer){
+                          .error = error, .text = text, .words_head = "", .words_own = ""});
 }
 
-static void joined(Membership *m)
+static void on_admitted(Admission *a, const Addr *head, void *userdata)
 {
-        char head[ADDR_PORT_MAX];
+        Membership *m = userdata;
+        char text[ADDR_PORT_MAX];
 
-        int r = take_identity(m);
-        if (r < 0) {
-                char text[256];
-                (void)snprintf(text, sizeof(text), "%s cannot be read back: %s", m->path,
-                               strerror(-r));
-                end_join(m, r, text);
-                return;
-        }
         /* this one is the head, whatever else was found */
-        m->heads[0] = m->known = m->asked[m->asking];
+        m->heads[0] = m->known = *head;
         m->n_heads = 1;
         m->at = 0;
         m->told = TOLD_NOTHING;
+        m->member = true;
+        m->admission = admission_free(m->admission);
         log_event(LOG_NOTICE, MSG_ENROLLED, NULL, "this machine is a member of the cluster of %s",
-                  head_text(m, head));
+                  head_text(m, text));
         connect_head(m);
-        end_join(m, 0, "");
+        answer_text(m, 0, "");
 }
 
-static int ask_next(Membership *m);
-
-static void on_join(Join *j, const JoinResult *result, void *userdata)
+static void on_pending(Admission *a, const Addr *head, const JoinResult *r, void *userdata)
 {
         Membership *m = userdata;
-        bool next = result->end == JOIN_UNREACHABLE || result->end == JOIN_WRONG_HEAD;
 
-        if (result->end == JOIN_DONE) {
-                joined(m);
-                return;
-        }
-        char text[sizeof(result->text)];
-        str_copy(text, sizeof(text), result->text);
-        m->join = join_free(m->join);
-        if (next && m->asking + 1 < m->n_asked) {
-                m->asking++;
-                int r = ask_next(m);
-                if (r < 0)
-                        end_join(m, r, strerror(-r));
-                return;
-        }
-        end_join(m, -ECONNREFUSED, text);
+        say(m, "not a member yet: %s", r->text);
+        answer(m, &(MembershipAnswer){
+                          .text = r->text, .words_head = r->words_head, .words_own = r->words_own});
 }
 
-static int ask_next(Membership *m)
+static void on_not_admitted(Admission *a, const char *text, void *userdata)
 {
-        Addr addrs[MEMBER_ADDRS_MAX];
-        JoinPolicy p = {.head = m->asked[m->asking],
-                        .token = &m->token,
-                        .path = m->path,
-                        .node = m->node_id,
-                        .name = m->name,
-                        .addrs = addrs,
-                        .n_addrs = address_own(addrs, ELEMENTSOF(addrs))};
+        Membership *m = userdata;
 
-        return join_new(m->event, &p, on_join, m, &m->join);
+        say(m, "no member of a cluster: %s", text);
+        answer_text(m, -ECONNREFUSED, text);
+        m->admission = admission_free(m->admission);
 }
 
-static void ask_all(Membership *m, const Addr *heads, size_t n)
+static int begin_admission(Membership *m, const char *token, const Addr *heads, size_t n,
+                           bool patient, char **reterr)
 {
-        m->n_asked = MIN(n, ELEMENTSOF(m->asked));
-        memcpy(m->asked, heads, m->n_asked * sizeof(*heads));
-        m->asking = 0;
-        int r = ask_next(m);
-        if (r < 0)
-                end_join(m, r, strerror(-r));
-}
+        static const AdmissionOps ops = {
+                .on_done = on_admitted, .on_pending = on_pending, .on_failed = on_not_admitted};
+        AdmissionPolicy p = {.path = m->path,
+                             .node_id = m->node_id,
+                             .name = m->name,
+                             .token = token,
+                             .heads = heads,
+                             .n_heads = n,
+                             .patient = patient};
 
-static void ask_found(Membership *m)
-{
-        m->search = deadline_free(m->search);
-        ask_all(m, m->heads, m->n_heads);
-}
-
-static void on_search_over(void *userdata)
-{
-        end_join(userdata, -ENOENT,
-                 "no head was found (raycluster status says where it was looked for): give its "
-                 "name, raycluster join --head=HOST, or set cluster.head");
+        find_facts(m);
+        m->admission = admission_free(m->admission);
+        int r = admission_new(m->event, &p, &ops, m, &m->admission, reterr);
+        if (r >= 0 && m->n_heads > 0)
+                admission_found(m->admission, m->heads, m->n_heads);
+        return r;
 }
 
 void membership_join(Membership *m, const char *token, const Addr *heads, size_t n,
@@ -393,31 +359,33 @@ void membership_join(Membership *m, const char *token, const Addr *heads, size_t
         _cleanup_free_ char *why = NULL;
 
         if (m->cb) {
-                cb(-EBUSY, "this machine is being joined already", userdata);
-                return;
-        }
-        if (m->link && member_link_is_joined(m->link)) {
-                cb(-EALREADY,
-                   "this machine is a member already, and connected: raycluster leave first, if it "
-                   "is to go to another cluster",
+                cb(&(MembershipAnswer){.error = -EBUSY,
+                                       .text = "this machine is being joined already"},
                    userdata);
-                return;
-        }
-        int r = join_token_parse(token, &m->token, &why);
-        if (r < 0) {
-                cb(r, why ? why : strerror(-r), userdata);
                 return;
         }
         m->cb = cb;
         m->cb_userdata = userdata;
-        find_facts(m);
-        if (n == 0 && m->n_heads == 0) {
-                r = deadline_new(m->event, SEARCH_MAX, USEC_PER_SEC / 4, on_search_over, m,
-                                 &m->search);
-                if (r < 0)
-                        end_join(m, r, strerror(-r));
-        } else
-                ask_all(m, n > 0 ? heads : m->heads, n > 0 ? n : m->n_heads);
+        if (m->link && member_link_is_joined(m->link)) {
+                answer_text(m, -EALREADY,
+                            "this machine is a member already, and connected: raycluster leave "
+                            "first, if it is to go to another cluster");
+                return;
+        }
+        int r = begin_admission(m, token, heads, n, false, &why);
+        if (r < 0)
+                answer_text(m, r, why ? why : strerror(-r));
+}
+
+void membership_ask(Membership *m)
+{
+        _cleanup_free_ char *why = NULL;
+
+        if (m->member || m->admission)
+                return;
+        int r = begin_admission(m, NULL, NULL, 0, true, &why);
+        if (r < 0)
+                (void)log_error_errno(r, "Failed to ask for membership: %m");
 }
 
 /* Nothing that makes it a member is left. */
@@ -426,8 +394,7 @@ static int forget(Membership *m)
         if (unlink(m->path) < 0 && errno != ENOENT)
                 return -errno;
         m->link = member_link_free(m->link);
-        tls_party_unref(m->party);
-        m->party = NULL;
+        m->member = false;
         m->told = TOLD_NOTHING;
         int r = token_take(m->state_dir, "");
         if (r < 0)
@@ -445,21 +412,27 @@ static void on_left(MemberLink *l, void *userdata)
         Membership *m = userdata;
 
         int r = forget(m);
-        end_join(m, r, r < 0 ? strerror(-r) : "");
+        answer_text(m, r, r < 0 ? strerror(-r) : "");
 }
 
 void membership_leave(Membership *m, membership_cb cb, void *userdata)
 {
         if (m->cb) {
-                cb(-EBUSY, "this machine is being joined, or leaves already", userdata);
-                return;
-        }
-        if (!m->party) {
-                cb(-ENOENT, "this machine is no member of a cluster", userdata);
+                cb(&(MembershipAnswer){.error = -EBUSY,
+                                       .text = "this machine is being joined, or leaves already"},
+                   userdata);
                 return;
         }
         m->cb = cb;
         m->cb_userdata = userdata;
+        if (!m->member && !m->admission) {
+                answer_text(m, -ENOENT, "this machine is no member of a cluster");
+                return;
+        }
+        if (m->admission) { /* it waits no longer */
+                m->admission = admission_free(m->admission);
+                first_sight_forget(m->path);
+        }
         int r = m->link ? member_link_leave(m->link) : -ENOTCONN;
         if (r < 0) /* the head finds out when an admin looks */
                 on_left(m->link, m);
@@ -470,10 +443,14 @@ void membership_leave(Membership *m, membership_cb cb, void *userdata)
 
 static void take_up(Membership *m)
 {
-        int r = take_identity(m);
+        _cleanup_identity_ Identity i = {0};
+        uint8_t pin[PKI_PIN_SIZE];
 
+        int r = identity_load(m->path, &i);
         if (r == -ENOENT) {
                 begin(m, "no member of a cluster: raycluster join, with a token of the head");
+                if (first_sight_load(m->path, pin) >= 0) /* it waited for an admin's word */
+                        membership_ask(m);
                 return;
         }
         if (r < 0) {
@@ -488,6 +465,7 @@ static void take_up(Membership *m)
         r = token_restore(m->state_dir);
         if (r < 0 && r != -ENOENT)
                 (void)log_error_errno(r, "Failed to hand Ray its token: %m");
+        m->member = true;
         begin(m, "member, looking for the head");
 }
 
@@ -518,11 +496,8 @@ Membership *membership_free(Membership *m)
 {
         if (!m)
                 return NULL;
-        deadline_free(m->search);
-        join_free(m->join);
+        admission_free(m->admission);
         member_link_free(m->link);
-        tls_party_unref(m->party);
-        join_token_forget(&m->token);
         free(m->state_dir);
         free(m->path);
         free(m->node_id);
@@ -545,7 +520,7 @@ int membership_ray_token(const Membership *m, char **ret)
 
 bool membership_is_member(const Membership *m)
 {
-        return m->party;
+        return m->member;
 }
 
 const char *membership_text(const Membership *m)

@@ -5,7 +5,6 @@
  * Where it stands is one sentence; what an admin should see is in the journal. */
 #pragma once
 
-#include "member/join.h"
 #include "member/link.h"
 
 typedef struct Membership Membership;
@@ -39,14 +38,23 @@ void membership_set_heads(Membership *m, const Addr *heads, size_t n);
 /* Of this machine, for the head's lists. */
 void membership_set_versions(Membership *m, const Versions *v);
 
-/* error: 0, or negative errno and the sentence. From the loop, or before membership_join()
- * returns. */
-typedef void (*membership_cb)(int error, const char *text, void *userdata);
-/* Joins with the token's text at one of these addresses, or, without any, where discovery finds
- * heads in half a minute. One at a time: -EBUSY. cb is called once, unless the membership is freed
- * before. */
+/* error: 0, or negative errno and the sentence. With 0 and a sentence the machine waits for a word
+ * of the head's admin, who sees the same words for both keys. */
+typedef struct MembershipAnswer {
+        int error;
+        const char *text, *words_head, *words_own;
+} MembershipAnswer;
+
+/* From the loop, or before the function that it was given to returns. */
+typedef void (*membership_cb)(const MembershipAnswer *a, void *userdata);
+/* Joins with the token's text, or, for NULL, asks the head's admin, at one of these addresses, or,
+ * without any, where discovery finds heads in half a minute. One at a time: -EBUSY. cb is called
+ * once, unless the membership is freed before. */
 void membership_join(Membership *m, const char *token, const Addr *heads, size_t n,
                      membership_cb cb, void *userdata);
+/* The same without anybody who waits: asks the head that discovery finds, whenever that is. Does
+ * nothing on a member. */
+void membership_ask(Membership *m);
 
 /* Tells the head, if it is there, and removes what makes this machine a member, Ray's token too. cb
  * as above. */

@@ -5,6 +5,7 @@
 #include "daemon-world.h"
 
 #include "engine/args.h"
+#include "model/key-words.h"
 
 typedef struct Room {
         World *head, *worker;
@@ -75,6 +76,47 @@ static char *create_token(Room *room, unsigned uses, const char *subnet)
         char *copy = strdup(text);
         sd_bus_message_unref(m);
         return copy;
+}
+
+/* The words that the worker shows after it asked for an admin's word, or "" when it is a member. */
+static void ask(Room *room, char head[KEY_WORDS_MAX], char own[KEY_WORDS_MAX])
+{
+        sd_bus_message *m = NULL, *reply = NULL;
+        const char *pending, *a, *b;
+
+        int r = sd_bus_message_new_method_call(room->worker->bus, &m, "org.raycluster1.Worker",
+                                               "/org/raycluster1/Worker", MEMBERSHIP, "Join");
+        assert_true(r >= 0);
+        assert_true(sd_bus_message_append(m, "s", "") >= 0);
+        assert_true(sd_bus_message_append_strv(m, (char *[]){room->control, NULL}) >= 0);
+        assert_true(sd_bus_call(room->worker->bus, m, DEADLINE, NULL, &reply) >= 0);
+        assert_true(sd_bus_message_read(reply, "sss", &pending, &a, &b) > 0);
+        str_copy(head, KEY_WORDS_MAX, a);
+        str_copy(own, KEY_WORDS_MAX, b);
+        assert_int_equal(isempty(pending), isempty(a));
+        sd_bus_message_unref(m);
+        sd_bus_message_unref(reply);
+}
+
+/* How many wait at the head; the words of its key, and of the first of them. */
+static unsigned pending(Room *room, char head[KEY_WORDS_MAX], char first[KEY_WORDS_MAX])
+{
+        const char *words, *name, *node, *at, *takes, *key;
+        sd_bus_message *m = NULL;
+        uint64_t t1, t2;
+        unsigned n = 0;
+
+        int r = sd_bus_call_method(room->head->bus, "org.raycluster1.Head", "/org/raycluster1/Head",
+                                   MEMBERS, "GetPending", NULL, &m, "");
+        assert_true(r >= 0);
+        assert_true(sd_bus_message_read(m, "s", &words) > 0);
+        str_copy(head, KEY_WORDS_MAX, words);
+        assert_true(sd_bus_message_enter_container(m, 'a', "(ssssstt)") > 0);
+        while (sd_bus_message_read(m, "(ssssstt)", &name, &node, &at, &takes, &key, &t1, &t2) > 0)
+                if (n++ == 0)
+                        str_copy(first, KEY_WORDS_MAX, key);
+        sd_bus_message_unref(m);
+        return n;
 }
 
 /* "" when it worked, else the sentence. */
@@ -293,13 +335,54 @@ static void test_leave(void **state)
         room_free(&room);
 }
 
+/* Without a token: both machines show the same words, and nothing is given before a yes. */
+static void test_approval(void **state)
+{
+        char head[KEY_WORDS_MAX], own[KEY_WORDS_MAX], head2[KEY_WORDS_MAX], own2[KEY_WORDS_MAX];
+        Room room = room_new();
+
+        ask(&room, head, own);
+        wait_for(room.worker, "Membership", "not a member yet: ");
+        assert_int_equal(pending(&room, head2, own2), 1);
+        assert_string_equal(head, head2);
+        assert_string_equal(own, own2);
+        assert_true(strlen(own) > 20);
+        assert_string_not_equal(head, own);
+        _cleanup_free_ char *identity = in_dir(room.worker, "identity.pem");
+        assert_int_equal(access(identity, F_OK), -1);
+
+        /* it goes on to wait when its daemon comes back; a yes lets it in */
+        (void)end(&room.worker->daemon, SIGKILL);
+        start_worker(&room);
+        _cleanup_free_ char *nobody = tell_head(&room, "Approve", "nobody");
+        assert_non_null(strstr(nobody, "no machine called nobody waits"));
+        _cleanup_free_ char *host = get(room.worker, "NodeName");
+        _cleanup_free_ char *yes = tell_head(&room, "Approve", host);
+        assert_string_equal(yes, "");
+        assert_int_equal(pending(&room, head2, own2), 0);
+        ask(&room, head, own);
+        assert_string_equal(own, "");
+        wait_for(room.worker, "Membership", "member, connected");
+        wait_for(room.head, "Membership", "1 of 1 member is here");
+
+        /* a no: refused */
+        _cleanup_free_ char *left = tell_worker(&room, "Leave");
+        assert_string_equal(left, "");
+        ask(&room, head, own);
+        _cleanup_free_ char *no = tell_head(&room, "Deny", host);
+        assert_string_equal(no, "");
+        _cleanup_free_ char *refused = join(&room, "");
+        assert_non_null(strstr(refused, "denied"));
+        wait_for(room.worker, "Membership", "no member of a cluster: ");
+        room_free(&room);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_join),
-                cmocka_unit_test(test_refused),
-                cmocka_unit_test(test_settings),
-                cmocka_unit_test(test_leave),
+                cmocka_unit_test(test_join),     cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_settings), cmocka_unit_test(test_leave),
+                cmocka_unit_test(test_approval),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

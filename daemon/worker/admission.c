@@ -1,0 +1,179 @@
+#include "worker/admission.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "role/address.h"
+#include "sys/deadline.h"
+
+/* A head that was just started is announced when Ray serves there. */
+#define SEARCH_MAX (30 * USEC_PER_SEC)
+/* Until heads that did not answer are asked again, and of a wait that the head gave no time for. */
+#define AGAIN (15 * USEC_PER_SEC)
+
+struct Admission {
+        sd_event *event; /* weak */
+        AdmissionOps ops;
+        void *userdata;
+        char *path, *node_id, *name;
+        JoinToken token; /* n_pins 0: none */
+        bool patient, named;
+        Addr heads[ADMISSION_HEADS_MAX];
+        size_t n_heads, at;
+        Deadline *deadline; /* of the search, or until it asks again */
+        Join *join;         /* NULL: searching, or pending */
+};
+
+static void ask(Admission *a);
+
+static void ask_later(Admission *a, usec_t in)
+{
+        a->join = join_free(a->join);
+        a->at = 0;
+        (void)deadline_move(a->deadline, in);
+}
+
+/* It has to be told that there is nothing at any of the addresses, or nobody of the token's. */
+static void ask_next(Admission *a, const JoinResult *r)
+{
+        char text[sizeof(r->text)];
+
+        str_copy(text, sizeof(text), r->text);
+        if (++a->at < a->n_heads) {
+                a->join = join_free(a->join);
+                ask(a);
+        } else if (a->patient)
+                ask_later(a, AGAIN);
+        else
+                a->ops.on_failed(a, text, a->userdata);
+}
+
+static void on_join(Join *j, const JoinResult *r, void *userdata)
+{
+        Admission *a = userdata;
+        Addr head = a->heads[a->at];
+
+        switch (r->end) {
+        case JOIN_DONE:
+                a->ops.on_done(a, &head, a->userdata);
+                break;
+        case JOIN_PENDING: {
+                JoinResult copy = *r;
+                /* from now on only this one: its words are what the admin compares */
+                a->heads[0] = head;
+                a->n_heads = 1;
+                a->named = a->patient = true;
+                ask_later(a, r->retry > 0 ? r->retry : AGAIN);
+                a->ops.on_pending(a, &head, &copy, a->userdata);
+                break;
+        }
+        case JOIN_UNREACHABLE:
+        case JOIN_WRONG_HEAD:
+                ask_next(a, r);
+                break;
+        default: {
+                char text[sizeof(r->text)];
+                str_copy(text, sizeof(text), r->text);
+                a->ops.on_failed(a, text, a->userdata);
+                break;
+        }
+        }
+}
+
+static void ask(Admission *a)
+{
+        Addr addrs[MEMBER_ADDRS_MAX];
+        JoinPolicy p = {.head = a->heads[a->at],
+                        .token = a->token.n_pins > 0 ? &a->token : NULL,
+                        .path = a->path,
+                        .node = a->node_id,
+                        .name = a->name,
+                        .addrs = addrs,
+                        .n_addrs = address_own(addrs, ELEMENTSOF(addrs))};
+
+        (void)deadline_move(a->deadline, USEC_INFINITY);
+        int r = join_new(a->event, &p, on_join, a, &a->join);
+        if (r < 0)
+                a->ops.on_failed(a, strerror(-r), a->userdata);
+}
+
+static void on_deadline(void *userdata)
+{
+        Admission *a = userdata;
+
+        if (a->n_heads > 0)
+                ask(a);
+        else
+                a->ops.on_failed(a,
+                                 "no head was found (raycluster status says where it was looked "
+                                 "for): give its name, raycluster join --head=HOST, or set "
+                                 "cluster.head",
+                                 a->userdata);
+}
+
+static void set_heads(Admission *a, const Addr *heads, size_t n)
+{
+        a->n_heads = MIN(n, ELEMENTSOF(a->heads));
+        memcpy(a->heads, heads, a->n_heads * sizeof(*heads));
+        a->at = 0;
+}
+
+void admission_found(Admission *a, const Addr *heads, size_t n)
+{
+        if (a->named || a->join || n == 0)
+                return;
+        set_heads(a, heads, n);
+        (void)deadline_move(a->deadline, 0);
+}
+
+static int parse(Admission *a, const char *token, char **reterr)
+{
+        return token ? join_token_parse(token, &a->token, reterr) : 0;
+}
+
+int admission_new(sd_event *event, const AdmissionPolicy *p, const AdmissionOps *ops,
+                  void *userdata, Admission **ret, char **reterr)
+{
+        _cleanup_(admission_freep) Admission *a = new0(Admission, 1);
+
+        *reterr = NULL;
+        if (!a)
+                return -ENOMEM;
+        *a = (Admission){.event = event,
+                         .ops = *ops,
+                         .userdata = userdata,
+                         .path = strdup(p->path),
+                         .node_id = strdup(p->node_id),
+                         .name = strdup(p->name),
+                         .patient = p->patient,
+                         .named = p->n_heads > 0};
+        if (!a->path || !a->node_id || !a->name)
+                return -ENOMEM;
+        int r = parse(a, p->token, reterr);
+        if (r < 0)
+                return r;
+        set_heads(a, p->heads, p->n_heads);
+        usec_t begin = a->named ? 0 : a->patient ? USEC_INFINITY : SEARCH_MAX;
+        r = deadline_new(event, begin, USEC_PER_SEC / 4, on_deadline, a, &a->deadline);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(a);
+        return 0;
+}
+
+Admission *admission_free(Admission *a)
+{
+        if (!a)
+                return NULL;
+        deadline_free(a->deadline);
+        join_free(a->join);
+        join_token_forget(&a->token);
+        free(a->path);
+        free(a->node_id);
+        free(a->name);
+        free(a);
+        return NULL;
+}
