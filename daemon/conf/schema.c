@@ -12,6 +12,7 @@ DEFINE_STRTAB(conf_type, ConfType);
 
 static const char *const words_order[] = {"static", "dns", "mdns", "last-known", NULL};
 static const char *const words_store[] = {"rocksdb", "memory", NULL};
+static const char *const words_enrol[] = {"token", "ask", NULL};
 static const char *const words_auth[] = {"auto", "token", "disabled", NULL};
 static const char *const words_switch[] = {"off", "on", NULL};
 static const char *const words_level[] = {"error", "warning", "notice", "info", "debug", NULL};
@@ -250,6 +251,13 @@ const ConfKey conf_keys[CONF_KEYS_N] = {
          .room = true,
          .doc = "Ray's authentication; auto: a head has a token, a worker when it was given "
                 "one."},
+        {.path = "auth.enrol",
+         .type = CONF_WORD,
+         .value = "token",
+         .allowed = "\"token\", \"ask\"",
+         .words = words_enrol,
+         AT(auth_enrol),
+         .doc = "How a worker becomes a member: raycluster join; or it asks by itself, too."},
         {.path = "auth.tls",
          .type = CONF_WORD,
          .value = "off",

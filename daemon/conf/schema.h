@@ -59,7 +59,7 @@ typedef struct ConfKey {
         const char *doc; /* one line */
 } ConfKey;
 
-#define CONF_KEYS_N 41
+#define CONF_KEYS_N 42
 extern const ConfKey conf_keys[CONF_KEYS_N];
 
 const ConfKey *conf_key_find(const char *path);

@@ -32,6 +32,7 @@ Settings *settings_free(Settings *s)
         free(s->log.ray);
         free(s->dashboard_bind);
         free(s->auth_mode);
+        free(s->auth_enrol);
         free(s->auth_tls);
         free(s);
         return NULL;

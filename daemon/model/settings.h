@@ -79,6 +79,7 @@ typedef struct Settings {
         LogSettings log;
         char *dashboard_bind; /* "auto", or a literal address */
         char *auth_mode;      /* "auto", "token" or "disabled" */
+        char *auth_enrol;     /* "token" or "ask" */
         char *auth_tls;       /* "off" or "on" */
 } Settings;
 

@@ -75,6 +75,10 @@ static void on_join(Join *j, const JoinResult *r, void *userdata)
                 ask_next(a, r);
                 break;
         default: {
+                if (a->patient && r->retry > 0) { /* the head is busy, or this address locked */
+                        ask_later(a, r->retry);
+                        break;
+                }
                 char text[sizeof(r->text)];
                 str_copy(text, sizeof(text), r->text);
                 a->ops.on_failed(a, text, a->userdata);

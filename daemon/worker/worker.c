@@ -162,6 +162,8 @@ static void configure(Worker *w)
         if (r < 0)
                 (void)log_error_errno(r, "Failed to begin discovery: %m");
         keeper_configure(w->keeper, settings(w), daemon_status(w->daemon)->text[STATUS_NODE_NAME]);
+        if (streq(settings(w)->auth_enrol, "ask"))
+                membership_ask(w->membership);
         schedule(w);
 }
 

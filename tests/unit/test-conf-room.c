@@ -389,7 +389,7 @@ static void test_keys(void **state)
         for (size_t i = 0; i < CONF_KEYS_N; i++) {
                 const ConfKey *k = &conf_keys[i];
                 if (startswith(k->path, "ports.") || startswith(k->path, "auth."))
-                        assert_true(k->room);
+                        assert_int_equal(k->room, !streq(k->path, "auth.enrol"));
                 if (startswith(k->path, "node.") || startswith(k->path, "cluster.") ||
                     startswith(k->path, "discovery.") || startswith(k->path, "resources."))
                         assert_false(k->room);

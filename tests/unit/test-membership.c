@@ -377,12 +377,39 @@ static void test_approval(void **state)
         room_free(&room);
 }
 
+/* A room that is installed unattended: workers ask by themselves, a subnet is let in for a while.
+ */
+static void test_unattended(void **state)
+{
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        Room room = {.head = world_new("Head")};
+        int port = room.head->port;
+
+        write_conf(room.head, "auth: { mode = \"auto\"; };");
+        start_head(&room);
+        for (int i = 0; i < 2; i++) {
+                const char *subnet = i == 0 ? "127.0.0.1/8" : "127.0.0.0/8";
+                int r = sd_bus_call_method(room.head->bus, "org.raycluster1.Head",
+                                           "/org/raycluster1/Head", MEMBERS, "AutoApprove", &error,
+                                           NULL, "st", subnet, (uint64_t)USEC_PER_MIN);
+                assert_int_equal(r >= 0, i == 1);
+        }
+        sd_bus_error_free(&error);
+        room.worker = world_new("Worker");
+        room.worker->port = port; /* one plan of ports for the room: the head's control port */
+        write_conf(room.worker, "auth: { enrol = \"ask\"; };");
+        start_worker(&room);
+        wait_for(room.worker, "Membership", "member, connected");
+        wait_for(room.head, "Membership", "1 of 1 member is here");
+        room_free(&room);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_join),     cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_settings), cmocka_unit_test(test_leave),
-                cmocka_unit_test(test_approval),
+                cmocka_unit_test(test_approval), cmocka_unit_test(test_unattended),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
