@@ -3,22 +3,28 @@
 #include "member/gate-private.h"
 #include "member/renewal.h"
 
-static int send_issued(Visitor *v, const EnrolmentAnswer *a)
+int visitor_send_issued(Visitor *v, MemberKind kind, const PkiCert *cert, const PkiCert *ca)
 {
-        MemberMessage m = {.kind = MEMBER_ISSUED};
-        _cleanup_buf_ Buf cert = {0}, ca = {0};
+        MemberMessage m = {.kind = kind};
+        _cleanup_buf_ Buf of_cert = {0}, of_ca = {0};
 
-        int r = pki_cert_to_der(a->cert, &cert);
+        int r = pki_cert_to_der(cert, &of_cert);
         if (r >= 0)
-                r = pki_cert_to_der(authority_cert(v->gate->policy.authority), &ca);
+                r = pki_cert_to_der(ca, &of_ca);
         if (r < 0)
                 return r;
         m.issued = (MemberIssued){
-                .cert = {buf_data(&cert), buf_size(&cert)},
-                .cas = {{buf_data(&ca), buf_size(&ca)}},
+                .cert = {buf_data(&of_cert), buf_size(&of_cert)},
+                .cas = {{buf_data(&of_ca), buf_size(&of_ca)}},
                 .n_cas = 1,
         };
         return peer_send(v->peer, &m);
+}
+
+static int send_issued(Visitor *v, const EnrolmentAnswer *a)
+{
+        return visitor_send_issued(v, MEMBER_ISSUED, a->cert,
+                                   authority_cert(v->gate->policy.authority));
 }
 
 void visitor_enrol(Visitor *v, const MemberEnrol *e)

@@ -47,6 +47,7 @@ struct Gate {
         uint64_t last_command;
         unsigned roster_version; /* of the changes that visitor_cut_off() was told of */
         unsigned settings_version, ray_token_version; /* from 1; 0 = no settings yet */
+        const RayAuthority *ray_authority;            /* weak, or NULL */
         GateOps ops;
         void *userdata;
         Acceptor *acceptor;
@@ -93,3 +94,10 @@ void visitor_done(Visitor *v, const MemberCommandDone *d);
 int visitor_wait(Visitor *v, const EnrolmentAnswer *a);
 void visitor_enrol(Visitor *v, const MemberEnrol *e);
 void visitor_renew(Visitor *v, MemberBytes csr);
+/* kind: ISSUED, or RAY_ISSUED. As peer_send(), and pki_cert_to_der(). */
+int visitor_send_issued(Visitor *v, MemberKind kind, const PkiCert *cert, const PkiCert *ca);
+
+/* --- gate-ray.c: certificates for Ray */
+
+/* Of a member. */
+void visitor_ray_issue(Visitor *v, MemberBytes csr);

@@ -349,6 +349,8 @@ static void on_message(Peer *p, const MemberMessage *m, void *userdata)
                 on_facts(v, &m->facts);
         else if (member && m->kind == MEMBER_BEAT)
                 on_beat(v, &m->beat);
+        else if (member && m->kind == MEMBER_RAY_ISSUE)
+                visitor_ray_issue(v, m->csr);
         else if (member && m->kind == MEMBER_COMMAND_DONE)
                 visitor_done(v, &m->done);
         else if (member && m->kind == MEMBER_EVENT)

@@ -8,6 +8,7 @@
 
 #include "member/enrolment.h"
 #include "member/peer.h"
+#include "member/ray-authority.h"
 #include "model/key-words.h"
 
 typedef struct Gate Gate;
@@ -27,7 +28,8 @@ typedef struct Gate Gate;
 /* A machine that was off for so long after the end of its certificate gets the next by the same
  * key; nothing else is done for it before. */
 #define GATE_GRACE (30 * 24 * 60 * USEC_PER_MIN)
-/* Certificates in a minute that one connection asks for: each is a signature and a write. */
+/* Certificates in a minute that one connection asks for, Ray's among them: each is a signature, and
+ * most a write. */
 #define GATE_RENEWALS 6
 /* Who takes a place back within this time was not dead. */
 #define GATE_IN_TURN (5 * USEC_PER_MIN)
@@ -135,6 +137,9 @@ int gate_command(Gate *g, const char *node, MemberOrder order, const char *argum
 int gate_set_settings(Gate *g, const char *text);
 /* Another Ray token, or NULL for none: all are welcomed again. -EINVAL: too long; -ENOMEM. */
 int gate_set_ray_token(Gate *g, const char *token);
+
+/* Of whom members have their certificates for Ray (weak); NULL: Ray has no TLS. */
+void gate_set_ray_authority(Gate *g, const RayAuthority *a);
 
 size_t gate_count(const Gate *g); /* of members */
 size_t gate_strangers(const Gate *g);

@@ -43,9 +43,10 @@ struct MemberLink {
         usec_t beat;
         uint64_t number; /* of the last beat: */
         int64_t t1;
-        bool awaits;  /* its answer */
-        bool renews;  /* a Renew is out */
-        usec_t asked; /* when; monotonic */
+        bool awaits;   /* its answer */
+        bool renews;   /* a Renew is out, */
+        bool asks_ray; /* or a RayIssue: Refused does not say which it is about */
+        usec_t asked;  /* when; monotonic */
         bool clock_known;
         int64_t offset;
         usec_t offset_error;
@@ -80,3 +81,10 @@ void link_next_message(MemberLink *l, const MemberMessage *m);
 void link_next_down(MemberLink *l, const PeerDown *down);
 /* The old connection ends before the new one is welcome: that is the connection now. */
 void link_next_promote(MemberLink *l);
+
+/* --- link-ray.c: the certificate of Ray's TLS */
+
+/* At each beat: gives up what the head does not answer. */
+void link_ray_tick(MemberLink *l);
+void link_ray_issued(MemberLink *l, const MemberIssued *m);
+void link_ray_refused(MemberLink *l, const char *why);

@@ -37,7 +37,7 @@ int link_renewal_ask(MemberLink *l, Peer *p)
 
 int member_link_renew(MemberLink *l)
 {
-        if (l->state == LINK_CHANGING || l->renews)
+        if (l->state == LINK_CHANGING || l->renews || l->asks_ray)
                 return -EBUSY;
         if (l->state != LINK_JOINED)
                 return -ENOTCONN;
@@ -160,8 +160,8 @@ void link_renewal_tick(MemberLink *l)
                 give_up(l, "the head does not answer to the new certificate");
         else if (l->renews && now - l->asked > CHANGE_MAX)
                 fail(l, "the head does not answer");
-        else if (l->state == LINK_JOINED && !l->renews && (l->can & MEMBER_CAN_RENEW) &&
-                 identity_keeper_is_due(l->keeper, now_real())) {
+        else if (l->state == LINK_JOINED && !l->renews && !l->asks_ray &&
+                 (l->can & MEMBER_CAN_RENEW) && identity_keeper_is_due(l->keeper, now_real())) {
                 int r = link_renewal_ask(l, l->peer);
                 if (r < 0)
                         fail(l, strerror(-r));

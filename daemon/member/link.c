@@ -46,7 +46,7 @@ static void hang_up(MemberLink *l)
         l->peer = peer_free(l->peer);
         l->next = peer_free(l->next);
         l->before = peer_free(l->before);
-        l->awaits = l->renews = false;
+        l->awaits = l->renews = l->asks_ray = false;
 }
 
 void link_fall_back(MemberLink *l)
@@ -185,6 +185,10 @@ static void take_refusal(MemberLink *l, const MemberRefused *f)
                 link_renewal_refused(l, &refused);
                 return;
         }
+        if (is_joined(l) && l->asks_ray) {
+                link_ray_refused(l, refused.text);
+                return;
+        }
         if (l->keeper && identity_keeper_tries(l->keeper))
                 identity_keeper_failed(l->keeper, now_real());
         link_fall_back(l);
@@ -199,6 +203,8 @@ static void take_message(MemberLink *l, const MemberMessage *m)
                 take_refusal(l, &m->refused);
         else if (m->kind == MEMBER_ISSUED && l->renews)
                 link_renewal_issued(l, &m->issued);
+        else if (m->kind == MEMBER_RAY_ISSUED && l->asks_ray)
+                link_ray_issued(l, &m->issued);
         else if (m->kind == MEMBER_WELCOME && l->state == LINK_INTRODUCING)
                 link_welcome(l, &m->welcome);
         else if (m->kind == MEMBER_WELCOME && joined)
@@ -302,6 +308,7 @@ static void beat(MemberLink *l)
                 link_lose(l, "the head is not heard any more");
                 return;
         }
+        link_ray_tick(l);
         link_renewal_tick(l);
         if (is_joined(l))
                 send_beat(l);

@@ -35,6 +35,10 @@ typedef struct MemberLinkOps {
          * asked again by itself. May be NULL; the link must not be freed inside. */
         void (*on_renewed)(MemberLink *l, usec_t until, void *userdata);
         void (*on_renewal_failed)(MemberLink *l, const char *why, void *userdata);
+        /* What became of member_link_ask_ray(): the certificate, the callee's until it returns; or
+         * why there is none. May be NULL; the link must not be freed inside. */
+        void (*on_ray_issued)(MemberLink *l, const MemberIssued *m, void *userdata);
+        void (*on_ray_refused)(MemberLink *l, const char *why, void *userdata);
         /* The head does not want us. It is asked again with back-off: an admin may change that. */
         void (*on_refused)(MemberLink *l, const MemberRefused *r, void *userdata);
 } MemberLinkOps;
@@ -57,6 +61,9 @@ int member_link_set_facts(MemberLink *l, const MemberFacts *facts);
 /* Renews the certificate now: own addresses are others. -ENOTCONN, -EOPNOTSUPP (the head does not
  * know of it, or nothing is renewed here), -EBUSY: it is on its way; -ENOMEM, -EIO. */
 int member_link_renew(MemberLink *l);
+/* Asks for a certificate of Ray's TLS by a request (DER) of a key of its own. -ENOTCONN;
+ * -EOPNOTSUPP: the head does not know of it; -EBUSY: one certificate at a time; as peer_send(). */
+int member_link_ask_ray(MemberLink *l, MemberBytes csr);
 /* The answer to a command. text: for people, cut to MEMBER_ANSWER_MAX. These three: -ENOTCONN: not
  * joined now; -EOPNOTSUPP: the head's raycluster does not know of it; as peer_send(). */
 int member_link_done(MemberLink *l, uint64_t number, bool ok, const char *text);

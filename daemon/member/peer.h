@@ -41,7 +41,7 @@ typedef struct PeerOps {
 /* What both sides of this version understand, and say in their Hello. */
 #define PEER_CAPABILITIES                                                                          \
         (MEMBER_CAN_SETTINGS | MEMBER_CAN_COMMANDS | MEMBER_CAN_EVENTS | MEMBER_CAN_RENEW |        \
-         MEMBER_CAN_WAIT)
+         MEMBER_CAN_WAIT | MEMBER_CAN_RAY_TLS)
 
 /* Connect, handshake and Hello: three round trips, and some seconds of a busy head's time. */
 #define PEER_GREETING_MAX (10 * USEC_PER_SEC)

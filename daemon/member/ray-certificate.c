@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/str.h"
@@ -187,6 +188,33 @@ int ray_certificate_take(const char *state_dir, const char *dir, const MemberIss
         if (wrong)
                 return complain(reterr, -EKEYREJECTED, wrong);
         return keep(path, dir, &i, reterr);
+}
+
+bool ray_certificate_is_of(const char *state_dir, const MemberIssued *m)
+{
+        _cleanup_free_ char *path = path_of(state_dir);
+        _cleanup_identity_ Identity i = {0};
+        bool is = false;
+
+        if (!path || identity_load(path, &i) < 0)
+                return false;
+        for (size_t k = 0; !is && k < m->n_cas; k++) {
+                _cleanup_(pki_cert_freep) PkiCert *ca = NULL;
+                is = pki_cert_from_der(m->cas[k].data, m->cas[k].size, &ca) >= 0 &&
+                     pki_cert_is_signed_by(i.cert, ca);
+        }
+        return is;
+}
+
+void ray_certificate_forget(const char *state_dir)
+{
+        _cleanup_free_ char *path = path_of(state_dir);
+        _cleanup_free_ char *key = path ? str_printf("%s.key", path) : NULL;
+
+        if (!key)
+                return;
+        (void)unlink(path);
+        (void)unlink(key);
 }
 
 /* --- the head's own -----------------------------------------------------------------------------

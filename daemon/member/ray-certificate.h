@@ -26,6 +26,11 @@ int ray_certificate_request(const char *state_dir, const char *name, Buf *ret_cs
  */
 int ray_certificate_take(const char *state_dir, const char *dir, const MemberIssued *m, usec_t now,
                          char **reterr);
+/* Whether what is kept is of the authority that came with this answer: an admin may have removed
+ * the one before. */
+bool ray_certificate_is_of(const char *state_dir, const MemberIssued *m);
+/* No member any more: what is kept goes, also a key that waits for its certificate. Best effort. */
+void ray_certificate_forget(const char *state_dir);
 /* After a boot, or a new start of the daemon: put what is kept into dir. -ENOENT: nothing is. */
 int ray_certificate_restore(const char *state_dir, const char *dir);
 
