@@ -72,12 +72,13 @@ static HeadPlan decide_running(const HeadFacts *f, HeadState now)
 HeadPlan head_decide(const HeadFacts *f, HeadState now)
 {
         bool up = f->phase == KEEP_RUNNING || f->phase == KEEP_STARTING;
+        const char *missing = f->no_address ? f->no_address : f->no_tls;
 
         if (f->stopping)
                 return (HeadPlan){.state = HEAD_STOPPING, .reason = strdup(f->keep_text)};
-        if (f->no_address && !up && f->phase != KEEP_ASKING)
+        if (missing && !up && f->phase != KEEP_ASKING)
                 return (HeadPlan){.state = HEAD_BLOCKED,
-                                  .reason = str_printf("blocked: %s", f->no_address)};
+                                  .reason = str_printf("blocked: %s", missing)};
         switch (f->phase) {
         case KEEP_RUNNING:
                 return decide_running(f, now);

@@ -39,6 +39,7 @@ bool head_state_may(HeadState from, HeadState to);
 typedef struct HeadFacts {
         bool stopping;
         const char *no_address; /* why the own address is not known, or NULL */
+        const char *no_tls;     /* why Ray cannot have the TLS that it is to have, or NULL */
         KeepPhase phase;
         const char *keep_text;
         bool serving;         /* the last answers of the GCS */

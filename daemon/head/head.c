@@ -9,6 +9,7 @@
 #include "engine/tls.h"
 #include "head/head-state.h"
 #include "head/members-bus.h"
+#include "head/ray-tls.h"
 #include "role/address.h"
 #include "role/changes.h"
 #include "role/keeper.h"
@@ -31,6 +32,7 @@ struct Head {
         Publisher *publisher;
         Members *members;
         MembersBus *members_bus;
+        RayTls *ray_tls;
         Changes *changes;
         Resolver *resolver;
         ResolveQuery *query; /* cluster.head, when it is a name */
@@ -189,7 +191,7 @@ static void on_members(Members *m, void *userdata)
         (void)status_set(daemon_status(h->daemon), STATUS_MEMBERSHIP, members_text(m));
 }
 
-static void configure_members(Head *h)
+static void tell_members(Head *h)
 {
         const Status *s = daemon_status(h->daemon);
 
@@ -199,10 +201,33 @@ static void configure_members(Head *h)
                                                    .name = s->text[STATUS_NODE_NAME],
                                                    .cluster = settings(h)->disco.cluster,
                                                    .ray_token = h->token,
+                                                   .ray_authority = ray_tls_authority(h->ray_tls),
                                                    .settings = daemon_conf(h->daemon)->room,
                                                    .port = settings(h)->ports.control});
         if (r < 0)
                 (void)log_error_errno(r, "Failed to open the control port: %m");
+}
+
+/* The authority of Ray's TLS first: members have their certificates of it. */
+static void configure_members(Head *h)
+{
+        const RayTlsPolicy tls = {.on = streq(settings(h)->auth_tls, "on"),
+                                  .state_dir = daemon_state_dir(),
+                                  .node_id = daemon_node_id(h->daemon),
+                                  .name = daemon_status(h->daemon)->text[STATUS_NODE_NAME]};
+
+        if (ray_tls_configure(h->ray_tls, &tls) < 0)
+                (void)log_oom();
+        tell_members(h);
+}
+
+static void on_ray_tls(RayTls *t, void *userdata)
+{
+        Head *h = userdata;
+
+        tell_members(h);
+        keeper_kick(h->keeper);
+        schedule(h);
 }
 
 /* --- the announcement ---------------------------------------------------------------------------
@@ -302,6 +327,7 @@ static HeadFacts facts_of(Head *h, const char *address)
         return (HeadFacts){
                 .stopping = daemon_is_stopping(h->daemon),
                 .no_address = h->no_address,
+                .no_tls = ray_tls_missing(h->ray_tls),
                 .phase = keeper_phase(h->keeper),
                 .keep_text = keeper_text(h->keeper),
                 .serving = serves(h),
@@ -353,7 +379,7 @@ static int on_work(sd_event_source *source, void *userdata)
         Addr address = {0};
         char text[ADDR_PORT_MAX] = "";
 
-        bool known = find_address(h, &address);
+        bool known = find_address(h, &address) && !ray_tls_missing(h->ray_tls);
         if (!daemon_is_stopping(h->daemon)) {
                 if (known && keeper_want(h->keeper, &(KeeperWant){.address = address}) < 0)
                         (void)log_oom();
@@ -455,6 +481,7 @@ static int new_features(Head *h)
         static const KeeperOps keeper_ops = {.on_change = on_keeper};
         static const PublisherOps publisher_ops = {.on_change = on_published};
         static const MembersOps members_ops = {.on_change = on_members};
+        static const RayTlsOps ray_tls_ops = {.on_change = on_ray_tls};
         sd_event *e = daemon_event(h->daemon);
         Bus *bus = daemon_bus(h->daemon);
 
@@ -467,6 +494,8 @@ static int new_features(Head *h)
                 r = resolver_new(e, &h->resolver);
         if (r >= 0)
                 r = publisher_new(bus, &publisher_ops, h, &h->publisher);
+        if (r >= 0)
+                r = ray_tls_new(e, &ray_tls_ops, h, &h->ray_tls);
         if (r >= 0)
                 r = members_new(e, &members_ops, h, &h->members);
         if (r >= 0)
@@ -524,6 +553,7 @@ Head *head_free(Head *h)
         changes_free(h->changes);
         members_bus_free(h->members_bus);
         members_free(h->members);
+        ray_tls_free(h->ray_tls);
         watch_free(h->watch);
         resolve_query_cancel(h->query);
         resolver_free(h->resolver);

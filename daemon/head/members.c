@@ -5,13 +5,13 @@
 #include "head/members.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/backoff.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/strv.h"
+#include "head/cert-life.h"
 #include "head/member-log.h"
 #include "role/address.h"
 #include "sys/listen.h"
@@ -21,6 +21,7 @@ struct Members {
         MembersOps ops;
         void *userdata;
         char *state_dir, *node_id, *name, *cluster, *ray_token, *settings;
+        const RayAuthority *ray_authority; /* weak */
         uint16_t port;
         Authority *authority;
         Db *db;
@@ -131,22 +132,6 @@ static void on_copied(Gate *g, const GateMember *here, const GateMember *there, 
 /* --- opening ------------------------------------------------------------------------------------
  */
 
-/* Tests make certificates that end in minutes. */
-static usec_t life_of_tests(void)
-{
-        const char *text = getenv("RAYCLUSTER_CERT_LIFE");
-        usec_t life = 0;
-
-        return text && parse_duration(text, &life) >= 0 ? life : 0;
-}
-
-static usec_t renew_every(void)
-{
-        usec_t life = life_of_tests();
-
-        return life > 0 ? life / 10 : 24 * 60 * USEC_PER_MIN;
-}
-
 static int open_authority(Members *m, char **reterr)
 {
         Addr addrs[PKI_ADDRS_MAX];
@@ -155,7 +140,7 @@ static int open_authority(Members *m, char **reterr)
                              .name = m->name,
                              .addrs = addrs,
                              .n_addrs = address_own(addrs, ELEMENTSOF(addrs)),
-                             .life = life_of_tests()};
+                             .life = cert_life_of_tests()};
 
         return authority_open(&p, now_real(), &m->authority, reterr);
 }
@@ -225,6 +210,7 @@ static int open_all(Members *m, char **reterr)
         if (r < 0)
                 return r;
         (void)TAKE_FD(fd);
+        gate_set_ray_authority(m->gate, m->ray_authority);
         return gate_set_settings(m->gate, strempty(m->settings));
 }
 
@@ -270,7 +256,7 @@ static int on_renew(sd_event_source *s, uint64_t usec, void *userdata)
         Members *m = userdata;
 
         renew(m);
-        (void)sd_event_source_set_time_relative(s, renew_every());
+        (void)sd_event_source_set_time_relative(s, cert_look_every());
         (void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
         return 0;
 }
@@ -298,6 +284,9 @@ int members_configure(Members *m, const MembersPolicy *p)
         bool same = m->port == p->port && streq_ptr(m->cluster, p->cluster) &&
                     streq_ptr(m->name, p->name);
 
+        m->ray_authority = p->ray_authority;
+        if (m->gate)
+                gate_set_ray_authority(m->gate, p->ray_authority);
         if (same && m->gate) {
                 renew(m);
                 return tell_all(m, p);
@@ -453,8 +442,8 @@ int members_new(sd_event *event, const MembersOps *ops, void *userdata, Members 
         if (r >= 0)
                 r = sd_event_source_set_enabled(m->again, SD_EVENT_OFF);
         if (r >= 0)
-                r = sd_event_add_time_relative(event, &m->renewal, CLOCK_MONOTONIC, renew_every(),
-                                               0, on_renew, m);
+                r = sd_event_add_time_relative(event, &m->renewal, CLOCK_MONOTONIC,
+                                               cert_look_every(), 0, on_renew, m);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(m);

@@ -11,10 +11,11 @@ typedef struct Members Members;
 
 typedef struct MembersPolicy {
         const char *state_dir, *node_id;
-        const char *name;      /* own host name */
-        const char *cluster;   /* its name for people */
-        const char *ray_token; /* or NULL */
-        const char *settings;  /* for all machines, as Conf.room */
+        const char *name;                  /* own host name */
+        const char *cluster;               /* its name for people */
+        const char *ray_token;             /* or NULL */
+        const RayAuthority *ray_authority; /* weak, or NULL: Ray has no TLS */
+        const char *settings;              /* for all machines, as Conf.room */
         uint16_t port;
 } MembersPolicy;
 

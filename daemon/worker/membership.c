@@ -198,6 +198,18 @@ static void on_refused(MemberLink *l, const MemberRefused *r, void *userdata)
         say(m, "the head at %s does not let this machine in: %s", head_text(m, head), r->text);
 }
 
+static void on_ray_issued(MemberLink *l, const MemberIssued *issued, void *userdata)
+{
+        Membership *m = userdata;
+        m->ops.on_ray_issued(m, issued, m->userdata);
+}
+
+static void on_ray_refused(MemberLink *l, const char *why, void *userdata)
+{
+        Membership *m = userdata;
+        m->ops.on_ray_refused(m, why, m->userdata);
+}
+
 static void on_left(MemberLink *l, void *userdata);
 
 static void on_renewed(MemberLink *l, usec_t until, void *userdata)
@@ -218,7 +230,9 @@ static void connect_head(Membership *m)
                                           .on_left = on_left,
                                           .on_renewed = on_renewed,
                                           .on_renewal_failed = on_renewal_failed,
-                                          .on_settings = on_settings};
+                                          .on_settings = on_settings,
+                                          .on_ray_issued = on_ray_issued,
+                                          .on_ray_refused = on_ray_refused};
 
         m->link = member_link_free(m->link);
         if (!m->member)
@@ -521,6 +535,16 @@ int membership_ray_token(const Membership *m, char **ret)
 bool membership_is_member(const Membership *m)
 {
         return m->member;
+}
+
+bool membership_is_connected(const Membership *m)
+{
+        return m->link && member_link_is_joined(m->link);
+}
+
+int membership_ask_ray(Membership *m, MemberBytes csr)
+{
+        return m->link ? member_link_ask_ray(m->link, csr) : -ENOTCONN;
 }
 
 const char *membership_text(const Membership *m)

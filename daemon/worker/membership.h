@@ -23,6 +23,9 @@ typedef struct MembershipOps {
         /* What the head has set for all machines is other than before, or nothing any more: it is
          * in DAEMON_HEAD_CONF of the state directory. */
         void (*on_settings)(Membership *m, void *userdata);
+        /* What became of membership_ask_ray(); neither may end the membership. */
+        void (*on_ray_issued)(Membership *m, const MemberIssued *issued, void *userdata);
+        void (*on_ray_refused)(Membership *m, const char *why, void *userdata);
 } MembershipOps;
 
 /* Everything is copied. What was joined before is taken up again. */
@@ -65,4 +68,7 @@ const char *membership_settings(const Membership *m);
 /* As the head gave it (caller frees); -ENOENT: it gave none. */
 int membership_ray_token(const Membership *m, char **ret);
 bool membership_is_member(const Membership *m);
+bool membership_is_connected(const Membership *m);
+/* As member_link_ask_ray(). */
+int membership_ask_ray(Membership *m, MemberBytes csr);
 const char *membership_text(const Membership *m);

@@ -52,6 +52,13 @@ static bool has_moved(const PictureSources *s)
                usec_sub(now_mono(), since) >= LOST_OTHER;
 }
 
+/* Until there is somebody to have a certificate for, it is not what is missing. */
+static bool found_any(const Scout *s)
+{
+        const Candidate *c = scout_candidate(s);
+        return c && c->n_addrs > 0;
+}
+
 static WorkerFacts facts_of(const PictureSources *from, const char *head, const char *moved)
 {
         const WatchFacts *f = presence_facts(from->presence);
@@ -74,6 +81,7 @@ static WorkerFacts facts_of(const PictureSources *from, const char *head, const 
                 .asking = scout_is_asking(from->scout),
                 .checked = s && watch_is_known(s),
                 .no_address = from->no_address,
+                .no_cert = found_any(from->scout) ? from->no_cert : NULL,
                 .head = head,
                 .ray = f   ? f->versions.ray
                        : s ? s->versions.ray

@@ -13,6 +13,7 @@ typedef struct PictureSources {
         const Presence *presence;
         bool stopping;          /* the daemon was told to */
         const char *no_address; /* why the own address is not known, or NULL */
+        const char *no_cert;    /* what is missing to Ray's TLS, or NULL */
 } PictureSources;
 
 typedef struct Picture {

@@ -102,6 +102,8 @@ static WorkerPlan decide_served(const WorkerFacts *f, WorkerState now)
 
 static WorkerPlan decide_down(const WorkerFacts *f)
 {
+        if (f->no_cert)
+                return plan(WORKER_BLOCKED, str_printf("blocked: %s", f->no_cert));
         if (f->asking && f->failure)
                 return plan(WORKER_REPAIRING,
                             str_printf("ray-engine@worker.service ended: %s; asking head %s",

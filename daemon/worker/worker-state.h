@@ -46,10 +46,11 @@ typedef struct WorkerFacts {
         KeepPhase phase;
         const char *keep_text;
         /* looking; only looked at while Ray does not run */
-        const char *ladder;     /* what is missing to a head that serves; NULL: one serves */
-        bool asking;            /* there is a head to ask, and its first answer is not here yet */
-        const char *failure;    /* how Ray ended unasked before, or NULL */
-        bool checked;           /* its cluster id and versions are known */
+        const char *ladder;  /* what is missing to a head that serves; NULL: one serves */
+        const char *no_cert; /* what is missing to Ray's TLS, or NULL; before it, nobody is asked */
+        bool asking;         /* there is a head to ask, and its first answer is not here yet */
+        const char *failure; /* how Ray ended unasked before, or NULL */
+        bool checked;        /* its cluster id and versions are known */
         const char *no_address; /* why the own address is not known, or NULL */
         /* both */
         const char *head; /* "compute04 (10.0.0.1:6379)" */

@@ -15,6 +15,7 @@
 #include "worker/membership-bus.h"
 #include "worker/picture.h"
 #include "worker/presence.h"
+#include "worker/ray-cert.h"
 #include "worker/scout.h"
 #include "worker/teller.h"
 #include "worker/worker-state.h"
@@ -32,6 +33,7 @@ struct Worker {
         Teller *teller;
         Membership *membership;
         MembershipBus *membership_bus;
+        RayCert *ray_cert;
         Changes *changes;
         WorkerState state;
         Addr address;     /* own, as Ray is or will be told; not set: not known */
@@ -186,6 +188,26 @@ static void on_head_settings(Membership *m, void *userdata)
         (void)daemon_reload(w->daemon);
 }
 
+static void on_ray_issued(Membership *m, const MemberIssued *issued, void *userdata)
+{
+        Worker *w = userdata;
+        ray_cert_issued(w->ray_cert, issued);
+}
+
+static void on_ray_refused(Membership *m, const char *why, void *userdata)
+{
+        Worker *w = userdata;
+        ray_cert_refused(w->ray_cert, why);
+}
+
+static void on_ray_cert(RayCert *c, void *userdata)
+{
+        Worker *w = userdata;
+
+        keeper_kick(w->keeper);
+        schedule(w);
+}
+
 /* What was found may be a head's; what Ray runs for is one. */
 static void tell_heads(Worker *w)
 {
@@ -304,12 +326,14 @@ static int on_work(sd_event_source *source, void *userdata)
         watch_gcs(w);
         seek(w);
         tell_heads(w);
+        ray_cert_look(w->ray_cert, &w->tls, &w->address, is_up(w));
         _cleanup_(picture_done) Picture now = picture_take(&(PictureSources){
                 .keeper = w->keeper,
                 .scout = w->scout,
                 .presence = w->presence,
                 .stopping = daemon_is_stopping(w->daemon),
                 .no_address = w->no_address,
+                .no_cert = ray_cert_missing(w->ray_cert),
         });
         show(w, now.head_due);
         WorkerPlan plan = worker_decide(&now.facts, w->state);
@@ -410,7 +434,9 @@ static int new_features(Worker *w)
         static const PresenceOps presence_ops = {.on_round = on_round};
         static const MembershipOps membership_ops = {.on_change = on_membership,
                                                      .on_token = on_member_token,
-                                                     .on_settings = on_head_settings};
+                                                     .on_settings = on_head_settings,
+                                                     .on_ray_issued = on_ray_issued,
+                                                     .on_ray_refused = on_ray_refused};
         const MembershipPolicy policy = {
                 .state_dir = daemon_state_dir(),
                 .node_id = daemon_node_id(w->daemon),
@@ -433,6 +459,9 @@ static int new_features(Worker *w)
                                  &w->presence);
         if (r >= 0)
                 r = membership_new(e, &policy, &membership_ops, w, &w->membership);
+        if (r >= 0)
+                r = ray_cert_new(e, policy.state_dir, policy.name, w->membership, on_ray_cert, w,
+                                 &w->ray_cert);
         if (r >= 0)
                 r = membership_bus_new(bus, w->membership, &w->membership_bus);
         if (r >= 0)
@@ -482,6 +511,7 @@ Worker *worker_free(Worker *w)
                 return NULL;
         changes_free(w->changes);
         membership_bus_free(w->membership_bus);
+        ray_cert_free(w->ray_cert);
         membership_free(w->membership);
         teller_free(w->teller);
         presence_free(w->presence);

@@ -30,6 +30,7 @@ typedef struct World {
         const char *gcs_address;
         sd_bus *bus;
         const char *role; /* "Head" or "Worker" */
+        bool tls;         /* the head's fake GCS has the files that the head made */
 } World;
 
 /* --- processes ----------------------------------------------------------------------------------
@@ -263,6 +264,9 @@ static void start_systemd(World *w)
         assert_int_equal(machine_id_for_app(id), 0);
         _cleanup_free_ char *node =
                 str_printf("id=01,hostname=h,address=127.0.0.1,head=1,instance=%s", id);
+        _cleanup_free_ char *files = str_printf("%s/ray-tls/ca.pem,%s/ray-tls/cert.pem,"
+                                                "%s/ray-tls/key.pem",
+                                                w->dir, w->dir, w->dir);
         char *head[] = {TEST_BUILD "/tests/fake/fake-systemd",
                         "ray-engine@head.service",
                         "ray-head.service",
@@ -273,16 +277,19 @@ static void start_systemd(World *w)
                         node,
                         "--node",
                         "id=02,hostname=w1",
+                        w->tls ? "--tls" : NULL,
+                        files,
                         NULL};
         char *worker[] = {TEST_BUILD "/tests/fake/fake-systemd", "ray-engine@worker.service",
                           "ray-worker.service", NULL};
         w->systemd = run_until_line(w, streq(w->role, "Head") ? head : worker);
 }
 
-static World *world_new(const char *role)
+static World *world_new_tls(const char *role, bool tls)
 {
         World *w = calloc(1, sizeof(*w));
 
+        w->tls = tls;
         strcpy(w->dir, "/tmp/test-daemons.XXXXXX");
         assert_non_null(mkdtemp(w->dir));
         w->role = role;
@@ -312,6 +319,11 @@ static World *world_new(const char *role)
                                      NULL, NULL) >= 0);
         start_systemd(w);
         return w;
+}
+
+static World *world_new(const char *role)
+{
+        return world_new_tls(role, false);
 }
 
 static void world_free(World *w)

@@ -125,12 +125,24 @@ static void test_no_address(void **state)
         check(f, HEAD_SERVING, HEAD_SERVING, NULL, false);
 }
 
+static void test_no_tls(void **state)
+{
+        HeadFacts f = running();
+
+        f.no_tls = "ray-authority.pem: is damaged";
+        check(f, HEAD_SERVING, HEAD_SERVING, NULL, false);
+        f.serving = false;
+        f.phase = KEEP_REPAIRING; /* it is not started without */
+        check(f, HEAD_REPAIRING, HEAD_BLOCKED, "blocked: ray-authority.pem: is damaged", false);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_tables),       cmocka_unit_test(test_serving),
                 cmocka_unit_test(test_lost_answers), cmocka_unit_test(test_lost_node),
                 cmocka_unit_test(test_phases),       cmocka_unit_test(test_no_address),
+                cmocka_unit_test(test_no_tls),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,6 +67,11 @@ static void test_down(void **state)
         WorkerFacts f = down();
 
         /* from the first unmet condition to the start */
+        f.no_cert = "waiting for Ray's certificate";
+        f.ladder = "waiting: TLS is not possible";
+        check(f, WORKER_LOOKING, WORKER_BLOCKED, "blocked: waiting for Ray's certificate", false,
+              WORKER_RESTART_NO);
+        f.no_cert = NULL;
         f.ladder = "waiting: no head";
         f.no_address = "no address";
         f.checked = false;

@@ -1,0 +1,160 @@
+#include "head/ray-tls.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/backoff.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/args.h"
+#include "engine/tls.h"
+#include "head/cert-life.h"
+#include "member/ray-certificate.h"
+#include "role/address.h"
+#include "sys/deadline.h"
+
+struct RayTls {
+        RayTlsOps ops;
+        void *userdata;
+        char *state_dir, *node_id, *name;
+        RayAuthority *authority;
+        EngineTls files;
+        char *trouble; /* why there is no later certificate, or NULL */
+        char *missing; /* the same, and there is none that does */
+        Deadline *look;
+        Backoff again;
+};
+
+static int provide(RayTls *t, char **reterr)
+{
+        PkiNames own = {.role = PKI_HEAD};
+
+        int r = t->authority ? 0
+                             : ray_authority_open(t->state_dir, cert_life_of_tests(), now_real(),
+                                                  &t->authority, reterr);
+        if (r < 0)
+                return r;
+        str_copy(own.node, sizeof(own.node), t->node_id);
+        str_copy(own.name, sizeof(own.name), t->name);
+        own.n_addrs = address_own(own.addrs, RAY_CERT_ADDRS_MAX);
+        return ray_certificate_provide(t->state_dir, t->files.dir, t->authority, &own, now_real(),
+                                       reterr);
+}
+
+static bool files_do(const RayTls *t)
+{
+        _cleanup_free_ char *why = NULL;
+        return engine_tls_check(&t->files, now_real(), &why) > 0;
+}
+
+/* In the journal once, and once when it is over. */
+static void judge(RayTls *t, int r, const char *why)
+{
+        const char *text = r < 0 ? strempty(isempty(why) ? strerror(-r) : why) : NULL;
+        bool news = !streq_ptr(t->trouble, text);
+        char *missing = text && !files_do(t) ? strdup(text) : NULL;
+
+        if (news && missing)
+                log_event(LOG_WARNING, MSG_BLOCKED, NULL, "blocked: %s", text);
+        else if (news && text)
+                log_warning("There is no later certificate for Ray's TLS: %s", text);
+        else if (!text && t->missing)
+                log_event(LOG_INFO, MSG_UNBLOCKED, NULL, "Ray's TLS has an authority again");
+        free(t->missing);
+        t->missing = missing;
+        (void)free_and_strdup(&t->trouble, text);
+}
+
+static void look(RayTls *t)
+{
+        _cleanup_free_ char *why = NULL;
+        EngineCert before = {0}, now = {0};
+
+        (void)engine_tls_cert(&t->files, &before);
+        int r = provide(t, &why);
+        judge(t, r, why);
+        if (r >= 0)
+                backoff_reset(&t->again);
+        if (r >= 0 && engine_tls_cert(&t->files, &now) >= 0 && !streq(before.serial, now.serial))
+                log_info("The head has a new certificate for Ray's TLS.");
+        (void)deadline_move(t->look, r < 0 ? backoff_next(&t->again) : cert_look_every());
+}
+
+static void on_look(void *userdata)
+{
+        RayTls *t = userdata;
+
+        look(t);
+        t->ops.on_change(t, t->userdata);
+}
+
+static void turn_off(RayTls *t)
+{
+        t->authority = ray_authority_free(t->authority);
+        engine_tls_done(&t->files);
+        free(TAKE_PTR(t->trouble));
+        free(TAKE_PTR(t->missing));
+        (void)deadline_move(t->look, USEC_INFINITY);
+}
+
+int ray_tls_configure(RayTls *t, const RayTlsPolicy *p)
+{
+
+        if (!p->on) {
+                turn_off(t);
+                return 0;
+        }
+        int a = free_and_strdup(&t->state_dir, p->state_dir);
+        int b = free_and_strdup(&t->node_id, p->node_id);
+        int c = free_and_strdup(&t->name, p->name);
+        _cleanup_free_ char *dir = path_join(engine_run_dir(), ENGINE_TLS_NAME);
+        if (a < 0 || b < 0 || c < 0 || !dir)
+                return -ENOMEM;
+        engine_tls_done(&t->files);
+        int r = engine_tls_of(dir, &t->files);
+        if (r < 0)
+                return r;
+        look(t);
+        return 0;
+}
+
+const RayAuthority *ray_tls_authority(const RayTls *t)
+{
+        return t->authority;
+}
+
+const char *ray_tls_missing(const RayTls *t)
+{
+        return t->missing;
+}
+
+int ray_tls_new(sd_event *event, const RayTlsOps *ops, void *userdata, RayTls **ret)
+{
+        _cleanup_(ray_tls_freep) RayTls *t = new0(RayTls, 1);
+        if (!t)
+                return -ENOMEM;
+        *t = (RayTls){.ops = *ops,
+                      .userdata = userdata,
+                      .again = {.base = USEC_PER_SEC, .max = USEC_PER_MIN}};
+        int r = deadline_new(event, USEC_INFINITY, USEC_PER_SEC / 4, on_look, t, &t->look);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(t);
+        return 0;
+}
+
+RayTls *ray_tls_free(RayTls *t)
+{
+        if (!t)
+                return NULL;
+        deadline_free(t->look);
+        ray_authority_free(t->authority);
+        engine_tls_done(&t->files);
+        free(t->trouble);
+        free(t->missing);
+        free(t->state_dir);
+        free(t->node_id);
+        free(t->name);
+        free(t);
+        return NULL;
+}
