@@ -40,6 +40,7 @@ struct Worker {
         char *no_address; /* why the own address is not known, or NULL */
         char *token;
         EngineTls tls; /* as configured */
+        bool left;     /* it is no member any more, and Ray has to end */
         sd_event_source *work;
 };
 
@@ -179,7 +180,10 @@ static void on_membership(Membership *m, void *userdata)
 
 static void on_member_token(Membership *m, void *userdata)
 {
-        configure(userdata);
+        Worker *w = userdata;
+        /* without authentication Ray runs for whoever is found, member or not */
+        w->left = !membership_is_member(m) && !streq(settings(w)->auth_mode, "disabled");
+        configure(w);
 }
 
 static void on_head_settings(Membership *m, void *userdata)
@@ -286,6 +290,12 @@ static void show(Worker *w, bool head_due)
         (void)status_set_head_settings(s, membership_settings(w->membership));
 }
 
+static bool has_ended(const Worker *w)
+{
+        EngineState s = keeper_unit_state(w->keeper);
+        return keeper_phase(w->keeper) == KEEP_IDLE || s == ENGINE_MISSING || s == ENGINE_UNKNOWN;
+}
+
 static void carry_out(Worker *w, const WorkerPlan *plan)
 {
         static const struct {
@@ -302,6 +312,11 @@ static void carry_out(Worker *w, const WorkerPlan *plan)
 
         if (daemon_is_stopping(w->daemon))
                 return;
+        w->left = w->left && !has_ended(w);
+        if (w->left) {
+                keeper_unwant(w->keeper);
+                return;
+        }
         if (plan->restart != WORKER_RESTART_NO)
                 keeper_restart(w->keeper, restarts[plan->restart].id, true,
                                restarts[plan->restart].why);
@@ -346,12 +361,6 @@ static int on_work(sd_event_source *source, void *userdata)
 
 /* --- what the features say ----------------------------------------------------------------------
  */
-
-static bool has_ended(const Worker *w)
-{
-        EngineState s = keeper_unit_state(w->keeper);
-        return keeper_phase(w->keeper) == KEEP_IDLE || s == ENGINE_MISSING || s == ENGINE_UNKNOWN;
-}
 
 static void on_keeper(Keeper *k, void *userdata)
 {

@@ -129,6 +129,29 @@ static void test_leave(void **state)
         room_free(&room);
 }
 
+/* Ray, which runs for the cluster that is left, is stopped, and not started again. */
+static void test_leave_ends_ray(void **state)
+{
+        Room room = room_new();
+        _cleanup_free_ char *token = create_token(&room, 1, "");
+        _cleanup_free_ char *why = join(&room, token);
+
+        assert_string_equal(why, "");
+        wait_for(room.worker, "Membership", "member, connected");
+        _cleanup_free_ char *secret = ray_token(room.worker, MEMBERSHIP);
+        _cleanup_free_ char *guarded = str_printf("token %s\n", strempty(secret));
+        write_text(room.worker, "gcs", guarded);
+        start_gcs(room.worker, "aa");
+        wait_for(room.worker, "State", "joined");
+        check_engine(room.worker, "active");
+        _cleanup_free_ char *left = tell_worker(&room, "Leave");
+        assert_string_equal(left, "");
+        wait_for_part(room.worker, "Reason", "asks for a token");
+        check_engine(room.worker, "inactive");
+        assert_int_equal(starts(room.worker), 1);
+        room_free(&room);
+}
+
 /* Without a token: both machines show the same words, and nothing is given before a yes. */
 static void test_approval(void **state)
 {
@@ -199,9 +222,10 @@ static void test_unattended(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_join),     cmocka_unit_test(test_refused),
-                cmocka_unit_test(test_settings), cmocka_unit_test(test_leave),
-                cmocka_unit_test(test_approval), cmocka_unit_test(test_unattended),
+                cmocka_unit_test(test_join),           cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_settings),       cmocka_unit_test(test_leave),
+                cmocka_unit_test(test_approval),       cmocka_unit_test(test_unattended),
+                cmocka_unit_test(test_leave_ends_ray),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
