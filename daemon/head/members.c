@@ -372,7 +372,7 @@ bool members_find(const Members *m, const char *node, GateMember *ret)
         return m->gate && gate_find(m->gate, node, ret);
 }
 
-/* By name, else by node id: revoked ones have no name of their own any more. */
+/* By name, else by node id: a name is that of a revoked one only when nobody else has it. */
 static int find(Members *m, const char *who, MemberRow *ret, char **reterr)
 {
         int r = need_open(m, reterr);
@@ -380,6 +380,8 @@ static int find(Members *m, const char *who, MemberRow *ret, char **reterr)
                 r = of_store(roster_find_name(m->db, who, ret), reterr);
         if (r == 0)
                 r = of_store(roster_find_node(m->db, who, ret), reterr);
+        if (r == 0)
+                r = of_store(roster_find_revoked(m->db, who, ret), reterr);
         if (r != 0)
                 return r;
         *reterr = str_printf("no member is called %s; raycluster node list has them", who);

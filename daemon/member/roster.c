@@ -72,6 +72,14 @@ int roster_find_name(Db *db, const char *name, MemberRow *ret)
                          ret);
 }
 
+int roster_find_revoked(Db *db, const char *name, MemberRow *ret)
+{
+        return find_text(db,
+                         "SELECT " COLUMNS " FROM member WHERE name = ?1 AND revoked = 1"
+                         " ORDER BY enrolled DESC LIMIT 1",
+                         name, ret);
+}
+
 static int has_room(Db *db)
 {
         _cleanup_(db_query_freep) DbQuery *q = NULL;

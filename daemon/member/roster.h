@@ -23,6 +23,8 @@ int roster_put(Db *db, const MemberRow *m);
 int roster_find_pin(Db *db, const uint8_t pin[static STORE_PIN_SIZE], MemberRow *ret);
 int roster_find_node(Db *db, const char *node, MemberRow *ret);
 int roster_find_name(Db *db, const char *name, MemberRow *ret);
+/* The latest of the revoked ones that had this name. */
+int roster_find_revoked(Db *db, const char *name, MemberRow *ret);
 /* By name, revoked ones last; *ret is the caller's to free. */
 int roster_list(Db *db, MemberRow **ret, size_t *ret_n);
 /* Of those that are not revoked. */

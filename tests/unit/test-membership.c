@@ -75,6 +75,17 @@ static void test_refused(void **state)
         assert_string_equal(revoked, "");
         wait_for(room.worker, "Membership", "the head at 127.0.0.1:");
         check_member(&room, "revoked", "gpu");
+
+        /* by its name it is forgotten, too, and another token lets it in again */
+        _cleanup_free_ char *gone = tell_head(&room, "ForgetMember", host);
+        assert_string_equal(gone, "");
+        wait_for(room.head, "Membership", "no members yet");
+        _cleanup_free_ char *left = tell_worker(&room, "Leave");
+        assert_string_equal(left, "");
+        _cleanup_free_ char *second = create_token(&room, 1, "");
+        _cleanup_free_ char *in = join(&room, second);
+        assert_string_equal(in, "");
+        wait_for(room.worker, "Membership", "member, connected");
         room_free(&room);
 }
 

@@ -190,6 +190,9 @@ static void test_roster(void **state)
         b = member("n2", "w1", 2); /* the name is free when the first is revoked */
         assert_int_equal(roster_revoke(db, "n1"), 1);
         assert_int_equal(roster_revoke(db, "n3"), 0);
+        assert_int_equal(roster_find_revoked(db, "w1", &got), 1);
+        assert_string_equal(got.node, "n1");
+        assert_int_equal(roster_find_revoked(db, "w2", &got), 0);
         assert_int_equal(roster_find_name(db, "w1", &got), 0);
         assert_int_equal(roster_put(db, &b), 0);
         assert_int_equal(roster_find_name(db, "w1", &got), 1);
