@@ -163,6 +163,34 @@ static void test_leave_ends_ray(void **state)
         room_free(&room);
 }
 
+/* A certificate that ends in seconds is followed by a later one while the connection stands. */
+static void test_renewal(void **state)
+{
+        _cleanup_free_ char *first = NULL;
+
+        assert_int_equal(setenv("RAYCLUSTER_CERT_LIFE", "6s", 1), 0);
+        Room room = room_new();
+        assert_int_equal(unsetenv("RAYCLUSTER_CERT_LIFE"), 0);
+        _cleanup_free_ char *token = create_token(&room, 1, "");
+        _cleanup_free_ char *why = join(&room, token);
+        assert_string_equal(why, "");
+        _cleanup_free_ char *identity = in_dir(room.worker, "identity.pem");
+        assert_true(read_file(identity, 1 << 16, &first, NULL) >= 0);
+        wait_for(room.worker, "Membership", "member, connected");
+        for (usec_t deadline = usec_add(now_mono(), DEADLINE);;) {
+                _cleanup_free_ char *now = NULL;
+                assert_true(read_file(identity, 1 << 16, &now, NULL) >= 0);
+                if (!streq(now, first))
+                        break;
+                assert_true(now_mono() < deadline);
+                (void)usleep(100 * USEC_PER_MSEC);
+        }
+        check_member(&room, "here", "gpu");
+        _cleanup_free_ char *text = get(room.worker, "Membership");
+        assert_non_null(startswith(strempty(text), "member, connected"));
+        room_free(&room);
+}
+
 /* Without a token: both machines show the same words, and nothing is given before a yes. */
 static void test_approval(void **state)
 {
@@ -236,7 +264,7 @@ int main(void)
                 cmocka_unit_test(test_join),           cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_settings),       cmocka_unit_test(test_leave),
                 cmocka_unit_test(test_approval),       cmocka_unit_test(test_unattended),
-                cmocka_unit_test(test_leave_ends_ray),
+                cmocka_unit_test(test_leave_ends_ray), cmocka_unit_test(test_renewal),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
