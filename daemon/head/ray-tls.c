@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/backoff.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/args.h"
