@@ -66,6 +66,7 @@
         X(MEMBER_REFUSED, "57a65754351c40b58cb7971d7f6920b0", "head: a machine was not let in")    \
         X(MEMBER_PENDING, "729dab096ab34179af0f4a7826f3f622",                                      \
           "head: a machine waits for an admin's word")                                             \
+        X(TOKEN_ROTATED, "53710c94b7844a17b553acbe8925ef65", "head: Ray has another token")        \
         X(MEMBER_HERE, "d39306f26a4843bc8760300db7ec0864", "head: a member has connected")         \
         X(MEMBER_LOST, "4deeb94ed86e4f2e9321807695b41ab6", "head: a member is gone")               \
         X(MEMBER_LEFT, "13f7b410976e47329332079097ed6ae9", "head: a member has left the cluster")  \

@@ -2,6 +2,15 @@
 
 #include "cli/client.h"
 
+static int rotate(const Cli *cli, sd_bus *bus)
+{
+        int r = client_call(cli, bus, ROLE_HEAD, CLIENT_MEMBERS, "RotateRayToken", NULL, NULL);
+        if (r == EXIT_OK)
+                printf("Ray is drained and restarted with another token, on this head and on every "
+                       "member.\n");
+        return r;
+}
+
 static int run(const Cli *cli, const CliArgs *args)
 {
         _cleanup_message_ sd_bus_message *m = NULL;
@@ -12,6 +21,8 @@ static int run(const Cli *cli, const CliArgs *args)
 
         if (client_open(cli, &bus) < 0)
                 return EXIT_INTERNAL;
+        if (cli_get(&verb_ray_token, args, "rotate"))
+                return rotate(cli, bus);
         if (client_view(bus, &v, &role) == 0)
                 return cli_fail(EXIT_NOT_RUNNING, "neither ray-head nor ray-worker runs here; "
                                                   "raycluster status says why");
@@ -27,12 +38,13 @@ static int run(const Cli *cli, const CliArgs *args)
 
 const Verb verb_ray_token = {
         .name = "ray-token",
-        .usage = "",
+        .usage = "[--rotate]",
         .summary = "Print Ray's token of the cluster (root, raycluster-admin)",
         .help = "Whoever has it can run programs on all machines of the cluster as user ray. On a "
                 "machine of\n"
                 "the cluster nobody needs it: raycluster env and raycluster ray use it by "
                 "themselves.",
+        .options = {{"rotate", 0, NULL, "On the head: make another, and restart Ray everywhere"}},
         .remote = true,
         .run = run,
 };

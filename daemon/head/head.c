@@ -432,6 +432,14 @@ static void on_changes(void *userdata)
         schedule(h);
 }
 
+static void on_rotated(Members *m, void *userdata)
+{
+        Head *h = userdata;
+
+        on_changes(h);
+        keeper_restart(h->keeper, MSG_DRAINING, false, "Ray has another token");
+}
+
 static void on_reload(const Conf *before, void *userdata)
 {
         Head *h = userdata;
@@ -480,7 +488,7 @@ static int new_features(Head *h)
 {
         static const KeeperOps keeper_ops = {.on_change = on_keeper};
         static const PublisherOps publisher_ops = {.on_change = on_published};
-        static const MembersOps members_ops = {.on_change = on_members};
+        static const MembersOps members_ops = {.on_change = on_members, .on_rotated = on_rotated};
         static const RayTlsOps ray_tls_ops = {.on_change = on_ray_tls};
         sd_event *e = daemon_event(h->daemon);
         Bus *bus = daemon_bus(h->daemon);

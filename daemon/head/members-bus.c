@@ -223,6 +223,15 @@ static int on_get_ray_token(sd_bus_message *m, void *userdata, sd_bus_error *err
         return sd_bus_reply_method_return(m, "s", token);
 }
 
+static int on_rotate(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        MembersBus *b = userdata;
+        _cleanup_free_ char *why = NULL;
+
+        int r = members_rotate(b->members, &why);
+        return r < 0 ? members_bus_refuse(error, r, why) : sd_bus_reply_method_return(m, "");
+}
+
 /* UNPRIVILEGED: see units/dbus/org.raycluster1.conf. */
 static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_START(0),
@@ -257,6 +266,8 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("GetRayToken", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", token),
                                 on_get_ray_token,
                                 SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
+        SD_BUS_METHOD_WITH_ARGS("RotateRayToken", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, on_rotate,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 

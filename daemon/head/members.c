@@ -14,6 +14,7 @@
 #include "head/cert-life.h"
 #include "head/member-log.h"
 #include "role/address.h"
+#include "role/token.h"
 #include "sys/listen.h"
 
 struct Members {
@@ -53,15 +54,22 @@ static void count(Members *m)
 
 static void show(Members *m)
 {
+        _cleanup_free_ char *out = m->gate && m->ray_token ? token_marked(m->state_dir) : NULL;
+        _cleanup_free_ char *text = NULL;
         size_t here = m->gate ? gate_count(m->gate) : 0;
 
         if (!m->gate)
                 return;
-        if (m->n_roster == 0)
-                say(m, strdup("no members yet: raycluster token create makes a token for them"));
+        text = m->n_roster == 0
+                       ? strdup("no members yet: raycluster token create makes a token for them")
+                       : str_printf("%zu of %zu member%s %s here", here, m->n_roster,
+                                    m->n_roster == 1 ? "" : "s", here == 1 ? "is" : "are");
+        if (text && out)
+                say(m, str_printf("%s; %s, which is out, knows Ray's token: raycluster ray-token "
+                                  "--rotate makes another",
+                                  text, out));
         else
-                say(m, str_printf("%zu of %zu member%s %s here", here, m->n_roster,
-                                  m->n_roster == 1 ? "" : "s", here == 1 ? "is" : "are"));
+                say(m, TAKE_PTR(text));
 }
 
 /* --- what the gate says -------------------------------------------------------------------------
@@ -398,8 +406,28 @@ int members_revoke(Members *m, const char *who, char **reterr)
         if (r < 0)
                 return r;
         member_log_revoked(&row);
+        r = m->ray_token ? token_mark(m->state_dir, row.name) : 0;
+        if (r < 0)
+                (void)log_warning_errno(r, "Failed to write down that %s knows Ray's token: %m",
+                                        row.name);
         (void)gate_revoke(m->gate, row.node);
         count(m);
+        show(m);
+        return 0;
+}
+
+int members_rotate(Members *m, char **reterr)
+{
+        if (!m->ray_token) {
+                *reterr = strdup("Ray's authentication is off: there is no token");
+                return *reterr ? -ENOENT : -ENOMEM;
+        }
+        int r = token_rotate(m->state_dir, reterr);
+        if (r < 0)
+                return r;
+        log_event(LOG_NOTICE, MSG_TOKEN_ROTATED, NULL,
+                  "Ray has another token: Ray is restarted with it on every machine");
+        m->ops.on_rotated(m, m->userdata);
         show(m);
         return 0;
 }

@@ -22,6 +22,8 @@ typedef struct MembersPolicy {
 typedef struct MembersOps {
         /* The sentence, or who is there, changed. From the loop. */
         void (*on_change)(Members *m, void *userdata);
+        /* Ray's token on the disk is another one: it is to be taken, and Ray restarted. */
+        void (*on_rotated)(Members *m, void *userdata);
 } MembersOps;
 
 /* Everything is copied. Nothing is opened before members_configure(). */
@@ -56,4 +58,6 @@ int members_list(Members *m, MemberRow **ret, size_t *ret_n, char **reterr);
 bool members_find(const Members *m, const char *node, GateMember *ret);
 /* who: a name or a node id. */
 int members_revoke(Members *m, const char *who, char **reterr);
+/* Another token of Ray, for all members. */
+int members_rotate(Members *m, char **reterr);
 int members_forget(Members *m, const char *who, char **reterr);

@@ -12,6 +12,8 @@
 
 /* As many bits as the key of an HMAC with SHA-256; Ray takes any text. */
 #define TOKEN_BYTES 32
+/* In the state directory: who is to be kept out by another token. */
+#define MARK_NAME "ray-token.known-to"
 
 static void forget(char **p)
 {
@@ -150,4 +152,40 @@ int token_restore(const char *state_dir)
         if (r >= 0)
                 r = offer(token);
         return r < 0 ? r : 0;
+}
+
+int token_rotate(const char *state_dir, char **reterr)
+{
+        _cleanup_free_ char *kept = path_join(state_dir, ENGINE_TOKEN_NAME);
+        _cleanup_free_ char *mark = path_join(state_dir, MARK_NAME);
+        _cleanup_secret_ char *token = NULL;
+
+        *reterr = NULL;
+        if (!kept || !mark)
+                return -ENOMEM;
+        if (access(ENGINE_TOKEN_FILE, F_OK) == 0) {
+                *reterr = strdup("the token is the one in " ENGINE_TOKEN_FILE
+                                 ": write another one there, or remove that file");
+                return -EEXIST;
+        }
+        int r = make_token(kept, &token);
+        if (r < 0)
+                return complain(reterr, r, kept);
+        (void)unlink(mark);
+        return 0;
+}
+
+int token_mark(const char *state_dir, const char *who)
+{
+        _cleanup_free_ char *mark = path_join(state_dir, MARK_NAME);
+
+        return mark ? write_file_atomic(mark, who, strlen(who), 0600, (gid_t)-1) : -ENOMEM;
+}
+
+char *token_marked(const char *state_dir)
+{
+        _cleanup_free_ char *mark = path_join(state_dir, MARK_NAME);
+        char *who = NULL;
+
+        return mark && read_file(mark, TOKEN_FILE_MAX, &who, NULL) >= 0 ? who : NULL;
 }

@@ -183,7 +183,10 @@ static void on_member_token(Membership *m, void *userdata)
         Worker *w = userdata;
         /* without authentication Ray runs for whoever is found, member or not */
         w->left = !membership_is_member(m) && !streq(settings(w)->auth_mode, "disabled");
+        bool had = w->token;
         configure(w);
+        if (had && w->token) /* it was rotated: the head's Ray takes the former one no longer */
+                keeper_restart(w->keeper, MSG_DRAINING, false, "Ray has another token");
 }
 
 static void on_head_settings(Membership *m, void *userdata)

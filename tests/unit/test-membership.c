@@ -75,6 +75,7 @@ static void test_refused(void **state)
         assert_string_equal(revoked, "");
         wait_for(room.worker, "Membership", "the head at 127.0.0.1:");
         check_member(&room, "revoked", "gpu");
+        wait_for_part(room.head, "Membership", "which is out, knows Ray's token");
 
         /* by its name it is forgotten, too, and another token lets it in again */
         _cleanup_free_ char *gone = tell_head(&room, "ForgetMember", host);
@@ -90,6 +91,34 @@ static void test_refused(void **state)
 }
 
 /* What the head's file sets holds on the worker, now and after the head went away. */
+/* Another token of Ray: for both, and Ray is restarted with it. */
+static void test_rotate(void **state)
+{
+        Room room = room_new();
+        _cleanup_free_ char *token = create_token(&room, 1, "");
+        _cleanup_free_ char *why = join(&room, token);
+
+        assert_string_equal(why, "");
+        wait_for(room.worker, "Membership", "member, connected");
+        _cleanup_free_ char *before = ray_token(room.head, MEMBERS);
+        uint32_t ran = starts(room.head);
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r = sd_bus_call_method(room.head->bus, "org.raycluster1.Head", "/org/raycluster1/Head",
+                                   MEMBERS, "RotateRayToken", &error, NULL, "");
+        if (r < 0)
+                fail_msg("%s", strempty(error.message));
+        usec_t deadline = usec_add(now_mono(), DEADLINE);
+        for (;;) {
+                _cleanup_free_ char *a = ray_token(room.head, MEMBERS);
+                _cleanup_free_ char *b = ray_token(room.worker, MEMBERSHIP);
+                if (!streq_ptr(a, before) && streq_ptr(a, b) && starts(room.head) > ran)
+                        break;
+                assert_true(now_mono() < deadline);
+                (void)sd_bus_wait(room.head->bus, 100 * USEC_PER_MSEC);
+        }
+        room_free(&room);
+}
+
 static void test_settings(void **state)
 {
         Room room = room_new();
@@ -261,10 +290,11 @@ static void test_unattended(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_join),           cmocka_unit_test(test_refused),
-                cmocka_unit_test(test_settings),       cmocka_unit_test(test_leave),
-                cmocka_unit_test(test_approval),       cmocka_unit_test(test_unattended),
-                cmocka_unit_test(test_leave_ends_ray), cmocka_unit_test(test_renewal),
+                cmocka_unit_test(test_join),       cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_settings),   cmocka_unit_test(test_rotate),
+                cmocka_unit_test(test_leave),      cmocka_unit_test(test_approval),
+                cmocka_unit_test(test_unattended), cmocka_unit_test(test_leave_ends_ray),
+                cmocka_unit_test(test_renewal),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
