@@ -19,8 +19,12 @@
 #include "sys/resolve.h"
 #include "wire/last-known.h"
 
+static_assert(DISCO_CANDIDATES_MAX == (size_t)_DISCO_SOURCE_MAX * SOURCE_CANDIDATES_MAX, "limit");
+
 typedef struct Snapshot {
         Candidate *best;
+        Candidate *all[DISCO_CANDIDATES_MAX];
+        size_t n_all;
         char *ambiguous;
         SourceState states[_DISCO_SOURCE_MAX]; /* in order */
         char *texts[_DISCO_SOURCE_MAX];
@@ -53,6 +57,8 @@ static const SourceVTable *const vtables[_DISCO_SOURCE_MAX] = {
 static void snapshot_done(Snapshot *s)
 {
         candidate_free(s->best);
+        for (size_t i = 0; i < s->n_all; i++)
+                candidate_free(s->all[i]);
         free(s->ambiguous);
         for (size_t i = 0; i < ELEMENTSOF(s->texts); i++)
                 free(s->texts[i]);
@@ -61,8 +67,12 @@ static void snapshot_done(Snapshot *s)
 
 static bool snapshot_equal(const Snapshot *a, const Snapshot *b, size_t n)
 {
-        if (!candidate_equal(a->best, b->best) || !streq_ptr(a->ambiguous, b->ambiguous))
+        if (!candidate_equal(a->best, b->best) || !streq_ptr(a->ambiguous, b->ambiguous) ||
+            a->n_all != b->n_all)
                 return false;
+        for (size_t i = 0; i < a->n_all; i++)
+                if (!candidate_equal(a->all[i], b->all[i]))
+                        return false;
         for (size_t i = 0; i < n; i++)
                 if (a->states[i] != b->states[i] || !streq_ptr(a->texts[i], b->texts[i]))
                         return false;
@@ -81,10 +91,23 @@ static char *ambiguous_text(const Disco *d, const Source *s)
                                  c->how);
         }
         _cleanup_free_ char *list = r < 0 ? NULL : strv_join(heads, " and ");
-        return list ? str_printf("%zu heads answer to cluster \"%s\": %s; rename one of the "
-                                 "clusters, or name the head in cluster.head",
+        return list ? str_printf("%zu heads answer to cluster \"%s\": %s; " DISCO_AMBIGUOUS_REMEDY,
                                  s->n_found, d->settings.cluster, list)
                     : NULL;
+}
+
+static int take_all(const Disco *d, Snapshot *ret)
+{
+        for (size_t k = 0; k < SOURCE_CANDIDATES_MAX; k++)
+                for (size_t i = 0; i < d->n_order; i++) {
+                        const Source *s = d->sources[i];
+                        if (!s || k >= s->n_found)
+                                continue;
+                        if (!(ret->all[ret->n_all] = candidate_copy(s->found[k])))
+                                return -ENOMEM;
+                        ret->n_all++;
+                }
+        return 0;
 }
 
 static int snapshot_take(const Disco *d, Snapshot *ret)
@@ -105,7 +128,7 @@ static int snapshot_take(const Disco *d, Snapshot *ret)
                 if (s->n_found > 1 && !(ret->ambiguous = ambiguous_text(d, s)))
                         return -ENOMEM;
         }
-        return 0;
+        return take_all(d, ret);
 }
 
 /* The only place that calls out: the Disco may be freed in it. */
@@ -260,6 +283,13 @@ const Candidate *disco_best(const Disco *d)
 const char *disco_ambiguous(const Disco *d)
 {
         return d->now.ambiguous;
+}
+
+size_t disco_candidates(const Disco *d, const Candidate *ret[DISCO_CANDIDATES_MAX])
+{
+        for (size_t i = 0; i < d->now.n_all; i++)
+                ret[i] = d->now.all[i];
+        return d->now.n_all;
 }
 
 size_t disco_reports(const Disco *d, DiscoReport ret[_DISCO_SOURCE_MAX])

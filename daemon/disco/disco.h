@@ -4,7 +4,10 @@
  * An explicit cluster.head asks `static` only and never falls back. Otherwise the first source in
  * the order that has a candidate of the configured cluster wins; mDNS is a standing browse and may
  * bring or take candidates at any time. Two different heads under one name: disco_best() is NULL
- * and disco_ambiguous() names both. Nothing blocks; DNS by c-ares, Avahi by its D-Bus API. */
+ * and disco_ambiguous() names both. Nothing blocks; DNS by c-ares, Avahi by its D-Bus API.
+ *
+ * Anybody can announce himself: where the asking side can tell who is there, it goes by
+ * disco_candidates() and decides from that. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -38,6 +41,13 @@ int disco_remember(Disco *d, const Candidate *c);
 const Candidate *disco_best(const Disco *d);
 /* Text naming the heads that answer to one name, or NULL. */
 const char *disco_ambiguous(const Disco *d);
+#define DISCO_AMBIGUOUS_REMEDY "say which one by cluster.head, or join with a token"
+
+/* Eight of each source. */
+#define DISCO_CANDIDATES_MAX ((size_t)_DISCO_SOURCE_MAX * 8)
+/* All that may be the head, of every source: the first of each in order, then the second of each,
+ * so that a source with many does not hide the others. Valid until the next on_change. */
+size_t disco_candidates(const Disco *d, const Candidate *ret[DISCO_CANDIDATES_MAX]);
 
 typedef struct DiscoReport {
         DiscoSource source;

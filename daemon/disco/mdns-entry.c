@@ -272,16 +272,17 @@ static int on_resolver_prepared(sd_bus_message *m, void *userdata, sd_bus_error 
 
 int entry_new(EntryList *l, int ifindex, int protocol, const char *name, const char *domain)
 {
-        Entry *e = new0(Entry, 1);
+        Entry *e = new0(Entry, 1), **last = &l->entries;
         if (!e)
                 return -ENOMEM;
         *e = (Entry){.list = l,
-                     .next = l->entries,
                      .ifindex = ifindex,
                      .seen = protocol_bit(protocol),
                      .name = strdup(name),
                      .domain = strdup(domain)};
-        l->entries = e;
+        while (*last)
+                last = &(*last)->next;
+        *last = e;
         l->n++;
         int r = e->name && e->domain ? 0 : -ENOMEM;
         if (r >= 0)

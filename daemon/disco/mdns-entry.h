@@ -50,7 +50,8 @@ struct Entry {
 struct EntryList {
         Avahi *avahi; /* weak */
         const char *service;
-        Entry *entries;
+        Entry *entries; /* the one that was heard first is the first: who comes later and makes
+                           noise does not push it out */
         size_t n;
         void (*on_change)(void *userdata); /* may not drop entries */
         void *userdata;

@@ -73,14 +73,6 @@ Candidate *source_candidate(const Source *s, const char *name, const char *how)
         return TAKE_PTR(c);
 }
 
-static bool candidate_has(const Candidate *c, const Addr *a)
-{
-        for (size_t i = 0; i < c->n_addrs; i++)
-                if (addr_equal(&c->addrs[i], a))
-                        return true;
-        return false;
-}
-
 size_t candidate_add_addrs(Candidate *c, const Addr *addrs, size_t n, uint16_t port)
 {
         size_t before = c->n_addrs;

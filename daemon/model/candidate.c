@@ -48,3 +48,38 @@ bool candidate_equal(const Candidate *a, const Candidate *b)
                         return false;
         return true;
 }
+
+bool candidate_has(const Candidate *c, const Addr *a)
+{
+        for (size_t i = 0; c && i < c->n_addrs; i++)
+                if (addr_equal(&c->addrs[i], a))
+                        return true;
+        return false;
+}
+
+static void add(Addr *list, size_t *n, size_t max, Addr a, uint16_t port)
+{
+        a.port = port;
+        for (size_t i = 0; i < *n; i++)
+                if (addr_equal(&list[i], &a) && list[i].port == port)
+                        return;
+        if (*n < max)
+                list[(*n)++] = a;
+}
+
+size_t candidates_control(const Candidate *const *list, size_t n, uint16_t port, Addr *ret,
+                          size_t max)
+{
+        size_t k = 0;
+
+        for (size_t i = 0; i < CANDIDATE_ADDRS_MAX; i++)
+                for (size_t j = 0; j < n; j++) {
+                        const Candidate *c = list[j];
+                        if (i >= c->n_addrs)
+                                continue;
+                        if (c->control_port)
+                                add(ret, &k, max, c->addrs[i], c->control_port);
+                        add(ret, &k, max, c->addrs[i], port);
+                }
+        return k;
+}

@@ -23,6 +23,14 @@ Candidate *candidate_free(Candidate *c);
 DEFINE_CLEANUP(Candidate *, candidate_free);
 Candidate *candidate_copy(const Candidate *c);
 bool candidate_equal(const Candidate *a, const Candidate *b);
+/* Whether one of its addresses is this one, whatever the ports. c may be NULL. */
+bool candidate_has(const Candidate *c, const Addr *a);
+
+/* The control ports of n candidates, at most max: the first address of each, then the second of
+ * each, so that one with many does not hide the others. `port` is tried, too, where a candidate
+ * names another: what it says may be wrong. Returns how many. */
+size_t candidates_control(const Candidate *const *list, size_t n, uint16_t port, Addr *ret,
+                          size_t max);
 
 /* What one source had to say in its last round. */
 typedef enum SourceState {

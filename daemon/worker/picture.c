@@ -7,15 +7,6 @@
 /* Ray's head is lost for this long: another cluster of the name is joined if there is one. */
 #define LOST_OTHER (60 * USEC_PER_SEC)
 
-/* Whatever its port. */
-static bool has_addr(const Candidate *c, const Addr *a)
-{
-        for (size_t i = 0; c && i < c->n_addrs; i++)
-                if (addr_equal(&c->addrs[i], a))
-                        return true;
-        return false;
-}
-
 /* "compute04 (10.0.0.1:6379)", or the address alone while nobody said the name. */
 static char *name_head(const Scout *s, const Addr *addr)
 {
@@ -23,7 +14,7 @@ static char *name_head(const Scout *s, const Addr *addr)
         char text[ADDR_PORT_MAX];
 
         addr_format_port(text, addr);
-        if (has_addr(c, addr) && !startswith(text, c->name))
+        if (candidate_has(c, addr) && !startswith(text, c->name))
                 return str_printf("%s (%s)", c->name, text);
         return strdup(text);
 }
@@ -34,7 +25,7 @@ static bool head_is_due(const PictureSources *s)
         const Candidate *c = scout_candidate(s->scout);
 
         return engine_state_is_up(keeper_unit_state(s->keeper)) && args && c &&
-               c->source == DISCO_STATIC && !has_addr(c, &args->head_address);
+               c->source == DISCO_STATIC && !candidate_has(c, &args->head_address);
 }
 
 /* The head serves elsewhere: at once if it is the cluster that Ray runs for, after a while if it is

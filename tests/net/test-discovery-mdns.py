@@ -72,7 +72,7 @@ def two_heads(tap):
     tap.check(m is not None, "one head", t)
     other = room.machine("compute09", 9).dbus().avahi()
     b = publish(other, "default head on compute09", txt=[x if not x.startswith("id=") else "id=ffff" for x in TXT])
-    tap.check(t.wait('ambiguous 2 heads answer to cluster "default": compute0.* and compute0.*; rename one of the clusters'),
+    tap.check(t.wait('ambiguous 2 heads answer to cluster "default": compute0.* and compute0.*; say which one by cluster.head, or join with a token'),
               "two heads of one name are both shown", t)
     tap.check(t.wait("none", 2), "and neither is joined", t)
     t2 = w.tool("find", "order=mdns")

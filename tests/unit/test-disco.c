@@ -136,6 +136,40 @@ static void dump(const World *w)
 /* --- addresses ---------------------------------------------------------------------------------
  */
 
+static Addr addr_of(const char *text)
+{
+        Addr a;
+
+        assert_int_equal(addr_parse(text, &a), 0);
+        return a;
+}
+
+static void test_control_addrs(void **state)
+{
+        Candidate many = {.n_addrs = CANDIDATE_ADDRS_MAX, .control_port = 6388};
+        Candidate one = {.addrs = {addr_of("10.9.0.1")}, .n_addrs = 1, .control_port = 1};
+        Candidate silent = {.addrs = {addr_of("10.9.0.2")}, .n_addrs = 1};
+        const Candidate *list[] = {&many, &one, &silent};
+        Addr got[32];
+        char text[ADDR_PORT_MAX];
+
+        for (unsigned i = 0; i < CANDIDATE_ADDRS_MAX; i++) {
+                (void)snprintf(text, sizeof(text), "10.1.0.%u", i);
+                many.addrs[i] = addr_of(text);
+        }
+        assert_int_equal(candidates_control(list, 3, 6388, got, ELEMENTSOF(got)), 19);
+        assert_string_equal(addr_format_port(text, &got[0]), "10.1.0.0:6388");
+        /* a wrong port in an announcement is no way to hide a head */
+        assert_string_equal(addr_format_port(text, &got[1]), "10.9.0.1:1");
+        assert_string_equal(addr_format_port(text, &got[2]), "10.9.0.1:6388");
+        assert_string_equal(addr_format_port(text, &got[3]), "10.9.0.2:6388");
+        assert_string_equal(addr_format_port(text, &got[4]), "10.1.0.1:6388");
+        assert_int_equal(candidates_control(list, 3, 6388, got, 4), 4);
+        list[1] = &many;
+        assert_int_equal(candidates_control(list, 2, 6388, got, ELEMENTSOF(got)), 16);
+        assert_true(candidate_has(&one, &got[0]) == false && candidate_has(&many, &got[0]));
+}
+
 static void test_add_addrs(void **state)
 {
         Candidate c = {0};
@@ -280,6 +314,13 @@ static void test_mdns_ambiguous(void **state)
         assert_non_null(strstr(text, "2 heads answer to cluster \"default\""));
         assert_non_null(strstr(text, "compute04.local (10.0.0.4, mDNS on lo)"));
         assert_non_null(strstr(text, "compute05.local (10.0.0.5, mDNS on lo)"));
+        assert_non_null(strstr(text, "say which one by cluster.head, or join with a token"));
+        /* who can tell heads apart sees all of them, of each source the first one first */
+        const Candidate *all[DISCO_CANDIDATES_MAX];
+        assert_int_equal(disco_candidates(w->disco, all), 3);
+        assert_string_equal(all[0]->name, "compute04.local");
+        assert_string_equal(all[1]->name, "x");
+        assert_string_equal(all[2]->name, "compute05.local");
         w->disco = disco_free(w->disco);
 
         w->avahi.services = same;
@@ -345,6 +386,9 @@ static void test_mdns_flood_ours(void **state)
         UNTIL(w, says(w, DISCO_MDNS, SOURCE_FOUND, "followed, ignored"));
         assert_null(disco_best(w->disco));
         assert_true(strlen(disco_ambiguous(w->disco)) < 1024); /* SOURCE_CANDIDATES_MAX of them */
+        const Candidate *all[DISCO_CANDIDATES_MAX];
+        assert_int_equal(disco_candidates(w->disco, all), SOURCE_CANDIDATES_MAX);
+        assert_string_equal(all[0]->name, "twin.local"); /* heard first, and not pushed out */
 }
 
 static void test_mdns_no_answer(void **state)
@@ -505,6 +549,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_add_addrs),
+                cmocka_unit_test(test_control_addrs),
                 T(test_static),
                 T(test_last_known_damaged),
                 T(test_freed_in_change),
