@@ -47,6 +47,7 @@ struct MemberLink {
         bool renews;   /* a Renew is out, */
         bool asks_ray; /* or a RayIssue: Refused does not say which it is about */
         usec_t asked;  /* when; monotonic */
+        bool stranger; /* met by the last attempt */
         bool clock_known;
         int64_t offset;
         usec_t offset_error;

@@ -265,6 +265,17 @@ void link_down_words(const PeerDown *down, char *buf, size_t size)
                                down->error ? strerror(down->error) : peer_end_to_string(down->end));
 }
 
+/* A wrong date may be our clock's. */
+static bool is_stranger(const PeerDown *down)
+{
+        const TlsLinkFacts *f = &down->tls;
+
+        return down->end == PEER_TLS &&
+               (f->end == TLS_LINK_WRONG_ROLE ||
+                (f->end == TLS_LINK_NO_MEMBER && f->defect != PKI_DEFECT_NOT_YET_VALID &&
+                 f->defect != PKI_DEFECT_EXPIRED));
+}
+
 static void on_down(Peer *p, const PeerDown *down, void *userdata)
 {
         MemberLink *l = userdata;
@@ -278,6 +289,7 @@ static void on_down(Peer *p, const PeerDown *down, void *userdata)
                 if (down->end == PEER_TLS && down->tls.end == TLS_LINK_REFUSED && l->keeper &&
                     identity_keeper_tries(l->keeper))
                         identity_keeper_failed(l->keeper, now_real());
+                l->stranger = is_stranger(down);
                 link_down_words(down, why, sizeof(why));
                 link_lose(l, why);
         }
@@ -294,6 +306,7 @@ int link_connect(MemberLink *l, Peer **ret)
 
 static void dial(MemberLink *l)
 {
+        l->stranger = false;
         /* the peer has a deadline of its own until it is up */
         int r = link_set_state(l, LINK_DIALLING, USEC_INFINITY);
         if (r >= 0)
@@ -428,9 +441,28 @@ void member_link_set_head(MemberLink *l, const Addr *head)
         l->head = *head;
 }
 
+void member_link_hurry(MemberLink *l)
+{
+        if (l->state != LINK_WAITING)
+                return;
+        if (l->backoff.attempt > 0)
+                l->backoff.attempt--;
+        (void)deadline_move(l->deadline, 0);
+}
+
 bool member_link_is_joined(const MemberLink *l)
 {
         return is_joined(l);
+}
+
+const PkiCert *member_link_head(const MemberLink *l)
+{
+        return l->peer ? tls_link_peer(peer_tls(l->peer)) : NULL;
+}
+
+bool member_link_met_stranger(const MemberLink *l)
+{
+        return l->stranger;
 }
 
 bool member_link_clock(const MemberLink *l, int64_t *ret_offset_usec, usec_t *ret_error)

@@ -55,7 +55,15 @@ DEFINE_CLEANUP(MemberLink *, member_link_free);
 
 /* Where it is dialled from the next attempt on. */
 void member_link_set_head(MemberLink *l, const Addr *head);
+/* While it waits for its next attempt: dials now, as if the last one had not been. For the next of
+ * several addresses; who has tried them all lets it wait. */
+void member_link_hurry(MemberLink *l);
 bool member_link_is_joined(const MemberLink *l);
+/* The head's certificate, verified, and for whoever wants to see whether it names the address that
+ * was dialled: someone in between may pass on what both say. NULL: not connected. The link's. */
+const PkiCert *member_link_head(const MemberLink *l);
+/* The last attempt met somebody else than a head of our authority. */
+bool member_link_met_stranger(const MemberLink *l);
 /* Other addresses, another Ray: the head hears it now or when it is there. */
 int member_link_set_facts(MemberLink *l, const MemberFacts *facts);
 /* Renews the certificate now: own addresses are others. -ENOTCONN, -EOPNOTSUPP (the head does not
