@@ -35,6 +35,9 @@ int ladder_text(const LadderFacts *f, char **ret)
         *ret = NULL;
         if (f->ambiguous)
                 *ret = str_printf("waiting: %s", f->ambiguous);
+        else if (f->unconfirmed)
+                *ret = str_printf("waiting: this machine's own head is not found yet: %s",
+                                  f->unconfirmed);
         else if (!c || c->n_addrs == 0)
                 *ret = say_nothing_found(f);
         else if (f->serving)

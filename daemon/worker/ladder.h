@@ -6,6 +6,7 @@
 typedef struct LadderFacts {
         const char *cluster;        /* cluster.name */
         const char *ambiguous;      /* two heads with one name, or NULL */
+        const char *unconfirmed;    /* why a member knows none of them as its own, or NULL */
         const Candidate *candidate; /* NULL: none */
         bool serving;               /* it answered the last time */
         const char *why;            /* why it does not serve; "" = not known yet */

@@ -15,13 +15,18 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "member/confirmed.h"
 #include "member/first-sight.h"
 #include "role/address.h"
 #include "role/daemon.h"
 #include "role/token.h"
+#include "sys/deadline.h"
 #include "sys/hardware.h"
 #include "sys/machine-id.h"
 #include "worker/admission.h"
+
+/* How often a head at an address that is not its own is left for the other addresses. */
+#define PASS_PAUSE (30 * USEC_PER_SEC)
 
 /* What was said last of the connection, so that the journal says it once. */
 typedef enum Told {
@@ -46,7 +51,13 @@ struct Membership {
         Told told;
         Addr heads[MEMBERSHIP_HEADS_MAX + 1];
         size_t n_heads, at; /* at: the one that is dialled */
+        size_t tried;       /* of this round */
         Addr known;         /* where the head was last, by its certificate; not set: nowhere yet */
+        Confirmed *confirmed;
+        bool damaged;      /* an identity is there, and cannot be read */
+        bool unnamed;      /* connected at an address that the head's certificate does not name */
+        bool passed;       /* such a head was left in this round */
+        Deadline *passing; /* runs since all of a round were left */
 
         Admission *admission; /* on the way to be a member */
         membership_cb cb;     /* whoever waits for that, or for leaving */
@@ -113,10 +124,29 @@ static const char *head_text(const Membership *m, char buf[ADDR_PORT_MAX])
         return addr_format_port(buf, &m->heads[m->at]);
 }
 
+static bool pass_by(Membership *m);
+
+/* False: this head was left for its other addresses. */
+static bool confirm(Membership *m, MemberLink *l)
+{
+        int r = confirmed_prove(m->confirmed, &m->heads[m->at], member_link_head(l));
+
+        if (r < 0)
+                (void)log_error_errno(r, "Failed to keep where the head is in %s: %m",
+                                      m->state_dir);
+        m->unnamed = r == 0;
+        if (!m->unnamed)
+                m->tried = 0;
+        return !m->unnamed || !pass_by(m);
+}
+
 static void on_welcome(MemberLink *l, const MemberWelcome *w, void *userdata)
 {
         Membership *m = userdata;
         char head[ADDR_PORT_MAX];
+
+        if (!confirm(m, l))
+                return;
 
         if (m->told != TOLD_HERE)
                 log_event(LOG_INFO, MSG_CONTROL_JOINED, NULL,
@@ -127,7 +157,11 @@ static void on_welcome(MemberLink *l, const MemberWelcome *w, void *userdata)
         int r = token_take(m->state_dir, w->ray_token);
         if (r < 0)
                 (void)log_error_errno(r, "Failed to keep Ray's token in %s: %m", m->state_dir);
-        say(m, "member, connected to the head at %s", head_text(m, head));
+        say(m, "member, connected to the head at %s%s", head_text(m, head),
+            m->unnamed ? ", which is none of the addresses that its certificate names: Ray is not "
+                         "started for it; reach the head by one of its own, without a forwarder "
+                         "in between"
+                       : "");
         if (r > 0)
                 m->ops.on_token(m, m->userdata);
 }
@@ -161,13 +195,19 @@ static void on_settings(MemberLink *l, const char *text, void *userdata)
         take_settings(userdata, text);
 }
 
-/* The next of several addresses has its turn. */
-static void turn(Membership *m)
+static void on_passing(void *userdata);
+
+/* False: all addresses had their turn in this round, and the first one has it again. */
+static bool turn(Membership *m)
 {
-        if (m->n_heads < 2)
-                return;
         m->at = (m->at + 1) % m->n_heads;
-        member_link_set_head(m->link, &m->heads[m->at]);
+        m->tried = (m->tried + 1) % m->n_heads;
+        if (m->tried != 0)
+                return true;
+        if (m->passed && !m->passing)
+                (void)deadline_new(m->event, PASS_PAUSE, USEC_PER_SEC, on_passing, m, &m->passing);
+        m->passed = false;
+        return false;
 }
 
 static void on_lost(MemberLink *l, const char *why, void *userdata)
@@ -179,10 +219,21 @@ static void on_lost(MemberLink *l, const char *why, void *userdata)
                 log_event(m->told == TOLD_HERE ? LOG_WARNING : LOG_NOTICE, MSG_CONTROL_LOST, NULL,
                           "not connected to the head's control port at %s: %s; trying again",
                           head_text(m, head), why);
-        say(m, "member, not connected to the head at %s: %s", head_text(m, head), why);
-        if (m->told != TOLD_HERE) /* the one that was the head is dialled again first */
-                turn(m);
+        bool news = confirmed_miss(m->confirmed, &m->heads[m->at], member_link_met_stranger(l));
+        const Addr *at = confirmed_addr(m->confirmed);
+        char kept[ADDR_PORT_MAX];
+        say(m, "member, not connected to the head at %s: %s%s%s", head_text(m, head), why,
+            at ? "; Ray goes by the address that was confirmed last, " : "",
+            at ? addr_format_port(kept, at) : "");
+        /* the one that was the head is dialled again first */
+        bool next = m->told != TOLD_HERE && turn(m);
+        member_link_set_head(m->link, &m->heads[m->at]);
+        if (next)
+                member_link_hurry(m->link);
         m->told = TOLD_LOST;
+        m->unnamed = false;
+        if (news)
+                m->ops.on_change(m, m->userdata);
 }
 
 static void on_refused(MemberLink *l, const MemberRefused *r, void *userdata)
@@ -247,6 +298,31 @@ static void connect_head(Membership *m)
                 (void)log_error_errno(r, "Failed to connect to the head's control port: %m");
 }
 
+/* Left for the next address, once a round: what is connected may be somebody in between. */
+static bool pass_by(Membership *m)
+{
+        if (m->passing)
+                return false;
+        size_t here = m->at;
+        m->passed = true;
+        if (!turn(m)) {
+                m->at = here;
+                return false;
+        }
+        m->unnamed = false;
+        connect_head(m);
+        return true;
+}
+
+static void on_passing(void *userdata)
+{
+        Membership *m = userdata;
+
+        m->passing = deadline_free(m->passing);
+        if (m->unnamed)
+                (void)pass_by(m);
+}
+
 static bool same(const Addr *a, const Addr *b)
 {
         return addr_equal(a, b) && a->port == b->port;
@@ -260,10 +336,10 @@ static bool has_head(const Membership *m, const Addr *a)
         return false;
 }
 
-void membership_set_heads(Membership *m, const Addr *heads, size_t n)
+void membership_set_heads(Membership *m, const Addr *heads, size_t n, bool only)
 {
         Addr now = m->n_heads > 0 ? m->heads[m->at] : (Addr){0};
-        bool news = false, has_known = !addr_is_set(&m->known);
+        bool news = false, has_known = only || !addr_is_set(&m->known);
 
         n = MIN(n, (size_t)MEMBERSHIP_HEADS_MAX);
         for (size_t i = 0; i < n; i++) {
@@ -277,7 +353,11 @@ void membership_set_heads(Membership *m, const Addr *heads, size_t n)
         if (!has_known)
                 m->heads[n++] = m->known;
         m->n_heads = n;
-        m->at = 0;
+        m->at = m->tried = 0;
+        if (m->unnamed && news) {
+                now = (Addr){0};
+                m->passing = deadline_free(m->passing);
+        }
         for (size_t i = 0; i < n; i++)
                 if (same(&m->heads[i], &now))
                         m->at = i;
@@ -318,7 +398,10 @@ static void on_admitted(Admission *a, const Addr *head, void *userdata)
         /* this one is the head, whatever else was found */
         m->heads[0] = m->known = *head;
         m->n_heads = 1;
-        m->at = 0;
+        m->at = m->tried = 0;
+        m->unnamed = m->passed = m->damaged = false;
+        m->passing = deadline_free(m->passing);
+        confirmed_forget(m->confirmed); /* it may be another cluster */
         m->told = TOLD_NOTHING;
         m->member = true;
         m->admission = admission_free(m->admission);
@@ -410,6 +493,10 @@ static int forget(Membership *m)
         m->link = member_link_free(m->link);
         m->member = false;
         m->told = TOLD_NOTHING;
+        m->known = (Addr){0};
+        m->unnamed = m->passed = m->damaged = false;
+        m->passing = deadline_free(m->passing);
+        confirmed_forget(m->confirmed);
         int r = token_take(m->state_dir, "");
         if (r < 0)
                 (void)log_error_errno(r, "Failed to remove Ray's token from %s: %m", m->state_dir);
@@ -467,6 +554,7 @@ static void take_up(Membership *m)
                         membership_ask(m);
                 return;
         }
+        m->damaged = r < 0;
         if (r < 0) {
                 begin(m, "%s is damaged (%s): remove it, and join again with a token", m->path,
                       strerror(-r));
@@ -481,6 +569,11 @@ static void take_up(Membership *m)
                 (void)log_error_errno(r, "Failed to hand Ray its token: %m");
         m->member = true;
         begin(m, "member, looking for the head");
+        const Addr *last = confirmed_last(m->confirmed);
+        if (last) {
+                m->heads[0] = m->known = *last;
+                m->n_heads = 1;
+        }
 }
 
 int membership_new(sd_event *event, const MembershipPolicy *p, const MembershipOps *ops,
@@ -501,7 +594,12 @@ int membership_new(sd_event *event, const MembershipPolicy *p, const MembershipO
         if (!m->state_dir || !m->path || !m->node_id || !m->name)
                 return -ENOMEM;
         find_facts(m);
+        int r = confirmed_new(p->state_dir, &m->confirmed);
+        if (r < 0)
+                return r;
         take_up(m);
+        if (m->n_heads > 0)
+                connect_head(m);
         *ret = TAKE_PTR(m);
         return 0;
 }
@@ -511,7 +609,9 @@ Membership *membership_free(Membership *m)
         if (!m)
                 return NULL;
         admission_free(m->admission);
+        deadline_free(m->passing);
         member_link_free(m->link);
+        confirmed_free(m->confirmed);
         free(m->state_dir);
         free(m->path);
         free(m->node_id);
@@ -545,6 +645,16 @@ bool membership_is_connected(const Membership *m)
 int membership_ask_ray(Membership *m, MemberBytes csr)
 {
         return m->link ? member_link_ask_ray(m->link, csr) : -ENOTCONN;
+}
+
+bool membership_is_bound(const Membership *m)
+{
+        return m->member || m->damaged;
+}
+
+const Addr *membership_head(const Membership *m)
+{
+        return confirmed_addr(m->confirmed);
 }
 
 const char *membership_text(const Membership *m)

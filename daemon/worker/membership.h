@@ -35,9 +35,10 @@ Membership *membership_free(Membership *m);
 DEFINE_CLEANUP(Membership *, membership_free);
 
 /* Where the head's control port may be, the likeliest first; beyond MEMBERSHIP_HEADS_MAX none is
- * tried. */
-#define MEMBERSHIP_HEADS_MAX 16
-void membership_set_heads(Membership *m, const Addr *heads, size_t n);
+ * tried. Tried one after the other, then after a pause again; so is the place where the head was
+ * last, unless it is to be `only` these. */
+#define MEMBERSHIP_HEADS_MAX 32
+void membership_set_heads(Membership *m, const Addr *heads, size_t n, bool only);
 /* Of this machine, for the head's lists. */
 void membership_set_versions(Membership *m, const Versions *v);
 
@@ -71,4 +72,10 @@ bool membership_is_member(const Membership *m);
 bool membership_is_connected(const Membership *m);
 /* As member_link_ask_ray(). */
 int membership_ask_ray(Membership *m, MemberBytes csr);
+/* It is one, or was made one and its identity cannot be read: Ray runs for a confirmed head only.
+ */
+bool membership_is_bound(const Membership *m);
+/* The control port of the head, confirmed (member/confirmed.h); NULL: not yet. Valid until the next
+ * on_change. */
+const Addr *membership_head(const Membership *m);
 const char *membership_text(const Membership *m);

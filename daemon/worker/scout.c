@@ -1,4 +1,5 @@
-/*     idle ── seek ──> knocking at address 1, 2, … of the best candidate, in turn
+/*     idle ── seek ──> knocking at address 1, 2, … of the best candidate, in turn; of a member, at
+ *                         │ the address that is confirmed
  *                         │ no answer: an inquiry finds out why, discovery is asked again
  *                         └ answer: stays at this address
  */
@@ -22,7 +23,9 @@ struct Scout {
         ScoutOps ops;
         void *userdata;
         Disco *disco;
-        Candidate *candidate; /* a copy of the best one */
+        ScoutHead head; /* without `why`: */
+        char *head_why;
+        Candidate *candidate; /* a copy of the best one, or a member's head */
         Watch *watch;         /* of candidate->addrs[at] */
         size_t at;
         bool seek;
@@ -55,13 +58,27 @@ static bool has_addr(const Candidate *c, const Addr *a)
         return false;
 }
 
+static size_t found(const Scout *s, const Candidate *ret[DISCO_CANDIDATES_MAX])
+{
+        return s->disco ? disco_candidates(s->disco, ret) : 0;
+}
+
+/* NULL: it has one, is no member, or nothing was found. */
+static const char *unconfirmed(const Scout *s)
+{
+        const Candidate *all[DISCO_CANDIDATES_MAX];
+
+        return s->head.member && !s->candidate && found(s, all) > 0 ? strempty(s->head_why) : NULL;
+}
+
 static void climb(Scout *s)
 {
         DiscoReport reports[_DISCO_SOURCE_MAX];
         const char *why = inquiry_why(s->inquiry);
         LadderFacts f = {
                 .cluster = s->cluster,
-                .ambiguous = s->disco ? disco_ambiguous(s->disco) : NULL,
+                .ambiguous = scout_is_ambiguous(s) ? disco_ambiguous(s->disco) : NULL,
+                .unconfirmed = unconfirmed(s),
                 .candidate = s->candidate,
                 .serving = serves(s),
                 .why = isempty(why) && s->watch ? watch_facts(s->watch)->text : why,
@@ -189,15 +206,40 @@ static void knock(Scout *s, usec_t first)
 /* --- discovery ----------------------------------------------------------------------------------
  */
 
+/* Under the name that discovery has for the address, if it has one. NULL: out of memory. */
+static Candidate *own_head(const Scout *s)
+{
+        const Candidate *all[DISCO_CANDIDATES_MAX], *same = NULL;
+        char text[ADDR_MAX];
+
+        for (size_t i = 0, n = found(s, all); i < n && !same; i++)
+                if (candidate_has(all[i], &s->head.addr))
+                        same = all[i];
+        const Candidate unnamed = {.source = DISCO_LAST_KNOWN,
+                                   .name = addr_format(text, &s->head.addr),
+                                   .cluster = s->cluster,
+                                   .how = (char *)"its certificate"};
+        Candidate *c = candidate_copy(same ? same : &unnamed);
+        if (!c)
+                return NULL;
+        c->addrs[0] = s->head.addr;
+        c->n_addrs = 1;
+        return c;
+}
+
 static void take_best(Scout *s)
 {
-        const Candidate *best = s->disco ? disco_best(s->disco) : NULL;
+        const Candidate *best = s->disco && !s->head.member ? disco_best(s->disco) : NULL;
+        _cleanup_(candidate_freep) Candidate *c = NULL;
 
-        if (candidate_equal(best, s->candidate))
+        if (s->head.member && addr_is_set(&s->head.addr))
+                c = own_head(s);
+        else if (best)
+                c = candidate_copy(best);
+        if (candidate_equal(c, s->candidate))
                 return;
-        s->candidate = candidate_free(s->candidate);
-        if (best)
-                s->candidate = candidate_copy(best);
+        candidate_free(s->candidate);
+        s->candidate = TAKE_PTR(c);
         s->at = 0;
         inquiry_drop(s->inquiry);
 }
@@ -248,6 +290,29 @@ int scout_configure(Scout *s, const DiscoSettings *settings, const char *token, 
         knock(s, 0);
         climb(s);
         return 0;
+}
+
+void scout_set_head(Scout *s, const ScoutHead *h)
+{
+        int r = free_and_strdup(&s->head_why, strempty(h->why));
+
+        if (r == 0 && s->head.member == h->member && addr_equal(&s->head.addr, &h->addr) &&
+            s->head.addr.port == h->addr.port)
+                return;
+        s->head = (ScoutHead){.member = h->member, .addr = h->addr};
+        take_best(s);
+        /* nobody else gets Ray's token, not even once more */
+        if (s->watch && !has_addr(s->candidate, watch_addr(s->watch)))
+                s->watch = watch_free(s->watch);
+        knock(s, 0);
+        climb(s);
+}
+
+size_t scout_control(const Scout *s, uint16_t port, Addr *ret, size_t max)
+{
+        const Candidate *all[DISCO_CANDIDATES_MAX];
+
+        return candidates_control(all, found(s, all), port, ret, max);
 }
 
 void scout_seek(Scout *s, bool seek, const Addr *avoid)
@@ -331,6 +396,7 @@ Scout *scout_free(Scout *s)
         free(s->last_known_path);
         free(s->cluster);
         free(s->token);
+        free(s->head_why);
         free(s->ladder);
         free(s);
         return NULL;
@@ -343,7 +409,7 @@ const Candidate *scout_candidate(const Scout *s)
 
 bool scout_is_ambiguous(const Scout *s)
 {
-        return s->disco && disco_ambiguous(s->disco);
+        return s->disco && !s->head.member && disco_ambiguous(s->disco);
 }
 
 const char *scout_ladder(const Scout *s)

@@ -29,6 +29,15 @@ DEFINE_CLEANUP(Scout *, scout_free);
  * is when it is not to be used: auth_off. tls is kept by pointer. */
 int scout_configure(Scout *s, const DiscoSettings *settings, const char *token, bool auth_off,
                     const EngineTls *tls);
+/* The head of a member is the one that has proved it, whatever discovery takes for it. */
+typedef struct ScoutHead {
+        bool member;     /* else discovery decides */
+        Addr addr;       /* of its GCS; not set: none has, and nobody is knocked at */
+        const char *why; /* then: the sentence; copied */
+} ScoutHead;
+void scout_set_head(Scout *s, const ScoutHead *h);
+/* The control ports of all heads that were found, at most max: `port` where none is said. */
+size_t scout_control(const Scout *s, uint16_t port, Addr *ret, size_t max);
 /* Knock at candidates, or only listen for them. avoid: an address that is watched by other means;
  * a candidate that has it is not knocked at. May be NULL. */
 void scout_seek(Scout *s, bool seek, const Addr *avoid);

@@ -13,6 +13,7 @@
 #include "role/show.h"
 #include "role/token.h"
 #include "worker/membership-bus.h"
+#include "worker/own-head.h"
 #include "worker/picture.h"
 #include "worker/presence.h"
 #include "worker/ray-cert.h"
@@ -103,7 +104,9 @@ static void watch_gcs(Worker *w)
         _cleanup_engine_tls_ EngineTls tls = {0};
         int r = engine_tls_of(args ? args->tls_dir : w->tls.dir, &tls);
         if (r >= 0)
-                r = presence_watch(w->presence, head, own, w->token, engine_tls_files(&tls));
+                r = presence_watch(w->presence, head, own,
+                                   own_head_may_hear(w->membership, args, head) ? w->token : NULL,
+                                   engine_tls_files(&tls));
         if (r < 0)
                 (void)log_error_errno(r, "Failed to watch the GCS: %m");
 }
@@ -155,6 +158,7 @@ static void load_token(Worker *w)
 static void configure(Worker *w)
 {
         load_token(w);
+        own_head_tell(w->membership, w->scout, settings(w)); /* before the token */
         reply_nodes(w, presence_facts(w->presence));
         presence_drop(w->presence); /* comes back with the token */
         engine_tls_done(&w->tls);
@@ -213,25 +217,6 @@ static void on_ray_cert(RayCert *c, void *userdata)
 
         keeper_kick(w->keeper);
         schedule(w);
-}
-
-/* What was found may be a head's; what Ray runs for is one. */
-static void tell_heads(Worker *w)
-{
-        const EngineArgs *args = keeper_running(w->keeper);
-        const Candidate *c = scout_candidate(w->scout);
-        Addr heads[MEMBERSHIP_HEADS_MAX];
-        size_t n = 0;
-
-        for (size_t i = 0; c && i < c->n_addrs && n < ELEMENTSOF(heads); i++) {
-                heads[n] = c->addrs[i];
-                heads[n++].port = c->control_port ? c->control_port : settings(w)->ports.control;
-        }
-        if (n == 0 && is_up(w) && args) {
-                heads[n] = args->head_address;
-                heads[n++].port = settings(w)->ports.control;
-        }
-        membership_set_heads(w->membership, heads, n);
 }
 
 /* --- state --------------------------------------------------------------------------------------
@@ -340,10 +325,12 @@ static int on_work(sd_event_source *source, void *userdata)
 {
         Worker *w = userdata;
 
+        own_head_tell(w->membership, w->scout, settings(w));
         find_address(w);
         watch_gcs(w);
         seek(w);
-        tell_heads(w);
+        own_head_seek(w->membership, w->scout, is_up(w) ? keeper_running(w->keeper) : NULL,
+                      settings(w));
         ray_cert_look(w->ray_cert, &w->tls, &w->address, is_up(w));
         _cleanup_(picture_done) Picture now = picture_take(&(PictureSources){
                 .keeper = w->keeper,

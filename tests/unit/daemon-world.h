@@ -27,7 +27,7 @@ typedef struct World {
         int port; /* the first of a block of 40 */
         int lock; /* listens inside the block, so that it is ours alone */
         pid_t broker, systemd, daemon, gcs;
-        const char *gcs_address;
+        const char *address, *gcs_address; /* of the node; where its GCS listens */
         sd_bus *bus;
         const char *role; /* "Head" or "Worker" */
         bool tls;         /* the head's fake GCS has the files that the head made */
@@ -234,21 +234,21 @@ static void write_conf_full(World *w, const char *head, const char *more)
         int p = w->port;
         _cleanup_free_ char *text = str_printf(
                 "cluster: { name = \"lab1\"; head = \"%s\"; };\n"
-                "node: { address = \"127.0.0.1\"; };\n"
+                "node: { address = \"%s\"; };\n"
                 "ports: { gcs = %d; node_manager = %d; object_manager = %d; runtime_env_agent = "
                 "%d; dashboard_agent_grpc = %d; metrics_export = %d; dashboard_agent = %d; "
                 "dashboard_metrics = %d; autoscaler_metrics = %d; control = %d; dashboard = %d; "
                 "client = %d; workers = \"%d-%d\"; };\n"
                 "engine: { venv = \"%s/venv\"; temp_dir = \"%s\"; };\n%s\n%s",
-                head, p, p + 1, p + 2, p + 3, p + 4, p + 5, p + 6, p + 7, p + 8, p + 9, p + 10,
-                p + 11, p + 15, p + 39, w->dir, w->dir,
+                head, w->address, p, p + 1, p + 2, p + 3, p + 4, p + 5, p + 6, p + 7, p + 8, p + 9,
+                p + 10, p + 11, p + 15, p + 39, w->dir, w->dir,
                 strstr(more, "auth:") ? "" : "auth: { mode = \"disabled\"; };", more);
         write_text(w, "conf", text);
 }
 
 static void write_conf(World *w, const char *more)
 {
-        write_conf_full(w, "127.0.0.1", more);
+        write_conf_full(w, w->address, more);
 }
 
 _unused_ static void write_conf_head(World *w, const char *head)
@@ -263,7 +263,8 @@ static void start_systemd(World *w)
         (void)snprintf(port, sizeof(port), "%d", w->port);
         assert_int_equal(machine_id_for_app(id), 0);
         _cleanup_free_ char *node =
-                str_printf("id=01,hostname=h,address=127.0.0.1,head=1,instance=%s", id);
+                str_printf("id=01,hostname=h,address=%s,head=1,instance=%s", w->address, id);
+        _cleanup_free_ char *log = in_dir(w, "gcs.log");
         _cleanup_free_ char *files = str_printf("%s/ray-tls/ca.pem,%s/ray-tls/cert.pem,"
                                                 "%s/ray-tls/key.pem",
                                                 w->dir, w->dir, w->dir);
@@ -273,6 +274,10 @@ static void start_systemd(World *w)
                         TEST_BUILD "/tests/fake/fake-gcs",
                         "--port",
                         port,
+                        "--address",
+                        (char *)w->gcs_address,
+                        "--log",
+                        log,
                         "--node",
                         node,
                         "--node",
@@ -285,7 +290,7 @@ static void start_systemd(World *w)
         w->systemd = run_until_line(w, streq(w->role, "Head") ? head : worker);
 }
 
-static World *world_new_tls(const char *role, bool tls)
+static World *world_new_full(const char *role, const char *node_address, bool tls)
 {
         World *w = calloc(1, sizeof(*w));
 
@@ -293,7 +298,7 @@ static World *world_new_tls(const char *role, bool tls)
         strcpy(w->dir, "/tmp/test-daemons.XXXXXX");
         assert_non_null(mkdtemp(w->dir));
         w->role = role;
-        w->gcs_address = "127.0.0.1";
+        w->address = w->gcs_address = node_address;
         /* the ports from 12 to 14 behind its beginning are nobody's */
         w->port = (int)ports_take(20000, 250, 40, 13, &w->lock);
         w->conf = in_dir(w, "conf");
@@ -321,9 +326,19 @@ static World *world_new_tls(const char *role, bool tls)
         return w;
 }
 
-static World *world_new(const char *role)
+_unused_ static World *world_new_tls(const char *role, bool tls)
 {
-        return world_new_tls(role, false);
+        return world_new_full(role, "127.0.0.1", tls);
+}
+
+_unused_ static World *world_new_at(const char *role, const char *node_address)
+{
+        return world_new_full(role, node_address, false);
+}
+
+_unused_ static World *world_new(const char *role)
+{
+        return world_new_full(role, "127.0.0.1", false);
 }
 
 static void world_free(World *w)

@@ -50,6 +50,7 @@ typedef struct FakeService {
         const char *name, *host, *address; /* IPv4 */
         const char *txt[4];
         int ifindex;
+        uint16_t port; /* 0 = 6388 */
 } FakeService;
 
 typedef struct FakeAvahi {
@@ -136,7 +137,7 @@ static inline void fake_found(FakeAvahi *f, const char *to, const char *path, co
         assert_true(sd_bus_message_set_destination(m, to) >= 0);
         assert_true(sd_bus_message_append(m, "iissssisq", s->ifindex, 1, name, "_raycluster._tcp",
                                           "local", startswith(name, "made-") ? host : s->host, -1,
-                                          "", 6388) >= 0);
+                                          "", s->port ? s->port : 6388) >= 0);
         assert_true(sd_bus_message_open_container(m, 'a', "ay") >= 0);
         for (size_t i = 0; i < ELEMENTSOF(s->txt) && s->txt[i]; i++)
                 assert_true(sd_bus_message_append_array(m, 'y', s->txt[i], strlen(s->txt[i])) >= 0);

@@ -224,6 +224,12 @@ static void test_ladder(void **state)
         check_ladder(&f, NULL);
         f.ambiguous = "two heads answer to \"lab1\": a and b";
         check_ladder(&f, "waiting: two heads answer to \"lab1\": a and b");
+        f.ambiguous = NULL;
+        f.serving = false;
+        f.unconfirmed = "member, not connected to the head at 10.0.0.9:6388: it is another";
+        check_ladder(&f, "waiting: this machine's own head is not found yet: member, not connected "
+                         "to the head at 10.0.0.9:6388: it is another");
+        f.unconfirmed = NULL;
         c.n_addrs = 0; /* a name without a usable address is no candidate */
         f.ambiguous = NULL;
         check_ladder(&f, "waiting: no head of cluster \"lab1\" found (discovery has just begun)");
