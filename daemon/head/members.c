@@ -13,6 +13,7 @@
 #include "base/strv.h"
 #include "head/cert-life.h"
 #include "head/member-log.h"
+#include "model/key-words.h"
 #include "role/address.h"
 #include "role/token.h"
 #include "sys/listen.h"
@@ -52,18 +53,25 @@ static void count(Members *m)
                 log_debug_errno(r, "Counting the members: %m");
 }
 
+/* With the words of the authority, by which a person tells two heads of one name apart. */
 static void show(Members *m)
 {
         _cleanup_free_ char *out = m->gate && m->ray_token ? token_marked(m->state_dir) : NULL;
         _cleanup_free_ char *text = NULL;
         size_t here = m->gate ? gate_count(m->gate) : 0;
+        uint8_t pin[PKI_PIN_SIZE];
+        char words[KEY_WORDS_MAX];
 
         if (!m->gate)
                 return;
+        pki_cert_pin(authority_cert(m->authority), pin);
+        (void)key_words(pin, words);
         text = m->n_roster == 0
-                       ? strdup("no members yet: raycluster token create makes a token for them")
-                       : str_printf("%zu of %zu member%s %s here", here, m->n_roster,
-                                    m->n_roster == 1 ? "" : "s", here == 1 ? "is" : "are");
+                       ? str_printf("no members yet: raycluster token create makes a token for "
+                                    "them; authority %s",
+                                    words)
+                       : str_printf("%zu of %zu member%s %s here; authority %s", here, m->n_roster,
+                                    m->n_roster == 1 ? "" : "s", here == 1 ? "is" : "are", words);
         if (text && out)
                 say(m, str_printf("%s; %s, which is out, knows Ray's token: raycluster ray-token "
                                   "--rotate makes another",

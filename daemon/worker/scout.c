@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "worker/inquiry.h"
 #include "worker/ladder.h"
+#include "worker/line-up.h"
 
 /* A head that does not take a connection in this time is tried at its next address. */
 #define KNOCK_TIMEOUT (2 * USEC_PER_SEC)
@@ -28,6 +29,7 @@ struct Scout {
         Candidate *candidate; /* a copy of the best one, or a member's head */
         Watch *watch;         /* of candidate->addrs[at] */
         size_t at;
+        LineUp *line_up; /* of the heads that answer to one name */
         bool seek;
         Addr avoid;
         bool beside; /* the head in question is the one to avoid */
@@ -63,6 +65,22 @@ static size_t found(const Scout *s, const Candidate *ret[DISCO_CANDIDATES_MAX])
         return s->disco ? disco_candidates(s->disco, ret) : 0;
 }
 
+static const char *ambiguous(const Scout *s)
+{
+        const char *text = line_up_text(s->line_up);
+
+        if (!scout_is_ambiguous(s))
+                return NULL;
+        return text ? text : disco_ambiguous(s->disco);
+}
+
+static void line_up(Scout *s)
+{
+        const Candidate *all[DISCO_CANDIDATES_MAX];
+
+        line_up_set(s->line_up, s->cluster, all, scout_is_ambiguous(s) ? found(s, all) : 0);
+}
+
 /* NULL: it has one, is no member, or nothing was found. */
 static const char *unconfirmed(const Scout *s)
 {
@@ -77,7 +95,7 @@ static void climb(Scout *s)
         const char *why = inquiry_why(s->inquiry);
         LadderFacts f = {
                 .cluster = s->cluster,
-                .ambiguous = scout_is_ambiguous(s) ? disco_ambiguous(s->disco) : NULL,
+                .ambiguous = ambiguous(s),
                 .unconfirmed = unconfirmed(s),
                 .candidate = s->candidate,
                 .serving = serves(s),
@@ -97,6 +115,11 @@ static void update(Scout *s)
 {
         climb(s);
         s->ops.on_change(s, s->userdata);
+}
+
+static void on_line_up(void *userdata)
+{
+        update(userdata);
 }
 
 /* --- why not ------------------------------------------------------------------------------------
@@ -249,6 +272,7 @@ static void on_disco(Disco *d, void *userdata)
         Scout *s = userdata;
 
         take_best(s);
+        line_up(s);
         knock(s, 0);
         update(s);
 }
@@ -301,6 +325,7 @@ void scout_set_head(Scout *s, const ScoutHead *h)
                 return;
         s->head = (ScoutHead){.member = h->member, .addr = h->addr};
         take_best(s);
+        line_up(s);
         /* nobody else gets Ray's token, not even once more */
         if (s->watch && !has_addr(s->candidate, watch_addr(s->watch)))
                 s->watch = watch_free(s->watch);
@@ -377,6 +402,8 @@ int scout_new(sd_event *event, Bus *bus, const char *last_known_path, const Scou
                 r = sd_event_source_set_enabled(s->ask_timer, SD_EVENT_OFF);
         if (r >= 0)
                 r = inquiry_new(event, &inquiry_ops, s, &s->inquiry);
+        if (r >= 0)
+                r = line_up_new(event, on_line_up, s, &s->line_up);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(s);
@@ -388,6 +415,7 @@ Scout *scout_free(Scout *s)
         if (!s)
                 return NULL;
         inquiry_free(s->inquiry);
+        line_up_free(s->line_up);
         watch_free(s->watch);
         disco_free(s->disco);
         candidate_free(s->candidate);

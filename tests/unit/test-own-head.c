@@ -206,6 +206,27 @@ static void check_started_for(Room *room, const char *address)
                 fail_msg("not for %s:\n%s", want, text);
 }
 
+/* Of two authorities: eight words each, and not the same. */
+static void check_words(Room *room)
+{
+        _cleanup_free_ char *reason = get(room->worker, "Reason");
+        const char *a = strstr(reason, "authority "), *b = a ? strstr(a + 1, "authority ") : NULL;
+        size_t n = 0;
+
+        assert_non_null(b);
+        size_t length = strcspn(a, ")");
+        for (size_t i = 0; i < length; i++)
+                n += a[i] == ' ';
+        assert_int_equal(n, 8);
+        assert_true(strncmp(a, b, length) != 0);
+        /* as that head says it */
+        _cleanup_free_ char *ours = get(room->ours, "Membership");
+        const char *said = strstr(ours, "authority ");
+        assert_non_null(said);
+        assert_non_null(strstr(reason, said));
+        assert_non_null(strstr(reason, "ours (" OURS ", authority "));
+}
+
 static bool was_told(const World *w, const char *what)
 {
         _cleanup_free_ char *path = in_dir(w, "gcs.log"), *text = NULL;
@@ -227,6 +248,9 @@ static void test_two_heads(void **state)
         /* who is no member is told of both, and takes neither */
         wait_for_part(room.worker, "Reason", "2 heads answer to cluster \"lab1\"");
         wait_for_part(room.worker, "Reason", "or join with a token");
+        /* with the words of both, which tell them apart */
+        wait_for_part(room.worker, "Reason", "theirs (" THEIRS ", authority ");
+        check_words(&room);
         assert_int_equal(starts(room.worker), 0);
 
         /* a token says which of them it is of */
