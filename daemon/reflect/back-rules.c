@@ -8,6 +8,7 @@ static const char *const back_veto_table[_BACK_VETO_MAX] = {
         [BACK_VETO_LINK_LOCAL] = "is a link-local address, of a link that is not known here",
         [BACK_VETO_OWN] = "is this machine's own address",
         [BACK_VETO_CLAIMED] = "is not the address that the request came from",
+        [BACK_VETO_OTHERS] = "is not in the certificate of the machine that asks",
         [BACK_VETO_PORT] = "is no port of the plan",
 };
 DEFINE_STRTAB(back_veto, BackVeto);
@@ -18,6 +19,14 @@ static bool is_nobody(const Addr *a)
         uint32_t top = a->family == AF_INET ? ntohl(a->in.s_addr) >> 24 : 1;
 
         return !addr_is_set(a) || addr_is_any(a) || top == 0 || top >= 240;
+}
+
+static bool is_listed(const BackPolicy *p, const Addr *addr)
+{
+        for (size_t i = 0; i < p->n_only; i++)
+                if (addr_equal(&p->only[i], addr))
+                        return true;
+        return false;
 }
 
 BackVeto back_veto_addr(const BackPolicy *p, const Addr *peer, const Addr *addr, bool own)
@@ -34,6 +43,8 @@ BackVeto back_veto_addr(const BackPolicy *p, const Addr *peer, const Addr *addr,
                 return BACK_VETO_OWN;
         if (addr_is_link_local(addr) && !is_peer)
                 return BACK_VETO_LINK_LOCAL;
+        if (p->only)
+                return is_listed(p, addr) ? BACK_MAY : BACK_VETO_OTHERS;
         if (!is_peer && !p->claimed)
                 return BACK_VETO_CLAIMED;
         return BACK_MAY;

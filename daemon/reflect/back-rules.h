@@ -14,10 +14,12 @@
 typedef struct BackPolicy {
         PortSpan ports[PORT_PLAN_SPANS_MAX]; /* which may be connected to */
         size_t n_ports;
-        bool claimed;    /* also addresses that the asker only says are its own */
-        bool range;      /* also whole ranges, much faster than BACK_PER_SECOND */
-        bool own;        /* also this machine and its loopback: where both are one (tests) */
-        usec_t interval; /* between two tests of one peer; 0 = BACK_INTERVAL */
+        bool claimed;     /* also addresses that the asker only says are its own */
+        bool range;       /* also whole ranges, much faster than BACK_PER_SECOND */
+        bool own;         /* also this machine and its loopback: where both are one (tests) */
+        usec_t interval;  /* between two tests of one peer; 0 = BACK_INTERVAL */
+        const Addr *only; /* no address but these, whatever is claimed or asks; NULL = as above */
+        size_t n_only;
 } BackPolicy;
 
 #define BACK_INTERVAL (10 * USEC_PER_SEC)
@@ -30,6 +32,7 @@ typedef enum BackVeto {
         BACK_VETO_LINK_LOCAL, /* of a link that we cannot know: only the peer itself may be so */
         BACK_VETO_OWN,        /* this machine's */
         BACK_VETO_CLAIMED,    /* not the peer's own address, and claims do not count here */
+        BACK_VETO_OTHERS,     /* none of those that are the peer's by its certificate */
         BACK_VETO_PORT,       /* outside the port plan */
         _BACK_VETO_MAX,
         _BACK_VETO_INVALID = -EINVAL,

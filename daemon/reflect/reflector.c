@@ -29,6 +29,9 @@ struct ReflectAsker {
         uint16_t port;     /* of the latest request that named one */
         Addr claimed[CLAIMED_MAX];
         size_t n_claimed;
+        Addr own[REFLECT_OWN_MAX]; /* where it may be connected back to, if that is known: */
+        size_t n_own;
+        bool own_known;
         Back *back;           /* the test that runs: of single ports, */
         BackRangeTest *range; /* or of a whole range */
         ReflectReply reply;   /* to it */
@@ -43,13 +46,18 @@ int reflector_new(sd_event *event, const ReflectPolicy *policy, const ReflectorO
         if (!r)
                 return -ENOMEM;
         r->event = event;
-        r->policy = *policy;
         r->ops = *ops;
         r->userdata = userdata;
-        if (r->policy.back.interval == 0)
-                r->policy.back.interval = BACK_INTERVAL;
+        reflector_set_policy(r, policy);
         *ret = r;
         return 0;
+}
+
+void reflector_set_policy(Reflector *r, const ReflectPolicy *policy)
+{
+        r->policy = *policy;
+        if (r->policy.back.interval == 0)
+                r->policy.back.interval = BACK_INTERVAL;
 }
 
 Reflector *reflector_free(Reflector *r)
@@ -73,6 +81,16 @@ int reflect_asker_new(Reflector *r, const ViewEnds *ends, usec_t rtt, reflect_re
         a->userdata = userdata;
         *ret = a;
         return 0;
+}
+
+void reflect_asker_set_own(ReflectAsker *a, const Addr *addrs, size_t n)
+{
+        a->n_own = MIN(n, ELEMENTSOF(a->own));
+        for (size_t i = 0; i < a->n_own; i++) {
+                a->own[i] = addrs[i];
+                addr_unmap(&a->own[i]);
+        }
+        a->own_known = true;
 }
 
 bool reflect_asker_is_busy(const ReflectAsker *a)
@@ -176,7 +194,7 @@ static void tell(ReflectAsker *a)
                 if (n[i] > 0 && k > 0 && (size_t)k < sizeof(text))
                         k += snprintf(text + k, sizeof(text) - (size_t)k, " %u %s", n[i],
                                       back_result_to_string(i));
-        a->reflector->ops.on_test(&a->ends.observed, text, a->reflector->userdata);
+        a->reflector->ops.on_test(a, &a->ends.observed, text, a->reflector->userdata);
 }
 
 static void test_ended(ReflectAsker *a, const BackTry *tries, size_t n_tries)
@@ -209,10 +227,46 @@ static size_t ports_allowed(const BackPolicy *p, const ReflectRequest *q)
         return n;
 }
 
-/* > 0: refused. */
-static int check_back(const ReflectAsker *a, const ReflectRequest *q, ReflectReply *p)
+/* Which of what it asks for it may not have, "" when it may have all. */
+static void first_forbidden(const BackPolicy *policy, const ReflectRequest *q, const Addr *peer,
+                            char *buf, size_t size)
 {
-        const BackPolicy *policy = &a->reflector->policy.back;
+        char text[ADDR_MAX];
+
+        buf[0] = '\0';
+        for (size_t i = 0; i < q->n_claimed; i++) {
+                Addr a = q->claimed[i];
+                addr_unmap(&a);
+                BackVeto veto = back_veto_addr(policy, peer, &a, netlink_is_own(&a) > 0);
+                if (veto != BACK_MAY) {
+                        (void)snprintf(buf, size, "%s %s", addr_format(text, &a),
+                                       back_veto_to_string(veto));
+                        return;
+                }
+        }
+        for (size_t i = 0; i < q->n_back; i++)
+                if (back_veto_port(policy, q->back[i].port) != BACK_MAY) {
+                        (void)snprintf(buf, size, "port %u %s", q->back[i].port,
+                                       back_veto_to_string(BACK_VETO_PORT));
+                        return;
+                }
+}
+
+static void tell_forbidden(ReflectAsker *a, const BackPolicy *policy, const ReflectRequest *q)
+{
+        const Reflector *r = a->reflector;
+        char text[128];
+
+        if (!r->ops.on_forbidden)
+                return;
+        first_forbidden(policy, q, &a->ends.observed, text, sizeof(text));
+        if (!isempty(text))
+                r->ops.on_forbidden(a, &a->ends.observed, text, r->userdata);
+}
+
+/* > 0: refused. */
+static int check_back(const BackPolicy *policy, const ReflectRequest *q, ReflectReply *p)
+{
         bool range = q->back_first > 0, nonce = false;
 
         for (size_t i = 0; i < q->n_back; i++)
@@ -230,10 +284,10 @@ static int check_back(const ReflectAsker *a, const ReflectRequest *q, ReflectRep
         return 0;
 }
 
-static int begin_back(ReflectAsker *a, const ReflectRequest *q, const Addr *addrs, size_t n_addrs)
+static int begin_back(ReflectAsker *a, const BackPolicy *policy, const ReflectRequest *q,
+                      const Addr *addrs, size_t n_addrs)
 {
         Reflector *r = a->reflector;
-        const BackPolicy *policy = &r->policy.back;
 
         if (q->back_first == 0)
                 return back_new(r->event, policy, &r->budget, q, addrs, n_addrs, a->rtt, on_back, a,
@@ -249,20 +303,25 @@ static int begin_back(ReflectAsker *a, const ReflectRequest *q, const Addr *addr
 
 static int ask_back(ReflectAsker *a, const ReflectRequest *q, ReflectReply *p)
 {
+        BackPolicy policy = a->reflector->policy.back;
         Addr addrs[BACK_ADDRS_MAX];
         char text[ADDR_MAX];
         BackVeto veto;
 
-        if (check_back(a, q, p) > 0)
+        if (a->own_known) {
+                policy.only = a->own;
+                policy.n_only = a->n_own;
+        }
+        tell_forbidden(a, &policy, q);
+        if (check_back(&policy, q, p) > 0)
                 return 1;
-        size_t n = back_addrs(&a->reflector->policy.back, q, &a->ends.observed, netlink_is_own,
-                              addrs, &veto);
+        size_t n = back_addrs(&policy, q, &a->ends.observed, netlink_is_own, addrs, &veto);
         if (n == 0)
                 return refuse(p, REFLECT_FORBIDDEN, "%s %s", addr_format(text, &a->ends.observed),
                               back_veto_to_string(veto));
         if (take_turn(a, q->back_first > 0, p) > 0)
                 return 1;
-        int k = begin_back(a, q, addrs, n);
+        int k = begin_back(a, &policy, q, addrs, n);
         if (k < 0)
                 return k;
         a->reflector->n_tests++;

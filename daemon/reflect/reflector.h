@@ -18,21 +18,27 @@ typedef struct ReflectPolicy {
         Versions head;  /* or "" */
 } ReflectPolicy;
 
-typedef struct ReflectorOps {
-        /* A line for the log: what was tested for whom, and what came of it. May be NULL. */
-        void (*on_test)(const Addr *peer, const char *text, void *userdata);
-} ReflectorOps;
-
 typedef struct Reflector Reflector;
+/* One that asks: a connection. */
+typedef struct ReflectAsker ReflectAsker;
+
+/* Lines for the log, of an asker at this address; each may be NULL. */
+typedef struct ReflectorOps {
+        /* What was tested for it, and what came of it. */
+        void (*on_test)(const ReflectAsker *a, const Addr *peer, const char *text, void *userdata);
+        /* It wants to be connected back to where nobody is for it: "192.0.2.7 is ...". Once a
+         * request, of the first such address or port; the rest of the request may be answered. */
+        void (*on_forbidden)(const ReflectAsker *a, const Addr *peer, const char *text,
+                             void *userdata);
+} ReflectorOps;
 
 int reflector_new(sd_event *event, const ReflectPolicy *policy, const ReflectorOps *ops,
                   void *userdata, Reflector **ret);
 /* After its askers. */
 Reflector *reflector_free(Reflector *r);
 DEFINE_CLEANUP(Reflector *, reflector_free);
-
-/* One that asks: a connection. */
-typedef struct ReflectAsker ReflectAsker;
+/* From the next request on. What was tested just now still counts. */
+void reflector_set_policy(Reflector *r, const ReflectPolicy *policy);
 
 /* The answer to a request that took time. The asker may be freed inside. */
 typedef void (*reflect_reply_cb)(ReflectAsker *a, const ReflectReply *p, void *userdata);
@@ -40,6 +46,10 @@ typedef void (*reflect_reply_cb)(ReflectAsker *a, const ReflectReply *p, void *u
 /* ends: as the socket has them; rtt: of the connection, 0 = not known. */
 int reflect_asker_new(Reflector *r, const ViewEnds *ends, usec_t rtt, reflect_reply_cb cb,
                       void *userdata, ReflectAsker **ret);
+/* Only these addresses are its own, whatever it claims and wherever it comes from. Those beyond
+ * REFLECT_OWN_MAX are not. */
+#define REFLECT_OWN_MAX 16
+void reflect_asker_set_own(ReflectAsker *a, const Addr *addrs, size_t n);
 /* A test that runs is given up. */
 ReflectAsker *reflect_asker_free(ReflectAsker *a);
 DEFINE_CLEANUP(ReflectAsker *, reflect_asker_free);

@@ -396,7 +396,7 @@ static int on_lifetime_timer(sd_event_source *source, uint64_t usec, void *userd
         return 0;
 }
 
-static void on_test(const Addr *peer, const char *text, void *userdata)
+static void on_test(const ReflectAsker *a, const Addr *peer, const char *text, void *userdata)
 {
         Serve *s = userdata;
 

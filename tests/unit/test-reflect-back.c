@@ -78,6 +78,28 @@ static void test_addresses(void **state)
                 assert_int_equal(back_veto_from_string(back_veto_to_string(v)), v);
 }
 
+/* What a certificate vouches for, and nothing else: not even where the asker comes from. */
+static void test_listed(void **state)
+{
+        Addr peer = addr("192.0.2.1"), got[BACK_ADDRS_MAX];
+        const Addr own[] = {addr("10.0.0.2"), addr("127.0.0.1"), addr("10.0.0.1")};
+        BackPolicy listed = plan, nothing = plan;
+        ReflectRequest q = {.n_claimed = 3};
+        BackVeto veto;
+
+        listed.only = nothing.only = own;
+        listed.n_only = ELEMENTSOF(own);
+        q.claimed[0] = addr("10.0.0.3");
+        q.claimed[1] = addr("::ffff:10.0.0.2");
+        q.claimed[2] =
+                addr("127.0.0.1"); /* no certificate makes a loopback address one of others */
+        assert_int_equal(back_addrs(&listed, &q, &peer, own_10_0_0_1, got, &veto), 1);
+        assert_true(addr_equal(&got[0], &own[0]));
+        assert_int_equal(veto, BACK_VETO_OTHERS);
+        assert_int_equal(back_veto_addr(&listed, &peer, &own[2], true), BACK_VETO_OWN);
+        assert_int_equal(back_addrs(&nothing, &q, &own[0], own_10_0_0_1, got, &veto), 0);
+}
+
 static void test_ports(void **state)
 {
         static const uint16_t good[] = {6380, 6385, 10002, 15000, 19999};
@@ -723,6 +745,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_addresses),
+                cmocka_unit_test(test_listed),
                 cmocka_unit_test(test_ports),
                 cmocka_unit_test(test_address_list),
                 cmocka_unit_test(test_budget),
