@@ -73,6 +73,8 @@
         X(MEMBER_EVENT, "df9e0c6859be4c6cbb97bf91f62c5e2b", "head: a member tells of an event")    \
         X(MEMBER_COPIED, "7bd9a0615ad643dd9d1feb6620f5cac2", "head: two machines have one key")    \
         X(MEMBER_REVOKED, "0970d13d76a84f488a32e7a577155a23", "head: a member was revoked")        \
+        X(MEMBER_FORBIDDEN, "a294c2ed26d94a9eb6876d0074e4cc14",                                    \
+          "head: a member asked for tests of what is not its own")                                 \
         X(ENROLLED, "a53d5ae2086e427a8683bda344ac587d",                                            \
           "worker: this machine became a member of a cluster")                                     \
         X(LEFT, "3a44135b4af4430aab04ab1111abf37e", "worker: this machine left its cluster")       \

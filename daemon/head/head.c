@@ -10,6 +10,7 @@
 #include "head/head-state.h"
 #include "head/members-bus.h"
 #include "head/ray-tls.h"
+#include "model/port-plan.h"
 #include "role/address.h"
 #include "role/changes.h"
 #include "role/keeper.h"
@@ -230,6 +231,17 @@ static void on_ray_tls(RayTls *t, void *userdata)
         schedule(h);
 }
 
+/* A test goes to ports of a worker's plan; what Ray is told to announce, the asker is told. */
+static void configure_reflector(Head *h, const Addr *address)
+{
+        ReflectPolicy p = {.head_node = *address};
+
+        p.back.n_ports = port_plan_spans(&settings(h)->ports, ROLE_WORKER, p.back.ports);
+        if (h->watch)
+                p.head = watch_facts(h->watch)->versions;
+        members_set_reflector(h->members, &p);
+}
+
 /* --- the announcement ---------------------------------------------------------------------------
  */
 
@@ -390,6 +402,7 @@ static int on_work(sd_event_source *source, void *userdata)
         if (h->watch)
                 addr_format_port(text, watch_addr(h->watch));
         show(h, &address);
+        configure_reflector(h, &address);
         HeadFacts f = facts_of(h, text);
         HeadPlan plan = head_decide(&f, h->state);
         _cleanup_free_ char *reason = plan.reason;

@@ -1,5 +1,6 @@
 #include "head/member-log.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -133,4 +134,15 @@ void member_log_revoked(const MemberRow *m)
                   "%s was revoked: it is no member any more; what it knows, Ray's token among it, "
                   "it still knows",
                   m->name);
+}
+
+void member_log_forbidden(const char *name, const Addr *from, const char *text, uint64_t n)
+{
+        _cleanup_strv_free_ char **fields = fields_of(name, from);
+        char at[ADDR_MAX];
+
+        (void)strv_extendf(&fields, "RAYCLUSTER_COUNT=%" PRIu64, n);
+        log_event(LOG_WARNING, MSG_MEMBER_FORBIDDEN, fields,
+                  "%s at %s asked to be connected back to where it is not: %s; that was not done",
+                  name, addr_format(at, from), text);
 }

@@ -9,6 +9,9 @@ typedef struct MemberLog {
         RateLimit refusals;
 } MemberLog;
 
+/* It asked the reflector to connect to what is not its own: `text` says what; n: such requests of
+ * all members. */
+void member_log_forbidden(const char *name, const Addr *from, const char *text, uint64_t n);
 void member_log_enrolled(const MemberRow *m, const Addr *from);
 /* As GateOps. */
 void member_log_refused(MemberLog *l, const MemberRefused *r, const char *name, const Addr *from,

@@ -13,6 +13,7 @@
 #include "base/strv.h"
 #include "head/cert-life.h"
 #include "head/member-log.h"
+#include "head/reflections.h"
 #include "model/key-words.h"
 #include "role/address.h"
 #include "role/token.h"
@@ -28,6 +29,7 @@ struct Members {
         Authority *authority;
         Db *db;
         Gate *gate;
+        Reflections *reflections;
         MemberLog log;
         sd_event_source *again, *renewal;
         Backoff backoff;
@@ -111,6 +113,7 @@ static void on_lost(Gate *g, const GateMember *who, GateLoss why, void *userdata
 {
         Members *m = userdata;
 
+        reflections_forget(m->reflections, who->node);
         member_log_lost(who, why);
         show(m);
 }
@@ -119,6 +122,7 @@ static void on_left(Gate *g, const GateMember *who, void *userdata)
 {
         Members *m = userdata;
 
+        reflections_forget(m->reflections, who->node);
         member_log_left(who);
         /* nobody has its key any more: its name is free */
         int r = roster_forget(m->db, who->node);
@@ -138,6 +142,12 @@ static void on_event(Gate *g, const GateMember *who, const MemberEvent *e, unsig
                      void *userdata)
 {
         member_log_event(who, e, dropped);
+}
+
+static void on_reflect(Gate *g, const GateMember *who, MemberBytes request, void *userdata)
+{
+        Members *m = userdata;
+        reflections_request(m->reflections, g, who, request);
 }
 
 static void on_copied(Gate *g, const GateMember *here, const GateMember *there, void *userdata)
@@ -194,6 +204,7 @@ static int open_port(Members *m, int *ret_fd, char **reterr)
 
 static void close_all(Members *m)
 {
+        reflections_forget_all(m->reflections);
         m->gate = gate_free(m->gate);
         m->db = db_free(m->db);
         m->authority = authority_free(m->authority);
@@ -208,7 +219,8 @@ static int open_all(Members *m, char **reterr)
                                     .on_copied = on_copied,
                                     .on_left = on_left,
                                     .on_event = on_event,
-                                    .on_pending = on_pending};
+                                    .on_pending = on_pending,
+                                    .on_reflect = on_reflect};
         _cleanup_close_ int fd = -EBADF;
 
         int r = open_authority(m, reterr);
@@ -480,6 +492,8 @@ int members_new(sd_event *event, const MembersOps *ops, void *userdata, Members 
         if (r >= 0)
                 r = sd_event_source_set_enabled(m->again, SD_EVENT_OFF);
         if (r >= 0)
+                r = reflections_new(event, &m->reflections);
+        if (r >= 0)
                 r = sd_event_add_time_relative(event, &m->renewal, CLOCK_MONOTONIC,
                                                cert_look_every(), 0, on_renew, m);
         if (r < 0)
@@ -493,6 +507,7 @@ Members *members_free(Members *m)
         if (!m)
                 return NULL;
         close_all(m);
+        reflections_free(m->reflections);
         sd_event_source_disable_unref(m->again);
         sd_event_source_disable_unref(m->renewal);
         if (m->ray_token)
@@ -506,6 +521,11 @@ Members *members_free(Members *m)
         free(m->text);
         free(m);
         return NULL;
+}
+
+void members_set_reflector(Members *m, const ReflectPolicy *p)
+{
+        reflections_configure(m->reflections, p);
 }
 
 const char *members_text(const Members *m)

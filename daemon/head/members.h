@@ -6,6 +6,7 @@
 
 #include "member/gate.h"
 #include "member/mint.h"
+#include "reflect/reflector.h"
 
 typedef struct Members Members;
 
@@ -33,6 +34,9 @@ DEFINE_CLEANUP(Members *, members_free);
 
 /* Opens, or opens anew when something of the policy is other than before. */
 int members_configure(Members *m, const MembersPolicy *p);
+
+/* What the reflector of the control port may do for members; until then it connects to nothing. */
+void members_set_reflector(Members *m, const ReflectPolicy *p);
 
 /* One sentence on the control port: "3 members of 4 are here", or why it is not open. Valid until
  * the next on_change. */

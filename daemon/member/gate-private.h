@@ -88,6 +88,10 @@ void gate_command_end(GateCommand *c, const GateCommandResult *r);
 void visitor_inherit_command(Visitor *v, Visitor *from);
 void visitor_done(Visitor *v, const MemberCommandDone *d);
 
+/* --- gate-reflect.c: what a member asks of the head's reflector */
+
+void visitor_reflect(Visitor *v, MemberBytes request);
+
 /* --- gate-enrol.c: certificates for who asks */
 
 /* gate-approval.c: it is told that an admin is asked. As peer_send(). */

@@ -355,6 +355,8 @@ static void on_message(Peer *p, const MemberMessage *m, void *userdata)
                 visitor_done(v, &m->done);
         else if (member && m->kind == MEMBER_EVENT)
                 on_event(v, &m->event);
+        else if (member && m->kind == MEMBER_REFLECT_REQUEST)
+                visitor_reflect(v, m->reflect);
         else if (member && m->kind == MEMBER_LEAVE)
                 leave(v, GATE_LOSS_CLOSED, true);
         else

@@ -93,6 +93,9 @@ typedef struct GateOps {
         /* It has a later certificate; it comes by another connection now, of which nothing is
          * told. May be NULL. */
         void (*on_renewed)(Gate *g, const MemberRow *m, const Addr *from, void *userdata);
+        /* It asks the reflector of the head something (wire/reflect-codec.h, not looked at here);
+         * to be answered by gate_reflect(), also later. May be NULL: then nobody answers. */
+        void (*on_reflect)(Gate *g, const GateMember *m, MemberBytes request, void *userdata);
         /* What is known of a member that is there has changed. May be NULL. */
         void (*on_facts)(Gate *g, const GateMember *m, void *userdata);
         /* A machine waits for approval that did not before. May be NULL. */
@@ -140,6 +143,18 @@ int gate_set_ray_token(Gate *g, const char *token);
 
 /* Of whom members have their certificates for Ray (weak); NULL: Ray has no TLS. */
 void gate_set_ray_authority(Gate *g, const RayAuthority *a);
+/* How a member is connected, and which addresses are its own by its certificate. */
+typedef struct GateReach {
+        Addr here, there; /* the ends of its connection, with ports */
+        usec_t rtt;       /* 0 = not measured */
+        Addr certified[PKI_ADDRS_MAX];
+        size_t n_certified;
+} GateReach;
+
+/* false: it is not there, or its certificate cannot be read. */
+bool gate_reach(const Gate *g, const char *node, GateReach *ret);
+/* The answer to an on_reflect(). -ENOENT: it is not there any more; as peer_send(). */
+int gate_reflect(Gate *g, const char *node, const void *reply, size_t size);
 
 size_t gate_count(const Gate *g); /* of members */
 size_t gate_strangers(const Gate *g);

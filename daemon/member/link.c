@@ -213,6 +213,8 @@ static void take_message(MemberLink *l, const MemberMessage *m)
                 take_settings(l, m->settings);
         else if (m->kind == MEMBER_COMMAND && joined)
                 take_command(l, &m->command);
+        else if (m->kind == MEMBER_REFLECT_REPLY && joined && l->ops.on_reflect)
+                l->ops.on_reflect(l, m->reflect, l->userdata);
         else if (m->kind == MEMBER_BEAT && joined)
                 take_beat(l, &m->beat);
 }
@@ -455,7 +457,7 @@ bool member_link_is_joined(const MemberLink *l)
         return is_joined(l);
 }
 
-const PkiCert *member_link_head(const MemberLink *l)
+const PkiCert *member_link_head_cert(const MemberLink *l)
 {
         return l->peer ? tls_link_peer(peer_tls(l->peer)) : NULL;
 }

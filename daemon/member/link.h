@@ -29,6 +29,9 @@ typedef struct MemberLinkOps {
         /* What the head's admin wants; to be answered by member_link_done(), also later. May be
          * NULL: then the head is told that nothing is done here. */
         void (*on_command)(MemberLink *l, const MemberCommand *c, void *userdata);
+        /* What the head's reflector answers to member_link_reflect(); the callee's until it
+         * returns. May be NULL. */
+        void (*on_reflect)(MemberLink *l, MemberBytes reply, void *userdata);
         /* After member_link_leave(): the head knows, or cannot be told. May be NULL. */
         void (*on_left)(MemberLink *l, void *userdata);
         /* The certificate is a later one, which has worked, until then (Unix time); or it is not:
@@ -61,7 +64,7 @@ void member_link_hurry(MemberLink *l);
 bool member_link_is_joined(const MemberLink *l);
 /* The head's certificate, verified, and for whoever wants to see whether it names the address that
  * was dialled: someone in between may pass on what both say. NULL: not connected. The link's. */
-const PkiCert *member_link_head(const MemberLink *l);
+const PkiCert *member_link_head_cert(const MemberLink *l);
 /* The last attempt met somebody else than a head of our authority. */
 bool member_link_met_stranger(const MemberLink *l);
 /* Other addresses, another Ray: the head hears it now or when it is there. */
@@ -81,5 +84,17 @@ int member_link_event(MemberLink *l, const char *message_id, const char *text);
 /* This machine is to be a member no more: the head hears it, then the link is over for good and
  * on_left() comes. */
 int member_link_leave(MemberLink *l);
+/* Asks the head's reflector (wire/reflect-codec.h): one answer to each, in order, unless the
+ * connection ends before. As member_link_done(). */
+int member_link_reflect(MemberLink *l, const void *request, size_t size);
+/* Where the head is, as this connection and its certificate have it. */
+typedef struct MemberLinkHead {
+        Addr here, there;          /* both ends, with ports */
+        Addr addrs[PKI_ADDRS_MAX]; /* that the head has by its certificate, without port */
+        size_t n_addrs;
+        bool reflects; /* it has a reflector */
+} MemberLinkHead;
+/* false: not joined now. */
+bool member_link_head(const MemberLink *l, MemberLinkHead *ret);
 /* The clock of the head minus ours, and how wrong that can be; false: not known yet. */
 bool member_link_clock(const MemberLink *l, int64_t *ret_offset_usec, usec_t *ret_error);

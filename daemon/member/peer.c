@@ -4,8 +4,11 @@
  */
 #include "member/peer.h"
 
+#include <sys/socket.h>
+
 #include "base/alloc.h"
 #include "sys/deadline.h"
+#include "sys/probe-sock.h"
 #include "wire/member-frame.h"
 
 typedef enum PeerState {
@@ -264,6 +267,29 @@ void peer_trust(Peer *p)
 int peer_prefer(Peer *p)
 {
         return stream_set_priority(p->stream, SD_EVENT_PRIORITY_IMPORTANT);
+}
+
+static bool address_of(int fd, int (*ask)(int, struct sockaddr *, socklen_t *), Addr *ret)
+{
+        SockAddr sa;
+        socklen_t len = sizeof(sa);
+
+        if (ask(fd, &sa.sa, &len) < 0 || addr_from_sockaddr(&sa.sa, len, ret) < 0)
+                return false;
+        addr_unmap(ret);
+        return true;
+}
+
+bool peer_ends(const Peer *p, Addr *ret_here, Addr *ret_there, usec_t *ret_rtt)
+{
+        int fd = stream_fd(p->stream);
+        StreamFacts f;
+
+        if (fd < 0 || !address_of(fd, getsockname, ret_here) ||
+            !address_of(fd, getpeername, ret_there))
+                return false;
+        *ret_rtt = probe_stream_facts(fd, &f) < 0 ? 0 : f.rtt;
+        return true;
 }
 
 const TlsLink *peer_tls(const Peer *p)

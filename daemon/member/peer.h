@@ -41,7 +41,7 @@ typedef struct PeerOps {
 /* What both sides of this version understand, and say in their Hello. */
 #define PEER_CAPABILITIES                                                                          \
         (MEMBER_CAN_SETTINGS | MEMBER_CAN_COMMANDS | MEMBER_CAN_EVENTS | MEMBER_CAN_RENEW |        \
-         MEMBER_CAN_WAIT | MEMBER_CAN_RAY_TLS)
+         MEMBER_CAN_REFLECT | MEMBER_CAN_WAIT | MEMBER_CAN_RAY_TLS)
 
 /* Connect, handshake and Hello: three round trips, and some seconds of a busy head's time. */
 #define PEER_GREETING_MAX (10 * USEC_PER_SEC)
@@ -65,5 +65,8 @@ int peer_send(Peer *p, const MemberMessage *m);
 void peer_trust(Peer *p);
 /* What it says has its turn before what others say, and before their handshakes. */
 int peer_prefer(Peer *p);
+/* Both ends as they are here, with ports, and the round trip (0 = not measured). false: there is no
+ * connection. */
+bool peer_ends(const Peer *p, Addr *ret_here, Addr *ret_there, usec_t *ret_rtt);
 /* For tls_link_peer(), tls_link_authority() and tls_link_export(). The peer's. */
 const TlsLink *peer_tls(const Peer *p);

@@ -129,7 +129,7 @@ static bool pass_by(Membership *m);
 /* False: this head was left for its other addresses. */
 static bool confirm(Membership *m, MemberLink *l)
 {
-        int r = confirmed_prove(m->confirmed, &m->heads[m->at], member_link_head(l));
+        int r = confirmed_prove(m->confirmed, &m->heads[m->at], member_link_head_cert(l));
 
         if (r < 0)
                 (void)log_error_errno(r, "Failed to keep where the head is in %s: %m",
