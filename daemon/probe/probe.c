@@ -381,7 +381,7 @@ static void start_way(Probe *p)
         };
         p->other = other_side_free(p->other);
         p->e.syns_before = 0;
-        if (!p->reflect) {
+        if (!p->reflect || !transport_reaches(p->reflect, &p->e.addr)) {
                 start_connect(p);
                 return;
         }

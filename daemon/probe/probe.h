@@ -45,7 +45,8 @@ typedef struct ProbeRequest {
         void *nss_userdata;
 
         const Transport *reflect; /* to a reflector at the head, which makes it an examination of
-                                     both ways; outlives the probe; NULL = there is none */
+                                     both ways, if it reaches there; outlives the probe; NULL =
+                                     there is none */
         const PortPlan *plan;     /* with reflect or all: whose ports are tried; copied */
         bool all;                 /* try every port that the plan has for a head, too */
         bool thorough;            /* with reflect: have every port of the worker processes tried

@@ -1,6 +1,6 @@
 /* A line to a reflector: requests out, one reply to each back, in order, however they travel.
- * `ray-probe --code` has one of its own (code-line.h); what enrolled nodes have inside TLS can be
- * another: whoever asks (ask.h) does not know. */
+ * `ray-probe --code` has one of its own (code-line.h), members have one inside their connection to
+ * the head (worker/mirror.h): whoever asks (ask.h) does not know. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -47,7 +47,15 @@ struct Transport {
         /* Begins to connect; never calls back from inside. ops: copied. */
         int (*open)(const Transport *t, sd_event *event, const LinePolicy *policy,
                     const LineOps *ops, void *userdata, Line **ret);
+        /* Whether a line to this address leads there: of a transport to one head, and to no other.
+         * NULL: to any. */
+        bool (*reaches)(const Transport *t, const Addr *to);
 };
+
+static inline bool transport_reaches(const Transport *t, const Addr *to)
+{
+        return !t->reaches || t->reaches(t, to);
+}
 
 static inline int line_open(const Transport *t, sd_event *event, const LinePolicy *policy,
                             const LineOps *ops, void *userdata, Line **ret)

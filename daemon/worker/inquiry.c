@@ -29,13 +29,15 @@ struct Inquiry {
         void *userdata;
         char *token;
         bool auth_off;
-        const EngineTls *tls; /* weak */
-        TlsContext *context;  /* of the probe under way */
-        GcsStatus refused;    /* what the last unanswered round was, */
-        char *refusal;        /* and its words, "" */
-        char *why;            /* the last examination's sentence, "" */
-        Verdict verdict;      /* why is of this one; invalid: of none */
-        char *remedy;         /* and what to do, "" */
+        const EngineTls *tls;       /* weak */
+        TlsContext *context;        /* of the probe under way */
+        const Transport *reflector; /* weak */
+        const PortPlan *plan;       /* weak */
+        GcsStatus refused;          /* what the last unanswered round was, */
+        char *refusal;              /* and its words, "" */
+        char *why;                  /* the last examination's sentence, "" */
+        Verdict verdict;            /* why is of this one; invalid: of none */
+        char *remedy;               /* and what to do, "" */
         usec_t why_at;
         Backoff pause;
         Probe *probe;
@@ -110,7 +112,12 @@ static void on_probe(Probe *p, const ProbeReport *report, void *userdata)
 
 void inquiry_examine(Inquiry *i, const char *name, const Addr *addr)
 {
-        ProbeRequest request = {.host = name, .port = addr->port, .addr = addr, .token = i->token};
+        ProbeRequest request = {.host = name,
+                                .port = addr->port,
+                                .addr = addr,
+                                .token = i->token,
+                                .reflect = i->reflector,
+                                .plan = i->plan};
         const TlsFiles *files = engine_tls_files(i->tls);
         TlsMistake mistake;
 
@@ -185,6 +192,12 @@ int inquiry_configure(Inquiry *i, const char *token, bool auth_off, const Engine
         i->tls = tls;
         inquiry_drop(i);
         return 0;
+}
+
+void inquiry_set_reflector(Inquiry *i, const Transport *reflector, const PortPlan *plan)
+{
+        i->reflector = reflector;
+        i->plan = plan;
 }
 
 int inquiry_new(sd_event *event, const InquiryOps *ops, void *userdata, Inquiry **ret)

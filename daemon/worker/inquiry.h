@@ -4,7 +4,9 @@
 #pragma once
 
 #include "engine/tls.h"
+#include "model/port-plan.h"
 #include "model/verdict.h"
+#include "reflect/line.h"
 #include "role/watch.h"
 
 typedef struct Inquiry Inquiry;
@@ -26,6 +28,10 @@ DEFINE_CLEANUP(Inquiry *, inquiry_free);
  * kept by pointer. -ENOMEM.
  */
 int inquiry_configure(Inquiry *i, const char *token, bool auth_off, const EngineTls *tls);
+
+/* The other side of the way, where there is a reflector to ask for it, and whose ports it tries.
+ * Both kept by pointer; NULL = none. */
+void inquiry_set_reflector(Inquiry *i, const Transport *reflector, const PortPlan *plan);
 
 /* A round at the head ended without an answer: why, and in which words (copied). alone: it has no
  * other address, so that other words for the same are news and not its next address. */

@@ -55,6 +55,7 @@ struct Membership {
         Addr known;         /* where the head was last, by its certificate; not set: nowhere yet */
         Confirmed *confirmed;
         bool damaged;      /* an identity is there, and cannot be read */
+        Addr stranger;     /* where another head was met last; not set: nowhere */
         bool unnamed;      /* connected at an address that the head's certificate does not name */
         bool passed;       /* such a head was left in this round */
         Deadline *passing; /* runs since all of a round were left */
@@ -119,6 +120,11 @@ static void find_facts(Membership *m)
 /* --- the standing connection --------------------------------------------------------------------
  */
 
+static bool same(const Addr *a, const Addr *b)
+{
+        return addr_equal(a, b) && a->port == b->port;
+}
+
 static const char *head_text(const Membership *m, char buf[ADDR_PORT_MAX])
 {
         return addr_format_port(buf, &m->heads[m->at]);
@@ -152,6 +158,7 @@ static void on_welcome(MemberLink *l, const MemberWelcome *w, void *userdata)
                 log_event(LOG_INFO, MSG_CONTROL_JOINED, NULL,
                           "connected to the head of cluster \"%s\" at %s", w->cluster,
                           head_text(m, head));
+        m->stranger = (Addr){0};
         m->told = TOLD_HERE;
         m->known = m->heads[m->at];
         int r = token_take(m->state_dir, w->ray_token);
@@ -195,6 +202,13 @@ static void on_settings(MemberLink *l, const char *text, void *userdata)
         take_settings(userdata, text);
 }
 
+static void on_reflect(MemberLink *l, MemberBytes reply, void *userdata)
+{
+        Membership *m = userdata;
+        if (m->ops.on_reflect)
+                m->ops.on_reflect(m, reply, m->userdata);
+}
+
 static void on_passing(void *userdata);
 
 /* False: all addresses had their turn in this round, and the first one has it again. */
@@ -221,8 +235,14 @@ static void on_lost(MemberLink *l, const char *why, void *userdata)
                           head_text(m, head), why);
         bool news = confirmed_miss(m->confirmed, &m->heads[m->at], member_link_met_stranger(l));
         const Addr *at = confirmed_addr(m->confirmed);
-        char kept[ADDR_PORT_MAX];
-        say(m, "member, not connected to the head at %s: %s%s%s", head_text(m, head), why,
+        char kept[ADDR_PORT_MAX], other[ADDR_PORT_MAX];
+        if (member_link_met_stranger(l))
+                m->stranger = m->heads[m->at];
+        /* of several addresses each is the last one in turn: this is not to be missed */
+        bool beside = addr_is_set(&m->stranger) && !same(&m->stranger, &m->heads[m->at]);
+        say(m, "member, not connected to the head at %s: %s%s%s%s%s%s", head_text(m, head), why,
+            beside ? "; what answers at " : "", beside ? addr_format_port(other, &m->stranger) : "",
+            beside ? " is not the head of this machine's cluster" : "",
             at ? "; Ray goes by the address that was confirmed last, " : "",
             at ? addr_format_port(kept, at) : "");
         /* the one that was the head is dialled again first */
@@ -282,6 +302,7 @@ static void connect_head(Membership *m)
                                           .on_renewed = on_renewed,
                                           .on_renewal_failed = on_renewal_failed,
                                           .on_settings = on_settings,
+                                          .on_reflect = on_reflect,
                                           .on_ray_issued = on_ray_issued,
                                           .on_ray_refused = on_ray_refused};
 
@@ -321,11 +342,6 @@ static void on_passing(void *userdata)
         m->passing = deadline_free(m->passing);
         if (m->unnamed)
                 (void)pass_by(m);
-}
-
-static bool same(const Addr *a, const Addr *b)
-{
-        return addr_equal(a, b) && a->port == b->port;
 }
 
 static bool has_head(const Membership *m, const Addr *a)
@@ -630,6 +646,11 @@ const char *membership_settings(const Membership *m)
 int membership_ray_token(const Membership *m, char **ret)
 {
         return token_kept(m->state_dir, ret);
+}
+
+MemberLink *membership_link(const Membership *m)
+{
+        return m->link && member_link_is_joined(m->link) ? m->link : NULL;
 }
 
 bool membership_is_member(const Membership *m)

@@ -26,6 +26,9 @@ typedef struct MembershipOps {
         /* What became of membership_ask_ray(); neither may end the membership. */
         void (*on_ray_issued)(Membership *m, const MemberIssued *issued, void *userdata);
         void (*on_ray_refused)(Membership *m, const char *why, void *userdata);
+        /* What the head's reflector answers (member_link_reflect()); valid until it returns. May be
+         * NULL. */
+        void (*on_reflect)(Membership *m, MemberBytes reply, void *userdata);
 } MembershipOps;
 
 /* Everything is copied. What was joined before is taken up again. */
@@ -68,6 +71,8 @@ void membership_leave(Membership *m, membership_cb cb, void *userdata);
 const char *membership_settings(const Membership *m);
 /* As the head gave it (caller frees); -ENOENT: it gave none. */
 int membership_ray_token(const Membership *m, char **ret);
+/* The connection to the head while it stands, or NULL. Valid until the next on_change. */
+MemberLink *membership_link(const Membership *m);
 bool membership_is_member(const Membership *m);
 bool membership_is_connected(const Membership *m);
 /* As member_link_ask_ray(). */

@@ -340,6 +340,11 @@ size_t scout_control(const Scout *s, uint16_t port, Addr *ret, size_t max)
         return candidates_control(all, found(s, all), port, ret, max);
 }
 
+void scout_set_reflector(Scout *s, const Transport *reflector, const PortPlan *plan)
+{
+        inquiry_set_reflector(s->inquiry, reflector, plan);
+}
+
 void scout_seek(Scout *s, bool seek, const Addr *avoid)
 {
         Addr to_avoid = avoid ? *avoid : (Addr){0};

@@ -4,7 +4,9 @@
 
 #include "disco/disco.h"
 #include "engine/tls.h"
+#include "model/port-plan.h"
 #include "model/verdict.h"
+#include "reflect/line.h"
 #include "role/status.h"
 #include "role/watch.h"
 
@@ -38,6 +40,8 @@ typedef struct ScoutHead {
 void scout_set_head(Scout *s, const ScoutHead *h);
 /* The control ports of all heads that were found, at most max: `port` where none is said. */
 size_t scout_control(const Scout *s, uint16_t port, Addr *ret, size_t max);
+/* For examinations of a head: as inquiry_set_reflector(). */
+void scout_set_reflector(Scout *s, const Transport *reflector, const PortPlan *plan);
 /* Knock at candidates, or only listen for them. avoid: an address that is watched by other means;
  * a candidate that has it is not knocked at. May be NULL. */
 void scout_seek(Scout *s, bool seek, const Addr *avoid);

@@ -13,10 +13,12 @@
 #include "role/show.h"
 #include "role/token.h"
 #include "worker/membership-bus.h"
+#include "worker/mirror.h"
 #include "worker/own-head.h"
 #include "worker/picture.h"
 #include "worker/presence.h"
 #include "worker/ray-cert.h"
+#include "worker/reflector-bus.h"
 #include "worker/scout.h"
 #include "worker/teller.h"
 #include "worker/worker-state.h"
@@ -35,6 +37,8 @@ struct Worker {
         Membership *membership;
         MembershipBus *membership_bus;
         RayCert *ray_cert;
+        Mirror *mirror;
+        ReflectorBus *reflector_bus;
         Changes *changes;
         WorkerState state;
         Addr address;     /* own, as Ray is or will be told; not set: not known */
@@ -168,6 +172,7 @@ static void configure(Worker *w)
                                     streq(settings(w)->auth_mode, "disabled"), &w->tls);
         if (r < 0)
                 (void)log_error_errno(r, "Failed to begin discovery: %m");
+        scout_set_reflector(w->scout, mirror_transport(w->mirror), &settings(w)->ports);
         keeper_configure(w->keeper, settings(w), daemon_status(w->daemon)->text[STATUS_NODE_NAME]);
         if (streq(settings(w)->auth_enrol, "ask"))
                 membership_ask(w->membership);
@@ -179,7 +184,16 @@ static void configure(Worker *w)
 
 static void on_membership(Membership *m, void *userdata)
 {
-        schedule(userdata);
+        Worker *w = userdata;
+
+        mirror_check(w->mirror);
+        schedule(w);
+}
+
+static void on_reflect(Membership *m, MemberBytes reply, void *userdata)
+{
+        Worker *w = userdata;
+        mirror_take(w->mirror, reply);
 }
 
 static void on_member_token(Membership *m, void *userdata)
@@ -434,6 +448,7 @@ static int new_features(Worker *w)
         static const MembershipOps membership_ops = {.on_change = on_membership,
                                                      .on_token = on_member_token,
                                                      .on_settings = on_head_settings,
+                                                     .on_reflect = on_reflect,
                                                      .on_ray_issued = on_ray_issued,
                                                      .on_ray_refused = on_ray_refused};
         const MembershipPolicy policy = {
@@ -461,6 +476,10 @@ static int new_features(Worker *w)
         if (r >= 0)
                 r = ray_cert_new(e, policy.state_dir, policy.name, w->membership, on_ray_cert, w,
                                  &w->ray_cert);
+        if (r >= 0)
+                r = mirror_new(e, w->membership, &w->mirror);
+        if (r >= 0)
+                r = reflector_bus_new(bus, w->mirror, &w->reflector_bus);
         if (r >= 0)
                 r = membership_bus_new(bus, w->membership, &w->membership_bus);
         if (r >= 0)
@@ -511,10 +530,12 @@ Worker *worker_free(Worker *w)
         changes_free(w->changes);
         membership_bus_free(w->membership_bus);
         ray_cert_free(w->ray_cert);
-        membership_free(w->membership);
+        reflector_bus_free(w->reflector_bus);
         teller_free(w->teller);
         presence_free(w->presence);
         scout_free(w->scout);
+        mirror_free(w->mirror);
+        membership_free(w->membership);
         keeper_free(w->keeper);
         sd_event_source_disable_unref(w->work);
         free(w->no_address);

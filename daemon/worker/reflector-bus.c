@@ -1,0 +1,182 @@
+#include "worker/reflector-bus.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/ratelimit.h"
+#include "base/strv.h"
+#include "wire/reflect-codec.h"
+
+#define OBJECT          "/org/raycluster1/Worker"
+#define INTERFACE       "org.raycluster1.Reflector"
+#define ERROR_REFLECTOR "org.raycluster1.Error.Reflector"
+/* A request without a transfer has some hundred bytes. */
+#define REQUEST_MAX ((size_t)4 << 10)
+
+struct ReflectorBus {
+        BusUser *user;
+        Mirror *mirror; /* weak */
+        sd_bus_slot *vtable;
+        sd_bus_message *asked; /* the call of Ask that is not answered yet */
+        RateLimit questions;
+};
+
+static const char *error_words(int error)
+{
+        switch (error) {
+        case -ENOTCONN:
+                return "this machine is not connected to a head that has a reflector";
+        case -EBUSY:
+                return "the head is asked by another just now; try again in some seconds";
+        case -ETIMEDOUT:
+                return "the head did not answer";
+        default:
+                return strerror(-error);
+        }
+}
+
+static int get_head(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        ReflectorBus *b = userdata;
+        _cleanup_strv_free_ char **addrs = NULL;
+        char here[ADDR_PORT_MAX], there[ADDR_PORT_MAX], text[ADDR_MAX];
+        sd_bus_message *reply = NULL;
+        MemberLinkHead head;
+
+        if (!mirror_head(b->mirror, &head))
+                return sd_bus_error_set(error, ERROR_REFLECTOR, error_words(-ENOTCONN));
+        for (size_t i = 0; i < head.n_addrs; i++)
+                if (strv_extend(&addrs, addr_format(text, &head.addrs[i])) < 0)
+                        return -ENOMEM;
+        int r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "ss", addr_format_port(here, &head.here),
+                                          addr_format_port(there, &head.there));
+        if (r >= 0)
+                r = sd_bus_message_append_strv(reply, addrs);
+        if (r >= 0)
+                r = sd_bus_send(NULL, reply, NULL);
+        sd_bus_message_unref(reply);
+        return r;
+}
+
+/* --- questions ----------------------------------------------------------------------------------
+ */
+
+static int reply_bytes(sd_bus_message *call, MemberBytes reply)
+{
+        sd_bus_message *m = NULL;
+
+        int r = sd_bus_message_new_method_return(call, &m);
+        if (r >= 0)
+                r = sd_bus_message_append_array(m, 'y', reply.data, reply.size);
+        if (r >= 0)
+                r = sd_bus_send(NULL, m, NULL);
+        sd_bus_message_unref(m);
+        return r;
+}
+
+static void on_answer(int error, MemberBytes reply, void *userdata)
+{
+        ReflectorBus *b = userdata;
+        sd_bus_message *call = TAKE_PTR(b->asked);
+
+        if (!call)
+                return;
+        int r = error < 0 ? sd_bus_reply_method_errorf(call, ERROR_REFLECTOR, "%s",
+                                                       error_words(error))
+                          : reply_bytes(call, reply);
+        if (r < 0)
+                log_debug_errno(r, "Answering a call: %m");
+        sd_bus_message_unref(call);
+}
+
+/* Whole ranges the head refuses; transfers would hold up what the connection is for. */
+static bool may_be_asked(const void *data, size_t size)
+{
+        ReflectRequest q;
+
+        return size > 0 && size <= REQUEST_MAX && reflect_decode_request(data, size, &q) >= 0 &&
+               (q.kind == REFLECT_BEGIN || q.kind == REFLECT_LOOK || q.kind == REFLECT_BACK);
+}
+
+static int on_ask(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        ReflectorBus *b = userdata;
+        const void *data;
+        size_t size;
+
+        int r = sd_bus_message_read_array(m, 'y', &data, &size);
+        if (r < 0)
+                return r;
+        if (!may_be_asked(data, size))
+                return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
+                                        "no request that a reflector is asked over D-Bus");
+        if (!ratelimit_below(&b->questions, now_mono()))
+                return sd_bus_error_set(error, ERROR_REFLECTOR,
+                                        "the head was asked often just now; try again in ten "
+                                        "seconds");
+        if (b->asked)
+                return sd_bus_error_set(error, ERROR_REFLECTOR, error_words(-EBUSY));
+        b->asked = sd_bus_message_ref(m);
+        r = mirror_ask(b->mirror, sd_bus_message_get_sender(m), (MemberBytes){data, size},
+                       on_answer, b);
+        if (r >= 0)
+                return 1;
+        b->asked = sd_bus_message_unref(b->asked);
+        return sd_bus_error_set(error, ERROR_REFLECTOR, error_words(r));
+}
+
+/* UNPRIVILEGED: see units/dbus/org.raycluster1.conf. */
+static const sd_bus_vtable vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("GetHead", SD_BUS_NO_ARGS,
+                                SD_BUS_RESULT("s", here, "s", there, "as", addresses), get_head,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Ask", SD_BUS_ARGS("ay", request), SD_BUS_RESULT("ay", reply),
+                                on_ask, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+
+static void on_connected(sd_bus *bus, void *userdata)
+{
+        ReflectorBus *b = userdata;
+
+        b->vtable = sd_bus_slot_unref(b->vtable);
+        int r = sd_bus_add_object_vtable(bus, &b->vtable, OBJECT, INTERFACE, vtable, b);
+        if (r < 0)
+                log_debug_errno(r, "Putting the reflector on the bus: %m");
+}
+
+static void on_disconnected(void *userdata)
+{
+        ReflectorBus *b = userdata;
+
+        b->vtable = sd_bus_slot_unref(b->vtable);
+        b->asked = sd_bus_message_unref(b->asked);
+}
+
+int reflector_bus_new(Bus *bus, Mirror *mirror, ReflectorBus **ret)
+{
+        static const BusOps ops = {.on_connected = on_connected,
+                                   .on_disconnected = on_disconnected};
+        _cleanup_(reflector_bus_freep) ReflectorBus *b = new0(ReflectorBus, 1);
+        if (!b)
+                return -ENOMEM;
+        b->mirror = mirror;
+        b->questions = (RateLimit){.interval = 10 * USEC_PER_SEC, .burst = REFLECTOR_BUS_QUESTIONS};
+        int r = bus_subscribe(bus, &ops, b, &b->user);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(b);
+        return 0;
+}
+
+ReflectorBus *reflector_bus_free(ReflectorBus *b)
+{
+        if (!b)
+                return NULL;
+        on_disconnected(b);
+        bus_unsubscribe(b->user);
+        free(b);
+        return NULL;
+}
