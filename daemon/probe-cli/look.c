@@ -79,11 +79,12 @@ static int on_rest_timer(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
 }
 
-static void rest(Look *l)
+/* reflected: the head was asked to connect back. */
+static void rest(Look *l, bool reflected)
 {
         usec_t pause = backoff_next(&l->rest);
 
-        if (l->args->has_code)
+        if (reflected)
                 pause = MAX(pause, REST_REFLECTOR);
         l->examination = examination_free(l->examination);
         (void)sd_event_source_set_time_relative(l->rest_timer, pause);
@@ -100,7 +101,7 @@ static void on_report(Examination *x, const ProbeReport *report, void *userdata)
         else if (!l->args->watch || report->verdict == VERDICT_OK)
                 end(l, verdict_code(report->verdict));
         else
-                rest(l);
+                rest(l, report->other);
 }
 
 static void begin(Look *l)

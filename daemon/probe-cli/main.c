@@ -9,10 +9,24 @@
 #include "probe-cli/args.h"
 #include "probe-cli/credentials.h"
 #include "probe-cli/look.h"
+#include "probe-cli/member-line-bus.h"
 #include "probe-cli/merge.h"
 #include "probe-cli/serve.h"
 #include "probe-cli/site.h"
 #include "reflect/code-line.h"
+
+/* Whose ports are tried, and by which of its addresses. */
+static int load_site(const Args *args, const MemberLines *lines, Conf **ret)
+{
+        _cleanup_free_ char *note = NULL;
+
+        if (!args->has_code && !args->all && !lines)
+                return 0;
+        int r = site_load(lines ? member_lines_settings(lines) : NULL, ret, &note);
+        if (note)
+                fprintf(stderr, "ray-probe: %s\n", note);
+        return r;
+}
 
 static int run(const Args *args)
 {
@@ -20,9 +34,9 @@ static int run(const Args *args)
         _cleanup_free_ Versions *engines = NULL;
         size_t n_engines;
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        _cleanup_(member_lines_freep) MemberLines *lines = NULL;
         _cleanup_(look_freep) Look *look = NULL;
         _cleanup_(conf_freep) Conf *site = NULL;
-        _cleanup_free_ char *note = NULL;
         int r;
 
         r = credentials_load(args, &who);
@@ -31,13 +45,12 @@ static int run(const Args *args)
         r = sd_event_new(&event);
         if (r < 0)
                 return r;
-        if (args->has_code || args->all) {
-                r = site_load(&site, &note);
-                if (r < 0)
-                        return r;
-                if (note)
-                        fprintf(stderr, "ray-probe: %s\n", note);
-        }
+        /* a member's own head is asked for its side without a code */
+        r = args->has_code ? 0 : member_lines_new(event, &lines);
+        if (r >= 0)
+                r = load_site(args, lines, &site);
+        if (r < 0)
+                return r;
         /* a machine that is no member has none: then versions are not compared */
         if (engine_list(NULL, &engines, &n_engines) == -ENOMEM)
                 return -ENOMEM;
@@ -60,6 +73,9 @@ static int run(const Args *args)
         if (args->has_code) {
                 request.reflect = &transport.base;
                 request.thorough = args->thorough;
+        } else if (lines) {
+                request.reflect = member_lines_transport(lines);
+                request.reflect_optional = true;
         }
         if (site) {
                 request.all = args->all;

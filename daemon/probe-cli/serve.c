@@ -202,7 +202,7 @@ int serve_command(uint16_t port)
         _cleanup_close_ int fd = -EBADF;
         ServePolicy policy;
 
-        int r = site_load(&conf, &note);
+        int r = site_load(NULL, &conf, &note);
         if (r < 0)
                 return r;
         if (note)

@@ -1,15 +1,16 @@
 #include "probe-cli/site.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/addr.h"
 
-int site_load(Conf **ret, char **ret_note)
+int site_load(const char *room, Conf **ret, char **ret_note)
 {
-        _cleanup_conf_errors_ ConfErrors errors = {0}, none = {0};
+        _cleanup_conf_errors_ ConfErrors errors = {0}, none = {0}, ignored = {0};
         _cleanup_free_ char *note = NULL;
 
-        int r = conf_load(NULL, NULL, ret, &errors);
+        int r = conf_load_member(NULL, NULL, room, room ? strlen(room) : 0, ret, &errors, &ignored);
         if (r >= 0 || r == -ENOMEM) {
                 *ret_note = NULL;
                 return r;

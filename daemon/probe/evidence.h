@@ -197,6 +197,7 @@ typedef struct Evidence {
         Reflection other;        /* what the other side saw */
         unsigned syns_before;    /* of ours, sent before it began to look */
         BackPlan back;           /* what the head was to reach here */
+        bool other_optional;     /* what a reflector does not tell is not missed */
         bool all;                /* every port of the head is asked for: */
         const PortsFacts *ports; /* weak; NULL = not asked for, or not come to */
         OwnKeepers keepers;

@@ -41,6 +41,8 @@ bool judge_half(const Evidence *e, Judgement *j);
 /* It serves, and the end came before it was known how well (90). */
 bool judge_unmeasured(const Evidence *e, Judgement *j);
 /* The end came while large packets were on the way to or from the reflector. */
+/* The head has tried to connect back to us. */
+bool way_back_is_known(const Evidence *e);
 bool large_is_open(const Evidence *e);
 /* They were begun, and in one direction came to no end: too much is lost to tell. */
 bool large_is_unknown(const Evidence *e);

@@ -466,6 +466,7 @@ static int copy_request(Probe *p, const ProbeRequest *q)
                 p->plan = *q->plan;
         p->dashboard_local = q->dashboard_local;
         p->thorough = q->thorough;
+        p->e.other_optional = q->reflect_optional;
         if (q->n_engines > 0) {
                 p->engines = new0(Versions, q->n_engines);
                 if (!p->engines)

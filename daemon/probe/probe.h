@@ -47,6 +47,8 @@ typedef struct ProbeRequest {
         const Transport *reflect; /* to a reflector at the head, which makes it an examination of
                                      both ways, if it reaches there; outlives the probe; NULL =
                                      there is none */
+        bool reflect_optional;    /* what it does not tell is not missed: then it is an examination
+                                     of one way */
         const PortPlan *plan;     /* with reflect or all: whose ports are tried; copied */
         bool all;                 /* try every port that the plan has for a head, too */
         bool thorough;            /* with reflect: have every port of the worker processes tried

@@ -207,7 +207,9 @@ static char *text_half(const Evidence *e, const char *head)
 
 char *sentence_two_way(const Evidence *e, const Judgement *j, const char *head)
 {
-        if (j->verdict == VERDICT_INCONCLUSIVE && e->other.asked && e->alive.outcome == ALIVE_OK)
+        bool half = j->verdict == VERDICT_INCONCLUSIVE ||
+                    (j->verdict == VERDICT_OK && !way_back_is_known(e));
+        if (half && e->other.asked && e->alive.outcome == ALIVE_OK)
                 return text_half(e, head);
         if (!e->other.answered ||
             (j->verdict == VERDICT_WRONG_INTERFACE && e->local.source != SOURCE_FREE))

@@ -192,9 +192,14 @@ static bool was_tried(const Reflection *o)
         return false;
 }
 
+bool way_back_is_known(const Evidence *e)
+{
+        return e->other.answered && was_tried(&e->other);
+}
+
 bool judge_way_back(const Evidence *e, Judgement *j)
 {
-        if (!e->other.answered || !was_tried(&e->other))
+        if (!way_back_is_known(e))
                 return false;
         return (is_translated(e) ? judge_translated(e, j) : judge_plain(e, j)) || judge_dnat(e, j);
 }
@@ -213,12 +218,12 @@ bool large_is_unknown(const Evidence *e)
 
 static bool back_is_open(const Evidence *e)
 {
-        return !e->other.answered || !was_tried(&e->other) || (e->cut && e->other.back_waits);
+        return !way_back_is_known(e) || (e->cut && e->other.back_waits);
 }
 
 bool judge_half(const Evidence *e, Judgement *j)
 {
-        if (!e->other.asked || !(back_is_open(e) || large_is_open(e)))
+        if (!e->other.asked || e->other_optional || !(back_is_open(e) || large_is_open(e)))
                 return false;
         say_open(j);
         return true;

@@ -469,7 +469,7 @@ int ask_back(Ask *a, bool bulk)
                 return r;
         }
         a->r->back_waits = true;
-        if (bulk)
+        if (bulk && !a->q.transport->single)
                 bulks_start(a);
         return 0;
 }

@@ -56,7 +56,8 @@ int ask_new(sd_event *event, const AskRequest *q, Reflection *r, ask_cb cb, void
 Ask *ask_free(Ask *a);
 DEFINE_CLEANUP(Ask *, ask_free);
 
-/* -ENOTCONN when there is no reflector to ask. bulk: large transfers beside it. */
+/* -ENOTCONN when there is no reflector to ask. bulk: large transfers beside it, on lines of their
+ * own, where the transport has them. */
 int ask_look(Ask *a);
 /* Other ports than those of the request are to be connected back to. */
 void ask_set_plan(Ask *a, const PortPlan *plan);

@@ -50,6 +50,8 @@ struct Transport {
         /* Whether a line to this address leads there: of a transport to one head, and to no other.
          * NULL: to any. */
         bool (*reaches)(const Transport *t, const Addr *to);
+        /* There is one line at a time, of which others need something, too: no transfers. */
+        bool single;
 };
 
 static inline bool transport_reaches(const Transport *t, const Addr *to)

@@ -238,7 +238,8 @@ static void first_forbidden(const BackPolicy *policy, const ReflectRequest *q, c
                 Addr a = q->claimed[i];
                 addr_unmap(&a);
                 BackVeto veto = back_veto_addr(policy, peer, &a, netlink_is_own(&a) > 0);
-                if (veto != BACK_MAY) {
+                /* where it comes from is no word of its own */
+                if (veto != BACK_MAY && !addr_equal(&a, peer)) {
                         (void)snprintf(buf, size, "%s %s", addr_format(text, &a),
                                        back_veto_to_string(veto));
                         return;

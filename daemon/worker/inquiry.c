@@ -117,6 +117,7 @@ void inquiry_examine(Inquiry *i, const char *name, const Addr *addr)
                                 .addr = addr,
                                 .token = i->token,
                                 .reflect = i->reflector,
+                                .reflect_optional = true,
                                 .plan = i->plan};
         const TlsFiles *files = engine_tls_files(i->tls);
         TlsMistake mistake;

@@ -294,8 +294,8 @@ int mirror_new(sd_event *event, const Membership *membership, Mirror **ret)
                 return -ENOMEM;
         m->event = event;
         m->membership = membership;
-        m->transport =
-                (MirrorTransport){.base = {.open = line_begin, .reaches = reaches}, .mirror = m};
+        m->transport = (MirrorTransport){
+                .base = {.open = line_begin, .reaches = reaches, .single = true}, .mirror = m};
         int r = deadline_new(event, USEC_INFINITY, USEC_PER_SEC / 4, on_late, m, &m->answer);
         if (r < 0)
                 return r;
