@@ -75,3 +75,4 @@ int client_explain(const Cli *cli, Role role, const sd_bus_error *e, int r);
 /* Interfaces beside the daemons' own. */
 #define CLIENT_MEMBERS    "org.raycluster1.Members"
 #define CLIENT_MEMBERSHIP "org.raycluster1.Membership"
+#define CLIENT_REFLECTOR  "org.raycluster1.Reflector"

@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "base/strv.h"
 #include "cli/client.h"
+#include "cli/way-back.h"
 #include "conf/conf.h"
 
 /* All addresses of a head, each with the daemon's own time to answer (JOIN_TIMEOUT). */
@@ -64,15 +65,17 @@ static int read_line(char buf[LINE_MAX_BYTES])
         return EXIT_OK;
 }
 
-static int print_outcome(sd_bus_message *reply)
+static int print_outcome(const Cli *cli, sd_bus_message *reply)
 {
         const char *pending, *head, *own;
 
         if (sd_bus_message_read(reply, "sss", &pending, &head, &own) < 0)
                 return cli_fail(EXIT_INTERNAL, "the daemon's answer is not to be understood");
         if (isempty(pending)) {
-                printf("This machine is a member. Ray starts by itself: raycluster wait waits for "
-                       "it.\n");
+                printf("This machine is a member.\n");
+                (void)fflush(stdout);
+                if (!way_back_tell(cli))
+                        printf("Ray starts by itself: raycluster wait waits for it.\n");
                 return EXIT_OK;
         }
         printf("%s\n\n  the head's key:     %s\n  this machine's key: %s\n\n"
@@ -102,7 +105,7 @@ static int call_join(const Cli *cli, const char *token, char *const *heads)
         if (r < 0)
                 return cli_fail(EXIT_INTERNAL, "cannot ask the daemon: %s", strerror(-r));
         r = sd_bus_call(bus, m, JOIN_PATIENCE, &error, &reply);
-        return r < 0 ? client_explain(cli, ROLE_WORKER, &error, r) : print_outcome(reply);
+        return r < 0 ? client_explain(cli, ROLE_WORKER, &error, r) : print_outcome(cli, reply);
 }
 
 static int run_join(const Cli *cli, const CliArgs *args)

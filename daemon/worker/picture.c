@@ -73,6 +73,9 @@ static WorkerFacts facts_of(const PictureSources *from, const char *head, const 
                 .checked = s && watch_is_known(s),
                 .no_address = from->no_address,
                 .no_cert = found_any(from->scout) ? from->no_cert : NULL,
+                .tested = !from->trial || trial_state(from->trial) == TRIAL_PASSED,
+                .refused = from->trial && trial_is_refused(from->trial) ? trial_text(from->trial)
+                                                                        : NULL,
                 .head = head,
                 .ray = f   ? f->versions.ray
                        : s ? s->versions.ray

@@ -5,12 +5,14 @@
 #include "role/keeper.h"
 #include "worker/presence.h"
 #include "worker/scout.h"
+#include "worker/trial.h"
 #include "worker/worker-state.h"
 
 typedef struct PictureSources {
         const Keeper *keeper;
         const Scout *scout;
         const Presence *presence;
+        const Trial *trial;     /* NULL: there is none to take */
         bool stopping;          /* the daemon was told to */
         const char *no_address; /* why the own address is not known, or NULL */
         const char *no_cert;    /* what is missing to Ray's TLS, or NULL */

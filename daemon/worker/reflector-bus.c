@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/ratelimit.h"
 #include "base/strv.h"
+#include "sys/deadline.h"
 #include "wire/reflect-codec.h"
 
 #define OBJECT          "/org/raycluster1/Worker"
@@ -18,6 +19,10 @@ struct ReflectorBus {
         sd_bus_slot *vtable;
         sd_bus_message *asked; /* the call of Ask that is not answered yet */
         RateLimit questions;
+        const Trial *trial;                             /* weak */
+        sd_bus_message *waiters[REFLECTOR_BUS_WAITERS]; /* calls of WaitTest */
+        size_t n_waiters;
+        Deadline *patience; /* of all of them, from the first on */
 };
 
 static const char *error_words(int error)
@@ -126,6 +131,66 @@ static int on_ask(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return sd_bus_error_set(error, ERROR_REFLECTOR, error_words(r));
 }
 
+/* --- the test before Ray starts -----------------------------------------------------------------
+ */
+
+static void answer_test(ReflectorBus *b, sd_bus_message *call)
+{
+        const Trial *t = b->trial;
+        Verdict v = trial_verdict(t);
+        int r = !trial_is_over(t)
+                        ? sd_bus_reply_method_errorf(call, ERROR_REFLECTOR,
+                                                     "the way back was not tested yet: raycluster "
+                                                     "status says what this machine waits for")
+                        : sd_bus_reply_method_return(call, "bsss", !trial_is_refused(t),
+                                                     v >= 0 ? verdict_to_string(v) : "",
+                                                     trial_text(t), trial_remedy(t));
+
+        if (r < 0)
+                log_debug_errno(r, "Answering a call: %m");
+}
+
+static void answer_waiters(ReflectorBus *b)
+{
+        (void)deadline_move(b->patience, USEC_INFINITY);
+        while (b->n_waiters > 0) {
+                sd_bus_message *call = b->waiters[--b->n_waiters];
+                answer_test(b, call);
+                sd_bus_message_unref(call);
+        }
+}
+
+static void on_patience(void *userdata)
+{
+        answer_waiters(userdata);
+}
+
+void reflector_bus_check(ReflectorBus *b)
+{
+        if (trial_is_over(b->trial))
+                answer_waiters(b);
+}
+
+static int on_wait_test(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        ReflectorBus *b = userdata;
+
+        if (trial_is_over(b->trial)) {
+                answer_test(b, m);
+                return 1;
+        }
+        if (b->n_waiters >= REFLECTOR_BUS_WAITERS)
+                return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                                        "too many wait for the test");
+        if (b->n_waiters == 0) {
+                int r = deadline_move(b->patience, REFLECTOR_BUS_WAIT_MAX);
+                if (r < 0)
+                        return r;
+        }
+        b->waiters[b->n_waiters++] = sd_bus_message_ref(m);
+        return 1;
+}
+
 /* UNPRIVILEGED: see units/dbus/org.raycluster1.conf. */
 static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_START(0),
@@ -134,6 +199,10 @@ static const sd_bus_vtable vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Ask", SD_BUS_ARGS("ay", request), SD_BUS_RESULT("ay", reply),
                                 on_ask, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS(
+                "WaitTest", SD_BUS_NO_ARGS,
+                SD_BUS_RESULT("b", starts, "s", verdict, "s", sentence, "s", remedy), on_wait_test,
+                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 
@@ -153,9 +222,12 @@ static void on_disconnected(void *userdata)
 
         b->vtable = sd_bus_slot_unref(b->vtable);
         b->asked = sd_bus_message_unref(b->asked);
+        while (b->n_waiters > 0)
+                sd_bus_message_unref(b->waiters[--b->n_waiters]);
 }
 
-int reflector_bus_new(Bus *bus, Mirror *mirror, ReflectorBus **ret)
+int reflector_bus_new(sd_event *event, Bus *bus, Mirror *mirror, const Trial *trial,
+                      ReflectorBus **ret)
 {
         static const BusOps ops = {.on_connected = on_connected,
                                    .on_disconnected = on_disconnected};
@@ -163,8 +235,11 @@ int reflector_bus_new(Bus *bus, Mirror *mirror, ReflectorBus **ret)
         if (!b)
                 return -ENOMEM;
         b->mirror = mirror;
+        b->trial = trial;
         b->questions = (RateLimit){.interval = 10 * USEC_PER_SEC, .burst = REFLECTOR_BUS_QUESTIONS};
-        int r = bus_subscribe(bus, &ops, b, &b->user);
+        int r = deadline_new(event, USEC_INFINITY, USEC_PER_SEC / 4, on_patience, b, &b->patience);
+        if (r >= 0)
+                r = bus_subscribe(bus, &ops, b, &b->user);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(b);
@@ -177,6 +252,7 @@ ReflectorBus *reflector_bus_free(ReflectorBus *b)
                 return NULL;
         on_disconnected(b);
         bus_unsubscribe(b->user);
+        deadline_free(b->patience);
         free(b);
         return NULL;
 }

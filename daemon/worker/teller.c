@@ -13,7 +13,7 @@
 struct Teller {
         const Status *status; /* weak */
         const Scout *scout;   /* weak */
-        bool looking, lost;
+        bool looking, lost, blocked;
         bool found;               /* MSG_HEAD_FOUND was told for the present head */
         sd_event_source *telling; /* of a reason of waiting, when it has settled */
         usec_t unsettled_since;
@@ -117,7 +117,9 @@ static int on_telling(sd_event_source *s, uint64_t usec, void *userdata)
 {
         Teller *t = userdata;
 
-        if (!t->looking && !t->lost)
+        /* of what else blocks, role/keeper.c tells */
+        bool refused = t->blocked && !isempty(t->status->text[STATUS_VERDICT]);
+        if (!t->looking && !t->lost && !refused)
                 return 0;
         /* the answer of a busy one is what people want to read */
         usec_t wait = scout_is_busy(t->scout) ? TELL_AFTER : tell_waiting(t);
@@ -158,6 +160,7 @@ void teller_move(Teller *t, WorkerState before, WorkerState now, const char *rea
 
         t->looking = now == WORKER_LOOKING;
         t->lost = now == WORKER_LOST_HEAD;
+        t->blocked = now == WORKER_BLOCKED;
         tell_found(t, now, up, fields);
         if (now != WORKER_LOOKING && now != WORKER_CHECKING) {
                 free(TAKE_PTR(t->told)); /* the next waiting is a new story */

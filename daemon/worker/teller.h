@@ -17,8 +17,9 @@ DEFINE_CLEANUP(Teller *, teller_free);
 
 /* From one state to another. up: Ray's unit runs or comes up. */
 void teller_move(Teller *t, WorkerState before, WorkerState now, const char *reason, bool up);
-/* It looks for a head, or its own one is silent, and the reason in the status is new. A changed
- * verdict is told as soon as it has settled; one and the same in other words, once a minute. */
+/* It looks for a head, its own one is silent or does not get back to it, and the reason in the
+ * status is new. A changed verdict is told as soon as it has settled; one and the same in other
+ * words, once a minute. */
 void teller_wait(Teller *t);
 
 /* How long the reason of verdict `now` still waits, when one of `told` was told `passed` ago: other

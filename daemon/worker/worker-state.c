@@ -117,6 +117,11 @@ static WorkerPlan decide_down(const WorkerFacts *f)
         if (!f->checked)
                 return plan(WORKER_CHECKING,
                             str_printf("head %s serves; asking which cluster it is", f->head));
+        if (f->refused)
+                return plan(WORKER_BLOCKED, str_printf("blocked: %s", f->refused));
+        if (!f->tested)
+                return plan(WORKER_CHECKING,
+                            str_printf("head %s serves; testing the way back from it", f->head));
         WorkerState state = f->phase == KEEP_BLOCKED     ? WORKER_BLOCKED
                             : f->phase == KEEP_REPAIRING ? WORKER_REPAIRING
                                                          : WORKER_ENGINE_STARTING;

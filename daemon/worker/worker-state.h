@@ -52,6 +52,8 @@ typedef struct WorkerFacts {
         const char *failure; /* how Ray ended unasked before, or NULL */
         bool checked;        /* its cluster id and versions are known */
         const char *no_address; /* why the own address is not known, or NULL */
+        bool tested;            /* the head gets back to this machine, as far as is known */
+        const char *refused;    /* why not, when it does not; with tested unset */
         /* both */
         const char *head; /* "compute04 (10.0.0.1:6379)" */
         const char *ray;  /* version */

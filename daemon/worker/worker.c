@@ -21,6 +21,7 @@
 #include "worker/reflector-bus.h"
 #include "worker/scout.h"
 #include "worker/teller.h"
+#include "worker/trial.h"
 #include "worker/worker-state.h"
 
 /* A node table younger than this is shown to a client as it is. */
@@ -38,6 +39,7 @@ struct Worker {
         MembershipBus *membership_bus;
         RayCert *ray_cert;
         Mirror *mirror;
+        Trial *trial;
         ReflectorBus *reflector_bus;
         Changes *changes;
         WorkerState state;
@@ -233,6 +235,42 @@ static void on_ray_cert(RayCert *c, void *userdata)
         schedule(w);
 }
 
+/* --- the way back -------------------------------------------------------------------------------
+ */
+
+static void on_trial(Trial *t, void *userdata)
+{
+        schedule(userdata);
+}
+
+/* Of a member; who belongs to no cluster has no head to ask. */
+static bool is_tried(const Worker *w)
+{
+        return membership_is_member(w->membership);
+}
+
+static void try_way_back(Worker *w)
+{
+        const EngineArgs *args = keeper_running(w->keeper);
+        const Addr *head = find_served(w);
+        const Candidate *c = scout_candidate(w->scout);
+
+        if (is_up(w) && args)
+                trial_grant(w->trial, &args->head_address, &args->node_address);
+        if (is_up(w) || !is_tried(w) || daemon_is_stopping(w->daemon) || !head ||
+            !addr_is_set(&w->address)) {
+                trial_want(w->trial, NULL);
+                return;
+        }
+        trial_want(w->trial, &(TrialWant){.head = head,
+                                          .own = &w->address,
+                                          .name = c ? c->name : "",
+                                          .token = w->token,
+                                          .tls = &w->tls,
+                                          .plan = &settings(w)->ports,
+                                          .reflector = mirror_transport(w->mirror)});
+}
+
 /* --- state --------------------------------------------------------------------------------------
  */
 
@@ -242,13 +280,22 @@ static bool is_about_head(WorkerState s)
         return s == WORKER_LOOKING || s == WORKER_LOST_HEAD;
 }
 
+static bool is_refused(const Worker *w, WorkerState s)
+{
+        return s == WORKER_BLOCKED && trial_is_refused(w->trial);
+}
+
 static void show_verdict(Worker *w, WorkerState state)
 {
         Status *s = daemon_status(w->daemon);
-        Verdict v = is_about_head(state) ? scout_verdict(w->scout) : _VERDICT_INVALID;
+        bool refused = is_refused(w, state);
+        Verdict v = refused                ? trial_verdict(w->trial)
+                    : is_about_head(state) ? scout_verdict(w->scout)
+                                           : _VERDICT_INVALID;
+        const char *remedy = refused ? trial_remedy(w->trial) : scout_remedy(w->scout);
 
         (void)status_set(s, STATUS_VERDICT, v >= 0 ? verdict_to_string(v) : "");
-        (void)status_set(s, STATUS_REMEDY, v >= 0 ? scout_remedy(w->scout) : "");
+        (void)status_set(s, STATUS_REMEDY, v >= 0 ? remedy : "");
 }
 
 /* The one door to the state. */
@@ -268,7 +315,7 @@ static void worker_set_state(Worker *w, WorkerState state, const char *reason)
         daemon_set_state(w->daemon, worker_state_to_string(state), reason);
         if (state != before)
                 teller_move(w->teller, before, state, reason, is_up(w));
-        if (is_about_head(state) && changed)
+        if ((is_about_head(state) || is_refused(w, state)) && changed)
                 teller_wait(w->teller);
         if (state == WORKER_JOINED && before != WORKER_JOINED)
                 scout_remember(w->scout);
@@ -346,10 +393,13 @@ static int on_work(sd_event_source *source, void *userdata)
         own_head_seek(w->membership, w->scout, is_up(w) ? keeper_running(w->keeper) : NULL,
                       settings(w));
         ray_cert_look(w->ray_cert, &w->tls, &w->address, is_up(w));
+        mirror_check(w->mirror);
+        try_way_back(w);
         _cleanup_(picture_done) Picture now = picture_take(&(PictureSources){
                 .keeper = w->keeper,
                 .scout = w->scout,
                 .presence = w->presence,
+                .trial = is_tried(w) ? w->trial : NULL,
                 .stopping = daemon_is_stopping(w->daemon),
                 .no_address = w->no_address,
                 .no_cert = ray_cert_missing(w->ray_cert),
@@ -360,6 +410,7 @@ static int on_work(sd_event_source *source, void *userdata)
         if (reason)
                 worker_set_state(w, plan.state, reason);
         carry_out(w, &plan);
+        reflector_bus_check(w->reflector_bus);
         return 0;
 }
 
@@ -394,6 +445,7 @@ static void on_changes(void *userdata)
         }
         if (!is_up(w) || presence_lost_since(w->presence) != 0)
                 scout_kick(w->scout);
+        trial_kick(w->trial);
         keeper_kick(w->keeper);
         schedule(w);
 }
@@ -445,6 +497,7 @@ static int new_features(Worker *w)
         static const KeeperOps keeper_ops = {.on_change = on_keeper};
         static const ScoutOps scout_ops = {.on_change = on_scout};
         static const PresenceOps presence_ops = {.on_round = on_round};
+        static const TrialOps trial_ops = {.on_change = on_trial};
         static const MembershipOps membership_ops = {.on_change = on_membership,
                                                      .on_token = on_member_token,
                                                      .on_settings = on_head_settings,
@@ -479,7 +532,9 @@ static int new_features(Worker *w)
         if (r >= 0)
                 r = mirror_new(e, w->membership, &w->mirror);
         if (r >= 0)
-                r = reflector_bus_new(bus, w->mirror, &w->reflector_bus);
+                r = trial_new(e, &trial_ops, w, &w->trial);
+        if (r >= 0)
+                r = reflector_bus_new(e, bus, w->mirror, w->trial, &w->reflector_bus);
         if (r >= 0)
                 r = membership_bus_new(bus, w->membership, &w->membership_bus);
         if (r >= 0)
@@ -534,6 +589,7 @@ Worker *worker_free(Worker *w)
         teller_free(w->teller);
         presence_free(w->presence);
         scout_free(w->scout);
+        trial_free(w->trial);
         mirror_free(w->mirror);
         membership_free(w->membership);
         keeper_free(w->keeper);

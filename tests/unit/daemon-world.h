@@ -95,7 +95,7 @@ static char *in_dir(const World *w, const char *name)
         return path_join(w->dir, name);
 }
 
-static void start_daemon(World *w)
+_unused_ static void start_daemon(World *w)
 {
         _cleanup_free_ char *log = in_dir(w, "log");
         char *argv[] = {streq(w->role, "Head") ? TEST_BUILD "/bin/ray-headd"
@@ -163,7 +163,7 @@ static void show_log(const World *w)
 }
 
 /* Until the property has this beginning; every PropertiesChanged wakes us. */
-static void wait_for(World *w, const char *property, const char *want)
+_unused_ static void wait_for(World *w, const char *property, const char *want)
 {
         usec_t deadline = usec_add(now_mono(), DEADLINE);
 

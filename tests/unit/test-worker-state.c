@@ -27,6 +27,7 @@ static WorkerFacts down(void)
                 .phase = KEEP_IDLE,
                 .keep_text = "Ray does not run",
                 .checked = true,
+                .tested = true,
                 .head = HEAD,
                 .ray = "2.60.0",
                 .gcs_text = "",
@@ -89,6 +90,14 @@ static void test_down(void **state)
         f.no_address = NULL;
         check(f, WORKER_LOOKING, WORKER_CHECKING, NULL, false, WORKER_RESTART_NO);
         f.checked = true;
+        f.tested = false;
+        check(f, WORKER_CHECKING, WORKER_CHECKING,
+              "head " HEAD " serves; testing the way back from it", false, WORKER_RESTART_NO);
+        f.refused = "the head cannot connect to this machine";
+        check(f, WORKER_CHECKING, WORKER_BLOCKED,
+              "blocked: the head cannot connect to this machine", false, WORKER_RESTART_NO);
+        f.refused = NULL;
+        f.tested = true;
         check(f, WORKER_CHECKING, WORKER_ENGINE_STARTING, "starting Ray", true, WORKER_RESTART_NO);
         f.phase = KEEP_BLOCKED;
         f.keep_text = "blocked: the disk is full";
