@@ -284,6 +284,12 @@ int mirror_ask(Mirror *m, const char *who, MemberBytes request, mirror_cb cb, vo
         return 0;
 }
 
+void mirror_leave(Mirror *m, const char *who)
+{
+        if (streq(m->who, who))
+                send_away(m);
+}
+
 /* --- the object ---------------------------------------------------------------------------------
  */
 

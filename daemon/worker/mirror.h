@@ -39,3 +39,5 @@ typedef void (*mirror_cb)(int error, MemberBytes reply, void *userdata);
  * is freed before. -EBUSY: it is asked by another, or his last question is not answered; -ENOTCONN:
  * it is not there; as peer_send(). */
 int mirror_ask(Mirror *m, const char *who, MemberBytes request, mirror_cb cb, void *userdata);
+/* He has gone: the next one may ask at once. */
+void mirror_leave(Mirror *m, const char *who);

@@ -18,6 +18,8 @@ struct ReflectorBus {
         Mirror *mirror; /* weak */
         sd_bus_slot *vtable;
         sd_bus_message *asked; /* the call of Ask that is not answered yet */
+        sd_bus_slot *leaving;  /* of the one that asks: */
+        char *asker;           /* his unique name, or NULL */
         RateLimit questions;
         const Trial *trial;                             /* weak */
         sd_bus_message *waiters[REFLECTOR_BUS_WAITERS]; /* calls of WaitTest */
@@ -104,6 +106,35 @@ static bool may_be_asked(const void *data, size_t size)
                (q.kind == REFLECT_BEGIN || q.kind == REFLECT_LOOK || q.kind == REFLECT_BACK);
 }
 
+static int on_leaving(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        ReflectorBus *b = userdata;
+        _cleanup_free_ char *asker = TAKE_PTR(b->asker);
+
+        b->leaving = sd_bus_slot_unref(b->leaving);
+        if (asker)
+                mirror_leave(b->mirror, asker);
+        return 0;
+}
+
+/* Trouble here only leaves the others waiting for longer. */
+static void watch_asker(ReflectorBus *b, sd_bus_message *m)
+{
+        const char *who = sd_bus_message_get_sender(m);
+
+        if (streq_ptr(b->asker, who))
+                return;
+        b->leaving = sd_bus_slot_unref(b->leaving);
+        if (free_and_strdup(&b->asker, who) < 0)
+                return;
+        _cleanup_free_ char *match = str_printf("type='signal',sender='org.freedesktop.DBus',"
+                                                "member='NameOwnerChanged',arg0='%s'",
+                                                who);
+        if (match)
+                (void)sd_bus_add_match_async(sd_bus_message_get_bus(m), &b->leaving, match,
+                                             on_leaving, NULL, b);
+}
+
 static int on_ask(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         ReflectorBus *b = userdata;
@@ -125,8 +156,10 @@ static int on_ask(sd_bus_message *m, void *userdata, sd_bus_error *error)
         b->asked = sd_bus_message_ref(m);
         r = mirror_ask(b->mirror, sd_bus_message_get_sender(m), (MemberBytes){data, size},
                        on_answer, b);
-        if (r >= 0)
+        if (r >= 0) {
+                watch_asker(b, m);
                 return 1;
+        }
         b->asked = sd_bus_message_unref(b->asked);
         return sd_bus_error_set(error, ERROR_REFLECTOR, error_words(r));
 }
@@ -221,6 +254,8 @@ static void on_disconnected(void *userdata)
         ReflectorBus *b = userdata;
 
         b->vtable = sd_bus_slot_unref(b->vtable);
+        b->leaving = sd_bus_slot_unref(b->leaving);
+        free(TAKE_PTR(b->asker));
         b->asked = sd_bus_message_unref(b->asked);
         while (b->n_waiters > 0)
                 sd_bus_message_unref(b->waiters[--b->n_waiters]);
