@@ -1,4 +1,5 @@
-/* What a member's machine may ask of its head's reflector, by its daemon; both daemons are real. */
+/* A member's machine and its head's reflector: asked by the daemon before Ray starts, by whoever
+ * works on the machine, by ray-probe; both daemons are real. */
 #include "test.h"
 
 #include "daemon-room.h"
@@ -53,6 +54,25 @@ static char *ask_reflector(Room *room, const ReflectRequest *q, ReflectReply *re
         return text;
 }
 
+/* What came of the test before Ray starts; ret: its sentence, the caller's. */
+static bool wait_test(Room *room, char **ret)
+{
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        sd_bus_message *m = NULL;
+        const char *verdict, *sentence, *remedy;
+        int starts;
+
+        int r = sd_bus_call_method(room->worker->bus, "org.raycluster1.Worker",
+                                   "/org/raycluster1/Worker", REFLECTOR, "WaitTest", &error, &m,
+                                   "");
+        if (r < 0)
+                fail_msg("%s", strempty(error.message));
+        assert_true(sd_bus_message_read(m, "bsss", &starts, &verdict, &sentence, &remedy) > 0);
+        *ret = strdup(sentence);
+        sd_bus_message_unref(m);
+        return starts;
+}
+
 /* Whoever works on a member asks its head by the daemon; for loopback addresses, which all of this
  * is at, and for others the head does nothing, and says so in its journal. */
 static void test_reflector(void **state)
@@ -69,6 +89,14 @@ static void test_reflector(void **state)
         _cleanup_free_ char *why = join(&room, token);
         assert_string_equal(why, "");
         wait_for(room.worker, "Membership", "member, connected");
+        /* the daemon itself asked first; what the head does not do keeps Ray from nothing */
+        _cleanup_free_ char *tested = NULL;
+        assert_true(wait_test(&room, &tested));
+        assert_non_null(strstr(tested, "not found out: the reflector refuses: 127.0.0.1 is a "
+                                       "loopback address"));
+        wait_for(room.worker, "State", "joined");
+        _cleanup_free_ char *runs = NULL;
+        assert_true(wait_test(&room, &runs));
 
         int r = sd_bus_call_method(room.worker->bus, "org.raycluster1.Worker",
                                    "/org/raycluster1/Worker", REFLECTOR, "GetHead", NULL, &m, "");
@@ -103,10 +131,51 @@ static void test_reflector(void **state)
         room_free(&room);
 }
 
+/* Its whole output; the environment is the worker's. */
+static char *run_probe(const char *options, int port)
+{
+        _cleanup_free_ char *command =
+                str_printf(TEST_BUILD "/bin/ray-probe %s 127.0.0.1 %d", options, port);
+        char *text = new0(char, 65536);
+
+        assert_non_null(text);
+        FILE *f = popen(command, "r");
+        assert_non_null(f);
+        (void)fread(text, 1, 65535, f);
+        (void)pclose(f);
+        return text;
+}
+
+/* On a member it asks the head by itself; where there is no daemon it is as ever. */
+static void test_probe(void **state)
+{
+        Room room = room_new();
+        _cleanup_free_ char *token = create_token(&room, 1, "");
+        _cleanup_free_ char *why = join(&room, token);
+
+        assert_string_equal(why, "");
+        wait_for(room.worker, "Membership", "member, connected");
+        _cleanup_free_ char *tested = NULL;
+        assert_true(wait_test(&room, &tested));
+        enter(room.worker);
+        _cleanup_free_ char *member = run_probe("--json", room.head->port);
+        if (!strstr(member, "\"reflector=yes\"") || !strstr(member, "\"verdict\": \"OK\"") ||
+            !strstr(member, "whether it can connect to this machine was not found out: the "
+                            "reflector refuses: 127.0.0.1 is a loopback address"))
+                fail_msg("%s", member);
+        enter(room.head); /* where there is no worker's daemon */
+        _cleanup_free_ char *head = run_probe("--json", room.head->port);
+        assert_non_null(strstr(head, "\"verdict\": \"OK\""));
+        assert_non_null(strstr(head, "\"other_side\": null"));
+        assert_null(strstr(head, "reflector"));
+        room_free(&room);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_reflector),
+                cmocka_unit_test(test_probe),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

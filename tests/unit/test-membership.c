@@ -287,44 +287,6 @@ static void test_unattended(void **state)
         room_free(&room);
 }
 
-/* Its whole output; the environment is the worker's. */
-static char *run_probe(const char *options, int port)
-{
-        _cleanup_free_ char *command =
-                str_printf(TEST_BUILD "/bin/ray-probe %s 127.0.0.1 %d", options, port);
-        char *text = new0(char, 65536);
-
-        assert_non_null(text);
-        FILE *f = popen(command, "r");
-        assert_non_null(f);
-        (void)fread(text, 1, 65535, f);
-        (void)pclose(f);
-        return text;
-}
-
-/* On a member it asks the head by itself; where there is no daemon it is as ever. */
-static void test_probe(void **state)
-{
-        Room room = room_new();
-        _cleanup_free_ char *token = create_token(&room, 1, "");
-        _cleanup_free_ char *why = join(&room, token);
-
-        assert_string_equal(why, "");
-        wait_for(room.worker, "Membership", "member, connected");
-        enter(room.worker);
-        _cleanup_free_ char *member = run_probe("--json", room.head->port);
-        if (!strstr(member, "\"reflector=yes\"") || !strstr(member, "\"verdict\": \"OK\"") ||
-            !strstr(member, "whether it can connect to this machine was not found out: the "
-                            "reflector refuses: 127.0.0.1 is a loopback address"))
-                fail_msg("%s", member);
-        enter(room.head); /* where there is no worker's daemon */
-        _cleanup_free_ char *head = run_probe("--json", room.head->port);
-        assert_non_null(strstr(head, "\"verdict\": \"OK\""));
-        assert_non_null(strstr(head, "\"other_side\": null"));
-        assert_null(strstr(head, "reflector"));
-        room_free(&room);
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -332,7 +294,7 @@ int main(void)
                 cmocka_unit_test(test_settings),   cmocka_unit_test(test_rotate),
                 cmocka_unit_test(test_leave),      cmocka_unit_test(test_approval),
                 cmocka_unit_test(test_unattended), cmocka_unit_test(test_leave_ends_ray),
-                cmocka_unit_test(test_renewal),    cmocka_unit_test(test_probe),
+                cmocka_unit_test(test_renewal),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
