@@ -58,10 +58,11 @@ GateMember visitor_as_member(const Visitor *v)
 
 void visitor_free(Visitor *v)
 {
+        const GateCommandResult lost = {.end = GATE_COMMAND_LOST, .text = ""};
         Gate *g = v->gate;
 
         guests_remove(&g->guests, &v->guest);
-        gate_command_free(v->command);
+        gate_command_end(v->command, &lost);
         deadline_free(v->deadline);
         peer_free(v->peer);
         free(v);

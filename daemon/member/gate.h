@@ -105,7 +105,7 @@ typedef struct GateOps {
 typedef enum GateCommandEnd {
         GATE_COMMAND_DONE, /* it answered: `ok`, `text` */
         GATE_COMMAND_LATE, /* not in GATE_COMMAND_MAX, or the time that was given */
-        GATE_COMMAND_LOST, /* it went before it had answered: nobody knows */
+        GATE_COMMAND_LOST, /* it, or the gate, went before it had answered: nobody knows */
         _GATE_COMMAND_END_MAX,
         _GATE_COMMAND_END_INVALID = -EINVAL,
 } GateCommandEnd;
@@ -118,7 +118,7 @@ typedef struct GateCommandResult {
         const char *text; /* "" when it did not answer */
 } GateCommandResult;
 
-/* Once, from the loop. */
+/* Once, from the loop or from gate_free(), where g must not be used any more. */
 typedef void (*gate_command_cb)(Gate *g, const char *node, const GateCommandResult *r,
                                 void *userdata);
 
@@ -128,9 +128,9 @@ int gate_new(sd_event *event, int fd, const GatePolicy *p, const GateOps *ops, v
 Gate *gate_free(Gate *g);
 DEFINE_CLEANUP(Gate *, gate_free);
 
-/* Tells a member to do something; one command at a time. deadline: 0 = GATE_COMMAND_MAX. cb is not
- * called when the gate is freed. -ENOENT: it is not there; -EOPNOTSUPP: its raycluster takes no
- * commands; -EBUSY: it has one; -EINVAL: the argument is too long; -ENOMEM; as peer_send(). */
+/* Tells a member to do something; one command at a time. deadline: 0 = GATE_COMMAND_MAX. -ENOENT:
+ * it is not there; -EOPNOTSUPP: its raycluster takes no commands; -EBUSY: it has one; -EINVAL: the
+ * argument is too long; -ENOMEM; as peer_send(). Then cb is not called. */
 int gate_command(Gate *g, const char *node, MemberOrder order, const char *argument,
                  usec_t deadline, gate_command_cb cb, void *userdata);
 
