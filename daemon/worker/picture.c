@@ -65,6 +65,7 @@ static WorkerFacts facts_of(const PictureSources *from, const char *head, const 
         engine_status_ray(keeper_unit_status(from->keeper), ray);
         return (WorkerFacts){
                 .stopping = from->stopping,
+                .held = from->held,
                 .phase = keeper_phase(from->keeper),
                 .keep_text = keeper_text(from->keeper),
                 .ladder = scout_ladder(from->scout),

@@ -14,6 +14,7 @@ typedef struct PictureSources {
         const Presence *presence;
         const Trial *trial;     /* NULL: there is none to take */
         bool stopping;          /* the daemon was told to */
+        bool held;              /* by the head's admin */
         const char *no_address; /* why the own address is not known, or NULL */
         const char *no_cert;    /* what is missing to Ray's TLS, or NULL */
 } PictureSources;

@@ -9,12 +9,13 @@ static const char *const worker_state_table[_WORKER_STATE_MAX] = {
         [WORKER_JOINED] = "joined",
         [WORKER_LOST_HEAD] = "lost-head",
         [WORKER_REPAIRING] = "repairing",
+        [WORKER_HELD] = "held",
         [WORKER_STOPPING] = "stopping",
 };
 DEFINE_STRTAB(worker_state, WorkerState);
 
 #define BIT(s)  (UINT32_C(1) << WORKER_##s)
-#define DOWN    (BIT(LOOKING) | BIT(CHECKING) | BIT(BLOCKED) | BIT(ENGINE_STARTING))
+#define DOWN    (BIT(LOOKING) | BIT(CHECKING) | BIT(BLOCKED) | BIT(ENGINE_STARTING) | BIT(HELD))
 #define RUNNING (BIT(JOINED) | BIT(LOST_HEAD) | BIT(REPAIRING))
 /* starting: systemd or the bus went away under us */
 #define ALWAYS (BIT(STARTING) | BIT(STOPPING))
@@ -30,6 +31,8 @@ static const uint32_t next[_WORKER_STATE_MAX] = {
         [WORKER_JOINED] = ALWAYS | DOWN | RUNNING,
         [WORKER_LOST_HEAD] = ALWAYS | DOWN | RUNNING,
         [WORKER_REPAIRING] = ALWAYS | DOWN | RUNNING,
+        /* running at once: started again before Ray had ended */
+        [WORKER_HELD] = ALWAYS | DOWN | RUNNING,
         [WORKER_STOPPING] = 0,
 };
 
@@ -129,10 +132,24 @@ static WorkerPlan decide_down(const WorkerFacts *f)
         return (WorkerPlan){.state = state, .reason = strdup(text), .run = true};
 }
 
+static WorkerPlan decide_held(const WorkerFacts *f)
+{
+        static const char why[] = "held: stopped by the head's admin";
+        bool over = f->phase == KEEP_IDLE || f->phase == KEEP_BLOCKED || f->phase == KEEP_REPAIRING;
+
+        return (WorkerPlan){
+                .state = WORKER_HELD,
+                .reason = over ? strdup(why) : str_printf("%s; %s", why, f->keep_text),
+                .hold = true,
+        };
+}
+
 WorkerPlan worker_decide(const WorkerFacts *f, WorkerState now)
 {
         if (f->stopping)
                 return plan(WORKER_STOPPING, strdup(f->keep_text));
+        if (f->held)
+                return decide_held(f);
         switch (f->phase) {
         case KEEP_STARTING:
         case KEEP_RUNNING:

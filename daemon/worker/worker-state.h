@@ -7,6 +7,7 @@
  *        ├──> joined     │                               │             │            │
  *        └──> lost-head  └─── no head ──────────── repairing <─────────┴────────────┘
  *                                                     Ray ended, or has to (new cluster, dead node)
+ *     any ── the head's admin stops it ──> held ── he starts it ──> looking │ checking │ …
  *     any ── told to stop ──> stopping
  *
  * A head that does not answer never ends what runs: Ray's own patience decides (design 5).
@@ -25,6 +26,7 @@ typedef enum WorkerState {
         WORKER_JOINED,          /* the own node is ALIVE in the GCS */
         WORKER_LOST_HEAD,       /* Ray runs, its head does not answer */
         WORKER_REPAIRING,       /* Ray ended, or is being ended, and is started again */
+        WORKER_HELD,            /* Ray is off, or ends, until the head's admin starts it again */
         WORKER_STOPPING,
         _WORKER_STATE_MAX,
         _WORKER_STATE_INVALID = -EINVAL,
@@ -43,6 +45,7 @@ bool worker_state_may(WorkerState from, WorkerState to);
 
 typedef struct WorkerFacts {
         bool stopping;
+        bool held; /* by the head's admin */
         KeepPhase phase;
         const char *keep_text;
         /* looking; only looked at while Ray does not run */
@@ -82,6 +85,7 @@ typedef struct WorkerPlan {
         WorkerState state;
         char *reason; /* one sentence; caller frees; NULL = out of memory */
         bool run;     /* a head to run for is there: start Ray */
+        bool hold;    /* end Ray, and keep it off */
         WorkerRestart restart;
 } WorkerPlan;
 

@@ -362,7 +362,7 @@ static void carry_out(Worker *w, const WorkerPlan *plan)
         if (daemon_is_stopping(w->daemon))
                 return;
         w->left = w->left && !has_ended(w);
-        if (w->left) {
+        if (w->left || plan->hold) {
                 keeper_unwant(w->keeper);
                 return;
         }

@@ -193,6 +193,36 @@ static void test_stopping(void **state)
                 check(f, s, WORKER_STOPPING, NULL, false, WORKER_RESTART_NO);
 }
 
+static void check_held(const WorkerFacts *f, WorkerState now, const char *reason)
+{
+        WorkerPlan p = worker_decide(f, now);
+
+        assert_int_equal(p.state, WORKER_HELD);
+        assert_true(worker_state_may(now, p.state));
+        assert_string_equal(p.reason, reason);
+        assert_true(p.hold);
+        assert_false(p.run);
+        assert_int_equal(p.restart, WORKER_RESTART_NO);
+        free(p.reason);
+}
+
+static void test_held(void **state)
+{
+        WorkerFacts up = running(), off = down();
+
+        up.held = off.held = true;
+        up.other_cluster = true; /* nothing is repaired */
+        for (WorkerState s = 0; s < WORKER_STOPPING; s++) {
+                check_held(&up, s, "held: stopped by the head's admin; Ray runs");
+                check_held(&off, s, "held: stopped by the head's admin");
+                assert_true(worker_state_may(WORKER_HELD, s));
+        }
+        off.phase = KEEP_REPAIRING;
+        check_held(&off, WORKER_HELD, "held: stopped by the head's admin");
+        off.stopping = true;
+        check(off, WORKER_HELD, WORKER_STOPPING, NULL, false, WORKER_RESTART_NO);
+}
+
 static void check_ladder(const LadderFacts *f, const char *want)
 {
         _cleanup_free_ char *text = NULL;
@@ -250,7 +280,7 @@ int main(void)
                 cmocka_unit_test(test_tables), cmocka_unit_test(test_down),
                 cmocka_unit_test(test_joined), cmocka_unit_test(test_head_lost),
                 cmocka_unit_test(test_rejoin), cmocka_unit_test(test_stopping),
-                cmocka_unit_test(test_ladder),
+                cmocka_unit_test(test_held),   cmocka_unit_test(test_ladder),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
