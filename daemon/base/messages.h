@@ -83,7 +83,9 @@
         X(CONTROL_LOST, "f86ffb863c94444a805071263647ecc8",                                        \
           "worker: the connection to the head's control port is gone")                             \
         X(CONTROL_REFUSED, "e514412ec9764b4383c0b7261e45b96d",                                     \
-          "worker: the head does not let this member in")
+          "worker: the head does not let this member in")                                          \
+        X(ORDERED, "9c824feb9b1d49b5add2635b4e70bd57",                                             \
+          "worker: the head's admin has ordered something")
 
 #define RAYCLUSTER_MESSAGE_ENUM(name, id, text) MSG_##name,
 typedef enum MessageId { RAYCLUSTER_MESSAGES(RAYCLUSTER_MESSAGE_ENUM) _MSG_MAX } MessageId;

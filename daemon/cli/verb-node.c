@@ -4,10 +4,9 @@
 #include "base/parse.h"
 #include "base/strv.h"
 #include "cli/client.h"
+#include "cli/node-orders.h"
 #include "cli/table.h"
 #include "wire/json.h"
-
-#define MEMBER_TYPE "(ssssstttuutsss)"
 
 typedef struct MemberLine {
         const char *name, *node, *state, *group, *address, *ray, *python, *words;
@@ -17,7 +16,7 @@ typedef struct MemberLine {
 
 static int read_line(sd_bus_message *m, MemberLine *l)
 {
-        return sd_bus_message_read(m, MEMBER_TYPE, &l->name, &l->node, &l->state, &l->group,
+        return sd_bus_message_read(m, NODE_MEMBER_TYPE, &l->name, &l->node, &l->state, &l->group,
                                    &l->address, &l->enrolled, &l->not_after, &l->seen, &l->cpus,
                                    &l->gpus, &l->memory, &l->ray, &l->python, &l->words);
 }
@@ -61,7 +60,7 @@ static int print_members(sd_bus_message *m, bool json)
         Table *table = table_new(titles);
         MemberLine l;
 
-        int r = table && all ? sd_bus_message_enter_container(m, 'a', MEMBER_TYPE) : -ENOMEM;
+        int r = table && all ? sd_bus_message_enter_container(m, 'a', NODE_MEMBER_TYPE) : -ENOMEM;
         while (r >= 0 && (r = read_line(m, &l)) > 0)
                 r = json ? add_json(all, &l) : add_row(table, &l);
         if (r >= 0 && json) {
@@ -193,8 +192,9 @@ static int act(const Cli *cli, sd_bus *bus, size_t i, const CliArgs *args)
 
 static int run(const Cli *cli, const CliArgs *args)
 {
-        static const char *const names[] = {"list",   "approve", "deny", "auto-approve",
-                                            "revoke", "forget",  NULL};
+        static const char *const names[] = {"list",   "approve",        "deny",  "auto-approve",
+                                            "revoke", "forget",         "start", "stop",
+                                            "drain",  "restart-engine", "probe", NULL};
         const char *what = args->rest[0];
         _cleanup_bus_ sd_bus *bus = NULL;
 
@@ -207,6 +207,9 @@ static int run(const Cli *cli, const CliArgs *args)
         for (size_t i = 0; i < ELEMENTSOF(acts); i++)
                 if (streq(what, acts[i].name))
                         return act(cli, bus, i, args);
+        if (node_orders_has(what))
+                return node_orders_run(cli, bus, what, args->rest + 1,
+                                       cli_get(&verb_node, args, "all"));
         const char *near = str_nearest(what, names);
         return cli_fail(EXIT_USAGE, "node %s%s%s%s; raycluster node --help", what,
                         near ? ": did you mean " : ": what is to be done with members?",
@@ -215,7 +218,8 @@ static int run(const Cli *cli, const CliArgs *args)
 
 const Verb verb_node = {
         .name = "node",
-        .usage = "list | approve NAME | deny NAME | auto-approve | revoke NAME | forget NAME",
+        .usage = "list | approve NAME | deny NAME | auto-approve | revoke NAME | forget NAME |\n"
+                 "           {start | stop | drain | restart-engine | probe} {NAME… | --all}",
         .summary = "On the head: the machines that are members",
         .help = "approve lets a machine in that asks without a token, or for the name of another "
                 "one: compare\n"
@@ -224,13 +228,19 @@ const Verb verb_node = {
                 "member: its key is refused from now on, and its connection is cut. forget takes a "
                 "machine that\n"
                 "is gone off the list, and its name is free again. Changes are for root and group\n"
-                "raycluster-admin.",
+                "raycluster-admin.\n\n"
+                "stop drains Ray on these machines and keeps it off until start, also over a "
+                "restart of the\n"
+                "machine; drain does the same. probe has them examine their way to this head. One "
+                "after the\n"
+                "other; the exit status is 1 if one of them failed.",
         .options = {{"pending", 'p', NULL, "list: the machines that wait to be let in"},
                     {"subnet", 's', "SUBNET", "auto-approve: such as 10.0.0.0/24"},
                     {"for", 'f', "T", "auto-approve: such as 30min; 0s ends it"},
-                    {"json", 'j', NULL, "list: for programs"}},
+                    {"json", 'j', NULL, "list: for programs"},
+                    {"all", 'a', NULL, "orders: all members but revoked ones"}},
         .n_min = 1,
-        .n_max = 2,
+        .n_max = -1,
         .remote = true,
         .run = run,
 };

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "head/approvals-bus.h"
+#include "head/orders-bus.h"
 #include "model/key-words.h"
 
 #define OBJECT         "/org/raycluster1/Head"
@@ -263,6 +264,9 @@ static const sd_bus_vtable vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetAutoApprovals", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(st)", subnets),
                                 approvals_on_get_auto_approvals, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("CommandMember", SD_BUS_ARGS("s", who, "s", order, "s", argument),
+                                SD_BUS_RESULT("s", text), orders_on_command_member,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetRayToken", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", token),
                                 on_get_ray_token,
                                 SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),

@@ -476,6 +476,15 @@ int members_forget(Members *m, const char *who, char **reterr)
         return 0;
 }
 
+int members_command(Members *m, const char *who, MemberOrder order, const char *argument,
+                    gate_command_cb cb, void *userdata, char **reterr)
+{
+        MemberRow row;
+
+        int r = find(m, who, &row, reterr);
+        return r < 0 ? r : gate_command(m->gate, row.node, order, argument, 0, cb, userdata);
+}
+
 /* --- the object ---------------------------------------------------------------------------------
  */
 

@@ -65,3 +65,6 @@ int members_revoke(Members *m, const char *who, char **reterr);
 /* Another token of Ray, for all members. */
 int members_rotate(Members *m, char **reterr);
 int members_forget(Members *m, const char *who, char **reterr);
+/* As gate_command(), whose errors have no sentence. */
+int members_command(Members *m, const char *who, MemberOrder order, const char *argument,
+                    gate_command_cb cb, void *userdata, char **reterr);

@@ -281,6 +281,12 @@ static void on_ray_refused(MemberLink *l, const char *why, void *userdata)
         m->ops.on_ray_refused(m, why, m->userdata);
 }
 
+static void on_command(MemberLink *l, const MemberCommand *c, void *userdata)
+{
+        Membership *m = userdata;
+        m->ops.on_command(m, c, m->userdata);
+}
+
 static void on_left(MemberLink *l, void *userdata);
 
 static void on_renewed(MemberLink *l, usec_t until, void *userdata)
@@ -304,7 +310,8 @@ static void connect_head(Membership *m)
                                           .on_settings = on_settings,
                                           .on_reflect = on_reflect,
                                           .on_ray_issued = on_ray_issued,
-                                          .on_ray_refused = on_ray_refused};
+                                          .on_ray_refused = on_ray_refused,
+                                          .on_command = on_command};
 
         m->link = member_link_free(m->link);
         if (!m->member)
@@ -386,6 +393,11 @@ void membership_set_heads(Membership *m, const Addr *heads, size_t n, bool only)
 void membership_set_versions(Membership *m, const Versions *v)
 {
         m->facts.versions = *v;
+}
+
+int membership_done(Membership *m, uint64_t number, bool ok, const char *text)
+{
+        return m->link ? member_link_done(m->link, number, ok, text) : -ENOTCONN;
 }
 
 /* --- joining ------------------------------------------------------------------------------------

@@ -29,6 +29,8 @@ typedef struct MembershipOps {
         /* What the head's reflector answers (member_link_reflect()); valid until it returns. May be
          * NULL. */
         void (*on_reflect)(Membership *m, MemberBytes reply, void *userdata);
+        /* What the head's admin wants; to be answered by membership_done(), also later. */
+        void (*on_command)(Membership *m, const MemberCommand *c, void *userdata);
 } MembershipOps;
 
 /* Everything is copied. What was joined before is taken up again. */
@@ -44,6 +46,8 @@ DEFINE_CLEANUP(Membership *, membership_free);
 void membership_set_heads(Membership *m, const Addr *heads, size_t n, bool only);
 /* Of this machine, for the head's lists. */
 void membership_set_versions(Membership *m, const Versions *v);
+/* As member_link_done(). */
+int membership_done(Membership *m, uint64_t number, bool ok, const char *text);
 
 /* error: 0, or negative errno and the sentence. With 0 and a sentence the machine waits for a word
  * of the head's admin, who sees the same words for both keys. */

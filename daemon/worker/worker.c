@@ -14,6 +14,7 @@
 #include "role/token.h"
 #include "worker/membership-bus.h"
 #include "worker/mirror.h"
+#include "worker/orders.h"
 #include "worker/own-head.h"
 #include "worker/picture.h"
 #include "worker/presence.h"
@@ -41,6 +42,7 @@ struct Worker {
         Mirror *mirror;
         Trial *trial;
         ReflectorBus *reflector_bus;
+        Orders *orders;
         Changes *changes;
         WorkerState state;
         Addr address;     /* own, as Ray is or will be told; not set: not known */
@@ -172,6 +174,8 @@ static void configure(Worker *w)
         if (r >= 0)
                 r = scout_configure(w->scout, &settings(w)->disco, w->token,
                                     streq(settings(w)->auth_mode, "disabled"), &w->tls);
+        if (r >= 0)
+                r = orders_configure(w->orders, w->token, &w->tls);
         if (r < 0)
                 (void)log_error_errno(r, "Failed to begin discovery: %m");
         scout_set_reflector(w->scout, mirror_transport(w->mirror), &settings(w)->ports);
@@ -233,6 +237,28 @@ static void on_ray_cert(RayCert *c, void *userdata)
 
         keeper_kick(w->keeper);
         schedule(w);
+}
+
+static void on_command(Membership *m, const MemberCommand *c, void *userdata)
+{
+        Worker *w = userdata;
+
+        orders_take(w->orders, c);
+        schedule(w);
+}
+
+static void on_answer(Orders *o, uint64_t number, bool ok, const char *text, void *userdata)
+{
+        Worker *w = userdata;
+
+        int r = membership_done(w->membership, number, ok, text);
+        if (r < 0)
+                log_debug_errno(r, "Answering the head's admin: %m");
+}
+
+static void on_hold(Orders *o, void *userdata)
+{
+        schedule(userdata);
 }
 
 /* --- the way back -------------------------------------------------------------------------------
@@ -395,12 +421,15 @@ static int on_work(sd_event_source *source, void *userdata)
         ray_cert_look(w->ray_cert, &w->tls, &w->address, is_up(w));
         mirror_check(w->mirror);
         try_way_back(w);
+        if (!membership_is_member(w->membership))
+                orders_release(w->orders);
         _cleanup_(picture_done) Picture now = picture_take(&(PictureSources){
                 .keeper = w->keeper,
                 .scout = w->scout,
                 .presence = w->presence,
                 .trial = is_tried(w) ? w->trial : NULL,
                 .stopping = daemon_is_stopping(w->daemon),
+                .held = orders_holds(w->orders),
                 .no_address = w->no_address,
                 .no_cert = ray_cert_missing(w->ray_cert),
         });
@@ -411,6 +440,7 @@ static int on_work(sd_event_source *source, void *userdata)
                 worker_set_state(w, plan.state, reason);
         carry_out(w, &plan);
         reflector_bus_check(w->reflector_bus);
+        orders_look(w->orders, w->state, daemon_status(w->daemon)->text[STATUS_REASON]);
         return 0;
 }
 
@@ -459,6 +489,11 @@ static int on_restart_engine(char **reterr_text, void *userdata)
 {
         Worker *w = userdata;
 
+        if (orders_holds(w->orders)) {
+                *reterr_text = strdup("held: stopped by the head's admin, whose raycluster node "
+                                      "start starts Ray again");
+                return -EBUSY;
+        }
         keeper_restart(w->keeper, MSG_DRAINING, false, "asked for over D-Bus");
         keeper_kick(w->keeper);
         return 0;
@@ -503,7 +538,9 @@ static int new_features(Worker *w)
                                                      .on_settings = on_head_settings,
                                                      .on_reflect = on_reflect,
                                                      .on_ray_issued = on_ray_issued,
-                                                     .on_ray_refused = on_ray_refused};
+                                                     .on_ray_refused = on_ray_refused,
+                                                     .on_command = on_command};
+        static const OrdersOps orders_ops = {.on_answer = on_answer, .on_hold = on_hold};
         const MembershipPolicy policy = {
                 .state_dir = daemon_state_dir(),
                 .node_id = daemon_node_id(w->daemon),
@@ -537,6 +574,12 @@ static int new_features(Worker *w)
                 r = reflector_bus_new(e, bus, w->mirror, w->trial, &w->reflector_bus);
         if (r >= 0)
                 r = membership_bus_new(bus, w->membership, &w->membership_bus);
+        const OrdersPolicy orders = {.state_dir = daemon_state_dir(),
+                                     .keeper = w->keeper,
+                                     .scout = w->scout,
+                                     .presence = w->presence};
+        if (r >= 0)
+                r = orders_new(e, &orders, &orders_ops, w, &w->orders);
         if (r >= 0)
                 r = teller_new(e, daemon_status(w->daemon), w->scout, &w->teller);
         return r;
@@ -583,6 +626,7 @@ Worker *worker_free(Worker *w)
         if (!w)
                 return NULL;
         changes_free(w->changes);
+        orders_free(w->orders);
         membership_bus_free(w->membership_bus);
         ray_cert_free(w->ray_cert);
         reflector_bus_free(w->reflector_bus);

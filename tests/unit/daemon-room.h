@@ -210,3 +210,53 @@ _unused_ static void wait_for_part(World *w, const char *property, const char *p
                 (void)sd_bus_wait(w->bus, 200 * USEC_PER_MSEC);
         }
 }
+
+/* A worker that is a member, and is in the head's Ray: its file has the head's ports. */
+_unused_ static Room room_with_member(void)
+{
+        Room room = room_new();
+        _cleanup_free_ char *token = create_token(&room, 1, "");
+        int port = room.worker->port;
+
+        (void)end(&room.worker->daemon, SIGKILL);
+        steer(room.worker, "Say", "running: Ray 2.60.0, node 01");
+        room.worker->port = room.head->port;
+        write_conf(room.worker, "auth: { mode = \"auto\"; };");
+        room.worker->port = port;
+        start_worker(&room);
+
+        _cleanup_free_ char *why = join(&room, token);
+        assert_string_equal(why, "");
+        wait_for(room.worker, "Membership", "member, connected");
+        wait_for_part(room.head, "Membership", "1 of 1");
+        wait_for(room.worker, "State", "joined");
+        return room;
+}
+
+/* The answer, or the error's sentence behind "! ". */
+_unused_ static char *order(Room *room, const char *who, const char *what)
+{
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        sd_bus_message *m = NULL;
+        const char *text = NULL;
+
+        int r = sd_bus_call_method(room->head->bus, "org.raycluster1.Head", "/org/raycluster1/Head",
+                                   MEMBERS, "CommandMember", &error, &m, "sss", who, what, "");
+        if (r >= 0)
+                assert_true(sd_bus_message_read(m, "s", &text) > 0);
+        char *copy = r >= 0 ? strdup(text) : str_printf("! %s", strempty(error.message));
+        sd_bus_message_unref(m);
+        sd_bus_error_free(&error);
+        return copy;
+}
+
+_unused_ static void check_order(Room *room, const char *what, const char *want)
+{
+        _cleanup_free_ char *host = get(room->worker, "NodeName");
+        _cleanup_free_ char *text = order(room, host, what);
+
+        if (startswith(text, want))
+                return;
+        show_log(room->worker);
+        fail_msg("%s: %s", what, text);
+}
