@@ -390,9 +390,41 @@ void membership_set_heads(Membership *m, const Addr *heads, size_t n, bool only)
                 connect_head(m);
 }
 
+static void tell_facts(Membership *m)
+{
+        int r = m->link ? member_link_set_facts(m->link, &m->facts) : 0;
+        if (r < 0)
+                log_debug_errno(r, "Telling the head of this machine: %m");
+}
+
 void membership_set_versions(Membership *m, const Versions *v)
 {
-        m->facts.versions = *v;
+        Versions *known = &m->facts.versions, before = *known;
+
+        if (!isempty(v->ray))
+                str_copy(known->ray, sizeof(known->ray), v->ray);
+        if (!isempty(v->python))
+                str_copy(known->python, sizeof(known->python), v->python);
+        if (!streq(before.ray, known->ray) || !streq(before.python, known->python))
+                tell_facts(m);
+}
+
+static bool same_addrs(const MemberFacts *a, const MemberFacts *b)
+{
+        bool same = a->n_addrs == b->n_addrs;
+
+        for (size_t i = 0; same && i < a->n_addrs; i++)
+                same = addr_equal(&a->addrs[i], &b->addrs[i]);
+        return same;
+}
+
+void membership_look_again(Membership *m)
+{
+        MemberFacts before = m->facts;
+
+        find_facts(m);
+        if (!same_addrs(&before, &m->facts))
+                tell_facts(m);
 }
 
 int membership_done(Membership *m, uint64_t number, bool ok, const char *text)

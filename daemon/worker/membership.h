@@ -44,8 +44,10 @@ DEFINE_CLEANUP(Membership *, membership_free);
  * last, unless it is to be `only` these. */
 #define MEMBERSHIP_HEADS_MAX 32
 void membership_set_heads(Membership *m, const Addr *heads, size_t n, bool only);
-/* Of this machine, for the head's lists. */
+/* Of this machine, for the head's lists; what is empty stays as it was. */
 void membership_set_versions(Membership *m, const Versions *v);
+/* The machine's addresses may be others: if they are, the head hears it. */
+void membership_look_again(Membership *m);
 /* As member_link_done(). */
 int membership_done(Membership *m, uint64_t number, bool ok, const char *text);
 

@@ -261,6 +261,19 @@ static void on_hold(Orders *o, void *userdata)
         schedule(userdata);
 }
 
+/* Of the raylet that runs. The supervisor names its Ray; a GCS that counts the node among the
+ * living has compared its Python. */
+static void tell_versions(Worker *w)
+{
+        const WatchFacts *f = presence_facts(w->presence);
+        Versions v = {0};
+
+        engine_status_ray(keeper_unit_status(w->keeper), v.ray);
+        if (f && presence_is_alive(w->presence) && streq(f->versions.ray, v.ray))
+                str_copy(v.python, sizeof(v.python), f->versions.python);
+        membership_set_versions(w->membership, &v);
+}
+
 /* --- the way back -------------------------------------------------------------------------------
  */
 
@@ -421,6 +434,7 @@ static int on_work(sd_event_source *source, void *userdata)
         ray_cert_look(w->ray_cert, &w->tls, &w->address, is_up(w));
         mirror_check(w->mirror);
         try_way_back(w);
+        tell_versions(w);
         if (!membership_is_member(w->membership))
                 orders_release(w->orders);
         _cleanup_(picture_done) Picture now = picture_take(&(PictureSources){
@@ -468,6 +482,7 @@ static void on_changes(void *userdata)
         Worker *w = userdata;
         _cleanup_free_ char *before = w->token ? strdup(w->token) : NULL;
 
+        membership_look_again(w->membership);
         load_token(w);
         if (!streq_ptr(before, w->token)) {
                 configure(w);

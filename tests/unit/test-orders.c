@@ -96,6 +96,8 @@ static void test_command_line(void **state)
         assert_non_null(strstr(started, "\n[0]\n"));
         _cleanup_free_ char *none = tool(&room, "node start");
         assert_string_equal(none, "raycluster: usage: raycluster node start NAME… | --all\n[2]\n");
+        _cleanup_free_ char *list = tool(&room, "node list");
+        assert_non_null(strstr(list, " 2.60.0 "));
         room_free(&room);
 }
 
