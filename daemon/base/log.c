@@ -16,6 +16,8 @@ static struct {
         const char *role;
         bool journal;
         int level;
+        log_observer observer;
+        void *userdata;
 } sink = {.identifier = "raycluster", .level = LOG_INFO};
 
 static const char *const levels[] = {
@@ -125,17 +127,27 @@ int log_full(int priority, int error, const char *file, int line, const char *fu
         return ret;
 }
 
+void log_set_observer(log_observer observer, void *userdata)
+{
+        sink.observer = observer;
+        sink.userdata = userdata;
+}
+
 void log_event(int priority, MessageId id, char *const *fields, const char *fmt, ...)
 {
         _cleanup_free_ char *text = NULL;
         va_list ap;
 
-        if (priority > sink.level)
+        if (priority > sink.level && !sink.observer)
                 return;
         va_start(ap, fmt);
         int n = vasprintf(&text, fmt, ap);
         va_end(ap);
         if (n < 0)
+                return;
+        if (sink.observer)
+                sink.observer(id, text, sink.userdata);
+        if (priority > sink.level)
                 return;
         if (!sink.journal) {
                 to_stderr(priority, text);

@@ -47,6 +47,11 @@ int log_full(int priority, int error, const char *file, int line, const char *fu
 void log_event(int priority, MessageId id, char *const *fields, const char *fmt, ...)
         _printf_(4, 5);
 
+/* Hears every event, also one that is not urgent enough for the log; may log, but no event. NULL:
+ * nobody does. */
+typedef void (*log_observer)(MessageId id, const char *text, void *userdata);
+void log_set_observer(log_observer observer, void *userdata);
+
 /* Raw fields for the journal without our own role and code location (Ray's log lines). On stderr:
  * `text`. */
 void log_forward(int priority, const char *identifier, char *const *fields, const char *text);

@@ -258,6 +258,31 @@ static void test_messages(void **state)
                 assert_int_equal(log_level_from_string(log_level_to_string(l)), l);
 }
 
+static void on_event(MessageId id, const char *text, void *userdata)
+{
+        unsigned *n = userdata;
+
+        assert_int_equal(id, MSG_BLOCKED);
+        assert_string_equal(text, "no room: 7");
+        (*n)++;
+}
+
+static void test_log_observer(void **state)
+{
+        unsigned n = 0;
+
+        /* whatever the log is to hear */
+        log_set(LOG_TARGET_STDERR, LOG_ERR);
+        log_set_observer(on_event, &n);
+        log_event(LOG_INFO, MSG_BLOCKED, NULL, "no room: %d", 7);
+        log_info("no event");
+        assert_int_equal(n, 1);
+        log_set_observer(NULL, NULL);
+        log_event(LOG_INFO, MSG_BLOCKED, NULL, "no room: %d", 7);
+        assert_int_equal(n, 1);
+        log_set(LOG_TARGET_AUTO, LOG_INFO);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -268,7 +293,7 @@ int main(void)
                 cmocka_unit_test(test_base32),    cmocka_unit_test(test_base32_spare),
                 cmocka_unit_test(test_crc32),     cmocka_unit_test(test_backoff),
                 cmocka_unit_test(test_ratelimit), cmocka_unit_test(test_files),
-                cmocka_unit_test(test_messages),
+                cmocka_unit_test(test_messages),  cmocka_unit_test(test_log_observer),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
