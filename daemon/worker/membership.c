@@ -432,6 +432,11 @@ int membership_done(Membership *m, uint64_t number, bool ok, const char *text)
         return m->link ? member_link_done(m->link, number, ok, text) : -ENOTCONN;
 }
 
+int membership_event(Membership *m, const char *message_id, const char *text)
+{
+        return m->link ? member_link_event(m->link, message_id, text) : -ENOTCONN;
+}
+
 /* --- joining ------------------------------------------------------------------------------------
  */
 

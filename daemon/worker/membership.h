@@ -48,8 +48,9 @@ void membership_set_heads(Membership *m, const Addr *heads, size_t n, bool only)
 void membership_set_versions(Membership *m, const Versions *v);
 /* The machine's addresses may be others: if they are, the head hears it. */
 void membership_look_again(Membership *m);
-/* As member_link_done(). */
+/* As member_link_done() and member_link_event(). */
 int membership_done(Membership *m, uint64_t number, bool ok, const char *text);
+int membership_event(Membership *m, const char *message_id, const char *text);
 
 /* error: 0, or negative errno and the sentence. With 0 and a sentence the machine waits for a word
  * of the head's admin, who sees the same words for both keys. */

@@ -20,6 +20,7 @@
 #include "worker/presence.h"
 #include "worker/ray-cert.h"
 #include "worker/reflector-bus.h"
+#include "worker/reporter.h"
 #include "worker/scout.h"
 #include "worker/teller.h"
 #include "worker/trial.h"
@@ -43,6 +44,7 @@ struct Worker {
         Trial *trial;
         ReflectorBus *reflector_bus;
         Orders *orders;
+        Reporter *reporter;
         Changes *changes;
         WorkerState state;
         Addr address;     /* own, as Ray is or will be told; not set: not known */
@@ -435,6 +437,7 @@ static int on_work(sd_event_source *source, void *userdata)
         mirror_check(w->mirror);
         try_way_back(w);
         tell_versions(w);
+        reporter_kick(w->reporter);
         if (!membership_is_member(w->membership))
                 orders_release(w->orders);
         _cleanup_(picture_done) Picture now = picture_take(&(PictureSources){
@@ -589,6 +592,8 @@ static int new_features(Worker *w)
                 r = reflector_bus_new(e, bus, w->mirror, w->trial, &w->reflector_bus);
         if (r >= 0)
                 r = membership_bus_new(bus, w->membership, &w->membership_bus);
+        if (r >= 0)
+                r = reporter_new(e, w->membership, &w->reporter);
         const OrdersPolicy orders = {.state_dir = daemon_state_dir(),
                                      .keeper = w->keeper,
                                      .scout = w->scout,
@@ -642,6 +647,7 @@ Worker *worker_free(Worker *w)
                 return NULL;
         changes_free(w->changes);
         orders_free(w->orders);
+        reporter_free(w->reporter);
         membership_bus_free(w->membership_bus);
         ray_cert_free(w->ray_cert);
         reflector_bus_free(w->reflector_bus);

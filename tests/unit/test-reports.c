@@ -32,10 +32,54 @@ static void test_facts(void **state)
         room_free(&room);
 }
 
+/* Until the daemon's log has this in it. */
+static void wait_for_log(World *w, const char *part)
+{
+        _cleanup_free_ char *path = in_dir(w, "log");
+        usec_t deadline = usec_add(now_mono(), DEADLINE);
+
+        for (;;) {
+                _cleanup_free_ char *text = NULL;
+                if (read_file(path, 1 << 20, &text, NULL) >= 0 && strstr(text, part))
+                        return;
+                if (now_mono() >= deadline) {
+                        show_log(w);
+                        fail_msg("nothing of \"%s\"", part);
+                }
+                while (sd_bus_process(w->bus, NULL) > 0)
+                        ;
+                (void)sd_bus_wait(w->bus, 100 * USEC_PER_MSEC);
+        }
+}
+
+static void test_events(void **state)
+{
+        Room room = room_with_member();
+        _cleanup_free_ char *host = get(room.worker, "NodeName");
+        _cleanup_free_ char *joined = str_printf("%s: joined head", host);
+        _cleanup_free_ char *failed = str_printf("%s: ray-engine@worker.service ended: ", host);
+        _cleanup_free_ char *ordered = str_printf("%s: the head's admin orders: probe", host);
+
+        wait_for_log(room.head, joined);
+        /* while the head is away, it is kept for it */
+        enter(room.head);
+        (void)end(&room.head->daemon, SIGKILL);
+        wait_for(room.worker, "Membership", "member, not connected");
+        steer(room.worker, "Fail", "exit-code");
+        wait_for_log(room.worker, "ray-engine@worker.service ended: ");
+        start_head(&room);
+        wait_for_log(room.head, failed);
+        wait_for(room.worker, "State", "joined");
+        check_order(&room, "probe", "head ");
+        wait_for_log(room.head, ordered);
+        room_free(&room);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_facts),
+                cmocka_unit_test(test_events),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
