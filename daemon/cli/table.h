@@ -1,5 +1,5 @@
-/* A table of texts on standard output: titles, then rows; "-" where a cell is empty. What strangers
- * wrote is cleaned. */
+/* A table of texts on standard output: titles, then rows; "-" where a cell is empty; a column
+ * without any text is left out. What strangers wrote is cleaned. */
 #pragma once
 
 #include <stddef.h>

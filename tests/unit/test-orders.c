@@ -98,6 +98,11 @@ static void test_command_line(void **state)
         assert_string_equal(none, "raycluster: usage: raycluster node start NAME… | --all\n[2]\n");
         _cleanup_free_ char *list = tool(&room, "node list");
         assert_non_null(strstr(list, " 2.60.0 "));
+        /* columns without any text are left out */
+        _cleanup_free_ char *tokens = tool(&room, "token list");
+        assert_non_null(strstr(tokens, " GROUP"));
+        assert_null(strstr(tokens, "NAMES"));
+        assert_null(strstr(tokens, "SUBNET"));
         room_free(&room);
 }
 
