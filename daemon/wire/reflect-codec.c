@@ -187,7 +187,8 @@ int reflect_decode_request(const void *data, size_t size, ReflectRequest *ret)
         if (m->port > UINT16_MAX || m->back_first > UINT16_MAX || m->back_last > UINT16_MAX)
                 return -EBADMSG;
         ReflectRequest q = {
-                .kind = m->kind > 0 && (int)m->kind < _REFLECT_KIND_MAX ? (ReflectKind)m->kind : 0,
+                .kind = (int)m->kind > 0 && (int)m->kind < _REFLECT_KIND_MAX ? (ReflectKind)m->kind
+                                                                             : 0,
                 .version = m->version,
                 .t1_usec = m->t1_usec,
                 .port = (uint16_t)m->port,

@@ -191,6 +191,8 @@ static void test_foreign_request(void **state)
         /* of a later version: known to be unknown */
         m.kind = (Reflectpb__Request__Kind)77;
         assert_int_equal(foreign_request(&m), 0);
+        m.kind = (Reflectpb__Request__Kind)-2;
+        assert_int_equal(foreign_request(&m), 0);
 
         ReflectRequest got;
         assert_int_equal(reflect_decode_request("\xff\xff\xff", 3, &got), -EBADMSG);
