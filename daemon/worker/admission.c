@@ -121,7 +121,8 @@ static void on_deadline(void *userdata)
 static void set_heads(Admission *a, const Addr *heads, size_t n)
 {
         a->n_heads = MIN(n, ELEMENTSOF(a->heads));
-        memcpy(a->heads, heads, a->n_heads * sizeof(*heads));
+        if (a->n_heads > 0)
+                memcpy(a->heads, heads, a->n_heads * sizeof(*heads));
         a->at = 0;
 }
 
