@@ -65,6 +65,7 @@ struct Membership {
         void *cb_userdata;
 };
 
+static bool set_text(Membership *m, const char *fmt, va_list ap) _printf_(2, 0);
 static bool set_text(Membership *m, const char *fmt, va_list ap)
 {
         char text[512];

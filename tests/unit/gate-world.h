@@ -179,10 +179,13 @@ static inline void world_done(World *w)
 }
 
 #define WAIT(w, condition)                                                                         \
-        for (usec_t _end = now_mono() + BOUND; !(condition);) {                                    \
-                assert_true(now_mono() < _end);                                                    \
-                assert_true(sd_event_run((w)->event, USEC_PER_SEC) >= 0);                          \
-        }
+        do {                                                                                       \
+                usec_t _end = now_mono() + BOUND;                                                  \
+                while (!(condition)) {                                                             \
+                        assert_true(now_mono() < _end);                                            \
+                        assert_true(sd_event_run((w)->event, USEC_PER_SEC) >= 0);                  \
+                }                                                                                  \
+        } while (0)
 
 static inline JoinToken token_of(const World *w, const char *id)
 {

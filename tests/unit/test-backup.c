@@ -563,7 +563,8 @@ static void test_members_follow(void **state)
         MemberFacts facts = {.name = "w1", .boot_id = "b1"};
         MemberLinkPolicy link_policy = {.head = at, .facts = &facts, .party = party};
         assert_int_equal(member_link_new(event, &link_policy, &link_ops, &welcomes, &l), 0);
-        for (usec_t end = now_mono() + BOUND; welcomes == 0;) {
+        usec_t end = now_mono() + BOUND;
+        while (welcomes == 0) {
                 assert_true(now_mono() < end);
                 assert_true(sd_event_run(event, USEC_PER_SEC) >= 0);
         }
