@@ -63,7 +63,7 @@ check-net-asan: ## ray-probe in network namespaces under ASan and UBSan (root)
 	@$(ASAN) NET_TIMEOUT=1800 SLACK=20 tests/net/run $(or $(NET),probe)
 
 check-valgrind: all $(UNIT_BIN) ## unit tests under valgrind
-	@RUNNER='valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite' tests/unit/run $(UNIT_BIN)
+	@SLACK=4 RUNNER='valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite' tests/unit/run $(UNIT_BIN)
 
 T ?= h2
 FUZZ_SECONDS ?= 60
