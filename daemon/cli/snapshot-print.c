@@ -101,9 +101,16 @@ static void print_cluster(const Paint *p, const View *v)
                 out_line("mDNS", "%s", v->published);
 }
 
+/* A worker that runs nothing is open to nobody. */
+static bool is_open(const View *v)
+{
+        return streq(v->auth, "off") &&
+               (v->role == ROLE_HEAD || !streq(v->engine_state, "stopped"));
+}
+
 static void print_warnings(const Paint *p, const View *v)
 {
-        if (streq(v->auth, "off"))
+        if (is_open(v))
                 printf("\n%sAUTHENTICATION IS OFF%s: whoever reaches the ports of this cluster can "
                        "run programs on it as user ray.\nThe head has a token unless auth.mode is "
                        "\"disabled\"; a worker gets it with: raycluster join\n",

@@ -252,9 +252,16 @@ static void test_worker(void **state)
              "not running there");
         tell(&f, "Source 0 static idle cluster.head is empty");
         tell(&f, "Source 1 dns found compute04.lab (10.77.0.1)");
+        tell(&f, "Auth off");
+        tell(&f, "EngineState stopped");
+        const char *out = sh(TOOL " status");
+        assert_null(strstr(out, "AUTHENTICATION IS OFF")); /* nothing runs that has a port */
+        tell(&f, "EngineState running");
+        assert_has(sh(TOOL " status"), "AUTHENTICATION IS OFF");
+        tell(&f, "EngineState stopped");
         tell(&f, "Auth token");
         tell(&f, "EnginePath /usr/lib/raycluster-engine/2.60.0");
-        const char *out = sh(TOOL " status");
+        out = sh(TOOL " status");
         assert_has(out, "worker of cluster");
         assert_has(out, "waiting: head compute04 found by DNS SRV, port 6379 refused: Ray is not "
                         "running there\n");
