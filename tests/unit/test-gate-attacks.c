@@ -76,7 +76,7 @@ static MemberLink *joined(World *w, Identity *ret_identity)
         return l;
 }
 
-/* Beats went to and fro all the time, and still do. */
+/* Beats went both ways all the time, and still do. */
 static void check_served(World *w, const MemberLink *l)
 {
         usec_t until = now_mono() + 2 * PATIENT_BEAT;
