@@ -3,8 +3,6 @@
  *        ├── refused, or nobody to ask ──────┘           its link comes and goes by itself  │
  *        └── membership_leave() ────────────────────────────────────────────────────────────┘
  */
-#include "worker/membership.h"
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,47 +21,10 @@
 #include "sys/deadline.h"
 #include "sys/hardware.h"
 #include "sys/machine-id.h"
-#include "worker/admission.h"
+#include "worker/membership-private.h"
 
 /* How often a head at an address that is not its own is left for the other addresses. */
 #define PASS_PAUSE (30 * USEC_PER_SEC)
-
-/* What was said last of the connection, so that the journal says it once. */
-typedef enum Told {
-        TOLD_NOTHING,
-        TOLD_HERE,
-        TOLD_LOST,
-        TOLD_REFUSED,
-        _TOLD_MAX,
-        _TOLD_INVALID = -EINVAL,
-} Told;
-
-struct Membership {
-        sd_event *event; /* weak */
-        MembershipOps ops;
-        void *userdata;
-        char *state_dir, *path, *node_id, *name;
-        char *text, *settings;
-        MemberFacts facts;
-
-        bool member; /* there is an identity */
-        MemberLink *link;
-        Told told;
-        Addr heads[MEMBERSHIP_HEADS_MAX + 1];
-        size_t n_heads, at; /* at: the one that is dialled */
-        size_t tried;       /* of this round */
-        Addr known;         /* where the head was last, by its certificate; not set: nowhere yet */
-        Confirmed *confirmed;
-        bool damaged;      /* an identity is there, and cannot be read */
-        Addr stranger;     /* where another head was met last; not set: nowhere */
-        bool unnamed;      /* connected at an address that the head's certificate does not name */
-        bool passed;       /* such a head was left in this round */
-        Deadline *passing; /* runs since all of a round were left */
-
-        Admission *admission; /* on the way to be a member */
-        membership_cb cb;     /* whoever waits for that, or for leaving */
-        void *cb_userdata;
-};
 
 static bool set_text(Membership *m, const char *fmt, va_list ap) _printf_(2, 0);
 static bool set_text(Membership *m, const char *fmt, va_list ap)
@@ -88,8 +49,7 @@ static void begin(Membership *m, const char *fmt, ...)
         va_end(ap);
 }
 
-static void say(Membership *m, const char *fmt, ...) _printf_(2, 3);
-static void say(Membership *m, const char *fmt, ...)
+void membership_say(Membership *m, const char *fmt, ...)
 {
         va_list ap;
 
@@ -103,7 +63,7 @@ static void say(Membership *m, const char *fmt, ...)
 /* --- this machine -------------------------------------------------------------------------------
  */
 
-static void find_facts(Membership *m)
+void membership_find_facts(Membership *m)
 {
         Hardware h = hardware_read();
         MemberFacts *f = &m->facts;
@@ -126,7 +86,7 @@ static bool same(const Addr *a, const Addr *b)
         return addr_equal(a, b) && a->port == b->port;
 }
 
-static const char *head_text(const Membership *m, char buf[ADDR_PORT_MAX])
+const char *membership_head_text(const Membership *m, char buf[ADDR_PORT_MAX])
 {
         return addr_format_port(buf, &m->heads[m->at]);
 }
@@ -158,18 +118,20 @@ static void on_welcome(MemberLink *l, const MemberWelcome *w, void *userdata)
         if (m->told != TOLD_HERE)
                 log_event(LOG_INFO, MSG_CONTROL_JOINED, NULL,
                           "connected to the head of cluster \"%s\" at %s", w->cluster,
-                          head_text(m, head));
+                          membership_head_text(m, head));
         m->stranger = (Addr){0};
         m->told = TOLD_HERE;
         m->known = m->heads[m->at];
         int r = token_take(m->state_dir, w->ray_token);
         if (r < 0)
                 (void)log_error_errno(r, "Failed to keep Ray's token in %s: %m", m->state_dir);
-        say(m, "member, connected to the head at %s%s", head_text(m, head),
-            m->unnamed ? ", which is none of the addresses that its certificate names: Ray is not "
-                         "started for it; reach the head by one of its own, without a forwarder "
-                         "in between"
-                       : "");
+        membership_say(
+                m, "member, connected to the head at %s%s", membership_head_text(m, head),
+                m->unnamed
+                        ? ", which is none of the addresses that its certificate names: Ray is not "
+                          "started for it; reach the head by one of its own, without a forwarder "
+                          "in between"
+                        : "");
         if (r > 0)
                 m->ops.on_token(m, m->userdata);
 }
@@ -186,7 +148,7 @@ static int keep_settings(Membership *m, const char *text)
         return write_file_atomic(path, text, strlen(text), 0600, (gid_t)-1);
 }
 
-static void take_settings(Membership *m, const char *text)
+void membership_take_settings(Membership *m, const char *text)
 {
         int r = free_and_strdup(&m->settings, text);
         if (r > 0)
@@ -200,7 +162,7 @@ static void take_settings(Membership *m, const char *text)
 
 static void on_settings(MemberLink *l, const char *text, void *userdata)
 {
-        take_settings(userdata, text);
+        membership_take_settings(userdata, text);
 }
 
 static void on_reflect(MemberLink *l, MemberBytes reply, void *userdata)
@@ -233,7 +195,7 @@ static void on_lost(MemberLink *l, const char *why, void *userdata)
         if (m->told == TOLD_HERE || m->told == TOLD_NOTHING)
                 log_event(m->told == TOLD_HERE ? LOG_WARNING : LOG_NOTICE, MSG_CONTROL_LOST, NULL,
                           "not connected to the head's control port at %s: %s; trying again",
-                          head_text(m, head), why);
+                          membership_head_text(m, head), why);
         bool news = confirmed_miss(m->confirmed, &m->heads[m->at], member_link_met_stranger(l));
         const Addr *at = confirmed_addr(m->confirmed);
         char kept[ADDR_PORT_MAX], other[ADDR_PORT_MAX];
@@ -241,11 +203,12 @@ static void on_lost(MemberLink *l, const char *why, void *userdata)
                 m->stranger = m->heads[m->at];
         /* of several addresses each is the last one in turn: this is not to be missed */
         bool beside = addr_is_set(&m->stranger) && !same(&m->stranger, &m->heads[m->at]);
-        say(m, "member, not connected to the head at %s: %s%s%s%s%s%s", head_text(m, head), why,
-            beside ? "; what answers at " : "", beside ? addr_format_port(other, &m->stranger) : "",
-            beside ? " is not the head of this machine's cluster" : "",
-            at ? "; Ray goes by the address that was confirmed last, " : "",
-            at ? addr_format_port(kept, at) : "");
+        membership_say(m, "member, not connected to the head at %s: %s%s%s%s%s%s",
+                       membership_head_text(m, head), why, beside ? "; what answers at " : "",
+                       beside ? addr_format_port(other, &m->stranger) : "",
+                       beside ? " is not the head of this machine's cluster" : "",
+                       at ? "; Ray goes by the address that was confirmed last, " : "",
+                       at ? addr_format_port(kept, at) : "");
         /* the one that was the head is dialled again first */
         bool next = m->told != TOLD_HERE && turn(m);
         member_link_set_head(m->link, &m->heads[m->at]);
@@ -264,10 +227,11 @@ static void on_refused(MemberLink *l, const MemberRefused *r, void *userdata)
 
         if (m->told != TOLD_REFUSED)
                 log_event(LOG_ERR, MSG_CONTROL_REFUSED, NULL,
-                          "the head at %s does not let this machine in: %s", head_text(m, head),
-                          r->text);
+                          "the head at %s does not let this machine in: %s",
+                          membership_head_text(m, head), r->text);
         m->told = TOLD_REFUSED;
-        say(m, "the head at %s does not let this machine in: %s", head_text(m, head), r->text);
+        membership_say(m, "the head at %s does not let this machine in: %s",
+                       membership_head_text(m, head), r->text);
 }
 
 static void on_ray_issued(MemberLink *l, const MemberIssued *issued, void *userdata)
@@ -288,8 +252,6 @@ static void on_command(MemberLink *l, const MemberCommand *c, void *userdata)
         m->ops.on_command(m, c, m->userdata);
 }
 
-static void on_left(MemberLink *l, void *userdata);
-
 static void on_renewed(MemberLink *l, usec_t until, void *userdata)
 {
         log_debug("The certificate of this machine was renewed.");
@@ -300,12 +262,12 @@ static void on_renewal_failed(MemberLink *l, const char *why, void *userdata)
         log_warning("The certificate of this machine was not renewed, it is tried again: %s", why);
 }
 
-static void connect_head(Membership *m)
+void membership_connect(Membership *m)
 {
         static const MemberLinkOps ops = {.on_welcome = on_welcome,
                                           .on_lost = on_lost,
                                           .on_refused = on_refused,
-                                          .on_left = on_left,
+                                          .on_left = membership_on_left,
                                           .on_renewed = on_renewed,
                                           .on_renewal_failed = on_renewal_failed,
                                           .on_settings = on_settings,
@@ -318,7 +280,7 @@ static void connect_head(Membership *m)
         if (!m->member)
                 return;
         if (m->n_heads == 0) {
-                say(m, "member, looking for the head");
+                membership_say(m, "member, looking for the head");
                 return;
         }
         MemberLinkPolicy p = {.head = m->heads[m->at], .identity = m->path, .facts = &m->facts};
@@ -339,7 +301,7 @@ static bool pass_by(Membership *m)
                 return false;
         }
         m->unnamed = false;
-        connect_head(m);
+        membership_connect(m);
         return true;
 }
 
@@ -388,7 +350,7 @@ void membership_set_heads(Membership *m, const Addr *heads, size_t n, bool only)
         if (m->admission)
                 admission_found(m->admission, m->heads, m->n_heads);
         if (!m->link || !same(&m->heads[m->at], &now))
-                connect_head(m);
+                membership_connect(m);
 }
 
 static void tell_facts(Membership *m)
@@ -423,7 +385,7 @@ void membership_look_again(Membership *m)
 {
         MemberFacts before = m->facts;
 
-        find_facts(m);
+        membership_find_facts(m);
         if (!same_addrs(&before, &m->facts))
                 tell_facts(m);
 }
@@ -436,173 +398,6 @@ int membership_done(Membership *m, uint64_t number, bool ok, const char *text)
 int membership_event(Membership *m, const char *message_id, const char *text)
 {
         return m->link ? member_link_event(m->link, message_id, text) : -ENOTCONN;
-}
-
-/* --- joining ------------------------------------------------------------------------------------
- */
-
-static void answer(Membership *m, const MembershipAnswer *a)
-{
-        membership_cb cb = m->cb;
-
-        m->cb = NULL;
-        if (cb)
-                cb(a, m->cb_userdata);
-}
-
-static void answer_text(Membership *m, int error, const char *text)
-{
-        answer(m, &(MembershipAnswer){
-                          .error = error, .text = text, .words_head = "", .words_own = ""});
-}
-
-static void on_admitted(Admission *a, const Addr *head, void *userdata)
-{
-        Membership *m = userdata;
-        char text[ADDR_PORT_MAX];
-
-        /* this one is the head, whatever else was found */
-        m->heads[0] = m->known = *head;
-        m->n_heads = 1;
-        m->at = m->tried = 0;
-        m->unnamed = m->passed = m->damaged = false;
-        m->passing = deadline_free(m->passing);
-        confirmed_forget(m->confirmed); /* it may be another cluster */
-        m->told = TOLD_NOTHING;
-        m->member = true;
-        m->admission = admission_free(m->admission);
-        log_event(LOG_NOTICE, MSG_ENROLLED, NULL, "this machine is a member of the cluster of %s",
-                  head_text(m, text));
-        connect_head(m);
-        answer_text(m, 0, "");
-}
-
-static void on_pending(Admission *a, const Addr *head, const JoinResult *r, void *userdata)
-{
-        Membership *m = userdata;
-
-        say(m, "not a member yet: %s", r->text);
-        answer(m, &(MembershipAnswer){
-                          .text = r->text, .words_head = r->words_head, .words_own = r->words_own});
-}
-
-static void on_not_admitted(Admission *a, const char *text, void *userdata)
-{
-        Membership *m = userdata;
-
-        say(m, "no member of a cluster: %s", text);
-        answer_text(m, -ECONNREFUSED, text);
-        m->admission = admission_free(m->admission);
-}
-
-static int begin_admission(Membership *m, const char *token, const Addr *heads, size_t n,
-                           bool patient, char **reterr)
-{
-        static const AdmissionOps ops = {
-                .on_done = on_admitted, .on_pending = on_pending, .on_failed = on_not_admitted};
-        AdmissionPolicy p = {.path = m->path,
-                             .node_id = m->node_id,
-                             .name = m->name,
-                             .token = token,
-                             .heads = heads,
-                             .n_heads = n,
-                             .patient = patient};
-
-        find_facts(m);
-        m->admission = admission_free(m->admission);
-        int r = admission_new(m->event, &p, &ops, m, &m->admission, reterr);
-        if (r >= 0 && m->n_heads > 0)
-                admission_found(m->admission, m->heads, m->n_heads);
-        return r;
-}
-
-void membership_join(Membership *m, const char *token, const Addr *heads, size_t n,
-                     membership_cb cb, void *userdata)
-{
-        _cleanup_free_ char *why = NULL;
-
-        if (m->cb) {
-                cb(&(MembershipAnswer){.error = -EBUSY,
-                                       .text = "this machine is being joined already"},
-                   userdata);
-                return;
-        }
-        m->cb = cb;
-        m->cb_userdata = userdata;
-        if (m->link && member_link_is_joined(m->link)) {
-                answer_text(m, -EALREADY,
-                            "this machine is a member already, and connected: raycluster leave "
-                            "first, if it is to go to another cluster");
-                return;
-        }
-        int r = begin_admission(m, token, heads, n, false, &why);
-        if (r < 0)
-                answer_text(m, r, why ? why : strerror(-r));
-}
-
-void membership_ask(Membership *m)
-{
-        _cleanup_free_ char *why = NULL;
-
-        if (m->member || m->admission)
-                return;
-        int r = begin_admission(m, NULL, NULL, 0, true, &why);
-        if (r < 0)
-                (void)log_error_errno(r, "Failed to ask for membership: %m");
-}
-
-/* Nothing that makes it a member is left. */
-static int forget(Membership *m)
-{
-        if (unlink(m->path) < 0 && errno != ENOENT)
-                return -errno;
-        m->link = member_link_free(m->link);
-        m->member = false;
-        m->told = TOLD_NOTHING;
-        m->known = (Addr){0};
-        m->unnamed = m->passed = m->damaged = false;
-        m->passing = deadline_free(m->passing);
-        confirmed_forget(m->confirmed);
-        int r = token_take(m->state_dir, "");
-        if (r < 0)
-                (void)log_error_errno(r, "Failed to remove Ray's token from %s: %m", m->state_dir);
-        log_event(LOG_NOTICE, MSG_LEFT, NULL, "this machine has left its cluster");
-        say(m, "no member of a cluster: raycluster join, with a token of the head");
-        take_settings(m, NULL);
-        m->ops.on_token(m, m->userdata);
-        return 0;
-}
-
-/* The head knows, or cannot be told. */
-static void on_left(MemberLink *l, void *userdata)
-{
-        Membership *m = userdata;
-
-        int r = forget(m);
-        answer_text(m, r, r < 0 ? strerror(-r) : "");
-}
-
-void membership_leave(Membership *m, membership_cb cb, void *userdata)
-{
-        if (m->cb) {
-                cb(&(MembershipAnswer){.error = -EBUSY,
-                                       .text = "this machine is being joined, or leaves already"},
-                   userdata);
-                return;
-        }
-        m->cb = cb;
-        m->cb_userdata = userdata;
-        if (!m->member && !m->admission) {
-                answer_text(m, -ENOENT, "this machine is no member of a cluster");
-                return;
-        }
-        if (m->admission) { /* it waits no longer */
-                m->admission = admission_free(m->admission);
-                first_sight_forget(m->path);
-        }
-        int r = m->link ? member_link_leave(m->link) : -ENOTCONN;
-        if (r < 0) /* the head finds out when an admin looks */
-                on_left(m->link, m);
 }
 
 /* --- the object ---------------------------------------------------------------------------------
@@ -659,13 +454,13 @@ int membership_new(sd_event *event, const MembershipPolicy *p, const MembershipO
         };
         if (!m->state_dir || !m->path || !m->node_id || !m->name)
                 return -ENOMEM;
-        find_facts(m);
+        membership_find_facts(m);
         int r = confirmed_new(p->state_dir, &m->confirmed);
         if (r < 0)
                 return r;
         take_up(m);
         if (m->n_heads > 0)
-                connect_head(m);
+                membership_connect(m);
         *ret = TAKE_PTR(m);
         return 0;
 }

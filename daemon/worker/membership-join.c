@@ -1,0 +1,176 @@
+/* How a machine becomes a member, and how it ends to be one. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "member/first-sight.h"
+#include "role/token.h"
+#include "worker/membership-private.h"
+
+static void answer(Membership *m, const MembershipAnswer *a)
+{
+        membership_cb cb = m->cb;
+
+        m->cb = NULL;
+        if (cb)
+                cb(a, m->cb_userdata);
+}
+
+static void answer_text(Membership *m, int error, const char *text)
+{
+        answer(m, &(MembershipAnswer){
+                          .error = error, .text = text, .words_head = "", .words_own = ""});
+}
+
+static void on_admitted(Admission *a, const Addr *head, void *userdata)
+{
+        Membership *m = userdata;
+        char text[ADDR_PORT_MAX];
+
+        /* this one is the head, whatever else was found */
+        m->heads[0] = m->known = *head;
+        m->n_heads = 1;
+        m->at = m->tried = 0;
+        m->unnamed = m->passed = m->damaged = false;
+        m->passing = deadline_free(m->passing);
+        confirmed_forget(m->confirmed); /* it may be another cluster */
+        m->told = TOLD_NOTHING;
+        m->member = true;
+        m->admission = admission_free(m->admission);
+        log_event(LOG_NOTICE, MSG_ENROLLED, NULL, "this machine is a member of the cluster of %s",
+                  membership_head_text(m, text));
+        membership_connect(m);
+        answer_text(m, 0, "");
+}
+
+static void on_pending(Admission *a, const Addr *head, const JoinResult *r, void *userdata)
+{
+        Membership *m = userdata;
+
+        membership_say(m, "not a member yet: %s", r->text);
+        answer(m, &(MembershipAnswer){
+                          .text = r->text, .words_head = r->words_head, .words_own = r->words_own});
+}
+
+static void on_not_admitted(Admission *a, const char *text, void *userdata)
+{
+        Membership *m = userdata;
+
+        membership_say(m, "no member of a cluster: %s", text);
+        answer_text(m, -ECONNREFUSED, text);
+        m->admission = admission_free(m->admission);
+}
+
+static int begin_admission(Membership *m, const char *token, const Addr *heads, size_t n,
+                           bool patient, char **reterr)
+{
+        static const AdmissionOps ops = {
+                .on_done = on_admitted, .on_pending = on_pending, .on_failed = on_not_admitted};
+        AdmissionPolicy p = {.path = m->path,
+                             .node_id = m->node_id,
+                             .name = m->name,
+                             .token = token,
+                             .heads = heads,
+                             .n_heads = n,
+                             .patient = patient};
+
+        membership_find_facts(m);
+        m->admission = admission_free(m->admission);
+        int r = admission_new(m->event, &p, &ops, m, &m->admission, reterr);
+        if (r >= 0 && m->n_heads > 0)
+                admission_found(m->admission, m->heads, m->n_heads);
+        return r;
+}
+
+void membership_join(Membership *m, const char *token, const Addr *heads, size_t n,
+                     membership_cb cb, void *userdata)
+{
+        _cleanup_free_ char *why = NULL;
+
+        if (m->cb) {
+                cb(&(MembershipAnswer){.error = -EBUSY,
+                                       .text = "this machine is being joined already"},
+                   userdata);
+                return;
+        }
+        m->cb = cb;
+        m->cb_userdata = userdata;
+        if (m->link && member_link_is_joined(m->link)) {
+                answer_text(m, -EALREADY,
+                            "this machine is a member already, and connected: raycluster leave "
+                            "first, if it is to go to another cluster");
+                return;
+        }
+        int r = begin_admission(m, token, heads, n, false, &why);
+        if (r < 0)
+                answer_text(m, r, why ? why : strerror(-r));
+}
+
+void membership_ask(Membership *m)
+{
+        _cleanup_free_ char *why = NULL;
+
+        if (m->member || m->admission)
+                return;
+        int r = begin_admission(m, NULL, NULL, 0, true, &why);
+        if (r < 0)
+                (void)log_error_errno(r, "Failed to ask for membership: %m");
+}
+
+/* Nothing that makes it a member is left. */
+static int forget(Membership *m)
+{
+        if (unlink(m->path) < 0 && errno != ENOENT)
+                return -errno;
+        m->link = member_link_free(m->link);
+        m->member = false;
+        m->told = TOLD_NOTHING;
+        m->known = (Addr){0};
+        m->unnamed = m->passed = m->damaged = false;
+        m->passing = deadline_free(m->passing);
+        confirmed_forget(m->confirmed);
+        int r = token_take(m->state_dir, "");
+        if (r < 0)
+                (void)log_error_errno(r, "Failed to remove Ray's token from %s: %m", m->state_dir);
+        log_event(LOG_NOTICE, MSG_LEFT, NULL, "this machine has left its cluster");
+        membership_say(m, "no member of a cluster: raycluster join, with a token of the head");
+        membership_take_settings(m, NULL);
+        m->ops.on_token(m, m->userdata);
+        return 0;
+}
+
+/* The head knows, or cannot be told. */
+void membership_on_left(MemberLink *l, void *userdata)
+{
+        Membership *m = userdata;
+
+        int r = forget(m);
+        answer_text(m, r, r < 0 ? strerror(-r) : "");
+}
+
+void membership_leave(Membership *m, membership_cb cb, void *userdata)
+{
+        if (m->cb) {
+                cb(&(MembershipAnswer){.error = -EBUSY,
+                                       .text = "this machine is being joined, or leaves already"},
+                   userdata);
+                return;
+        }
+        m->cb = cb;
+        m->cb_userdata = userdata;
+        if (!m->member && !m->admission) {
+                answer_text(m, -ENOENT, "this machine is no member of a cluster");
+                return;
+        }
+        if (m->admission) { /* it waits no longer */
+                m->admission = admission_free(m->admission);
+                first_sight_forget(m->path);
+        }
+        int r = m->link ? member_link_leave(m->link) : -ENOTCONN;
+        if (r < 0) /* the head finds out when an admin looks */
+                membership_on_left(m->link, m);
+}

@@ -1,0 +1,58 @@
+/* A membership from inside, for the files that are it: the standing connection is in membership.c,
+ * joining and leaving in membership-join.c. */
+#pragma once
+
+#include "member/confirmed.h"
+#include "sys/deadline.h"
+#include "worker/admission.h"
+#include "worker/membership.h"
+
+/* What was said last of the connection, so that the journal says it once. */
+typedef enum Told {
+        TOLD_NOTHING,
+        TOLD_HERE,
+        TOLD_LOST,
+        TOLD_REFUSED,
+        _TOLD_MAX,
+        _TOLD_INVALID = -EINVAL,
+} Told;
+
+struct Membership {
+        sd_event *event; /* weak */
+        MembershipOps ops;
+        void *userdata;
+        char *state_dir, *path, *node_id, *name;
+        char *text, *settings;
+        MemberFacts facts;
+
+        bool member; /* there is an identity */
+        MemberLink *link;
+        Told told;
+        Addr heads[MEMBERSHIP_HEADS_MAX + 1];
+        size_t n_heads, at; /* at: the one that is dialled */
+        size_t tried;       /* of this round */
+        Addr known;         /* where the head was last, by its certificate; not set: nowhere yet */
+        Confirmed *confirmed;
+        bool damaged;      /* an identity is there, and cannot be read */
+        Addr stranger;     /* where another head was met last; not set: nowhere */
+        bool unnamed;      /* connected at an address that the head's certificate does not name */
+        bool passed;       /* such a head was left in this round */
+        Deadline *passing; /* runs since all of a round were left */
+
+        Admission *admission; /* on the way to be a member */
+        membership_cb cb;     /* whoever waits for that, or for leaving */
+        void *cb_userdata;
+};
+
+/* The sentence on where it stands; the owner hears when it is another one. */
+void membership_say(Membership *m, const char *fmt, ...) _printf_(2, 3);
+/* What the head is told of this machine, looked at anew. */
+void membership_find_facts(Membership *m);
+/* The connection to heads[at], anew; none while the machine is no member. */
+void membership_connect(Membership *m);
+/* Of heads[at]; returns buf. */
+const char *membership_head_text(const Membership *m, char buf[ADDR_PORT_MAX]);
+/* Kept, and told to the owner; NULL: the head has none for us any more. */
+void membership_take_settings(Membership *m, const char *text);
+/* The head knows that this machine leaves, or cannot be told. */
+void membership_on_left(MemberLink *l, void *userdata);
