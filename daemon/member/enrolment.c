@@ -52,7 +52,8 @@ static bool check_terms(const EnrolmentClaim *c, const TokenRow *t, EnrolmentAns
                 return false;
         case TOKEN_USED_UP:
                 answer_refuse(a, MEMBER_REFUSAL_TOKEN_USED,
-                              "all %u uses of the token are gone; " AGAIN, t->terms.uses);
+                              "the token was good for %u machine%s, and is used up; " AGAIN,
+                              t->terms.uses, t->terms.uses == 1 ? "" : "s");
                 return false;
         case TOKEN_OTHER_NAME:
                 answer_refuse(a, MEMBER_REFUSAL_TOKEN_SCOPE,

@@ -51,7 +51,8 @@ static void on_pending(Admission *a, const Addr *head, const JoinResult *r, void
 {
         Membership *m = userdata;
 
-        membership_say(m, "not a member yet: %s", r->text);
+        membership_say(m, "not a member yet: %s; this machine's key is \"%s\", the head's \"%s\"",
+                       r->text, r->words_own, r->words_head);
         answer(m, &(MembershipAnswer){
                           .text = r->text, .words_head = r->words_head, .words_own = r->words_own});
 }
@@ -121,11 +122,21 @@ void membership_ask(Membership *m)
                 (void)log_error_errno(r, "Failed to ask for membership: %m");
 }
 
+static void forget_beside(const Membership *m, const char *ending)
+{
+        _cleanup_free_ char *path = str_printf("%s%s", m->path, ending);
+
+        if (path && unlink(path) < 0 && errno != ENOENT)
+                (void)log_warning_errno(errno, "Failed to remove %s: %m", path);
+}
+
 /* Nothing that makes it a member is left. */
 static int forget(Membership *m)
 {
         if (unlink(m->path) < 0 && errno != ENOENT)
                 return -errno;
+        forget_beside(m, ".new"); /* a certificate that was being tried, and its key */
+        forget_beside(m, ".key");
         m->link = member_link_free(m->link);
         m->member = false;
         m->told = TOLD_NOTHING;

@@ -28,8 +28,8 @@ static bool head_is_due(const PictureSources *s)
                c->source == DISCO_STATIC && !candidate_has(c, &args->head_address);
 }
 
-/* The head serves elsewhere: at once if it is the cluster that Ray runs for, after a while if it is
- * another one of the name. */
+/* The head serves elsewhere: at once if it is the cluster that Ray runs for, or the member's own
+ * head by its certificate; after a while if it is another one of the name. */
 static bool has_moved(const PictureSources *s)
 {
         const EngineArgs *args = keeper_running(s->keeper);
@@ -39,7 +39,7 @@ static bool has_moved(const PictureSources *s)
 
         if (since == 0 || scout_ladder(s->scout) || !f || !watch_is_known(f) || !args)
                 return false;
-        return streq(args->cluster_id, ray_id_format(id, &f->cluster_id)) ||
+        return s->proven || streq(args->cluster_id, ray_id_format(id, &f->cluster_id)) ||
                usec_sub(now_mono(), since) >= LOST_OTHER;
 }
 

@@ -13,6 +13,7 @@ typedef struct PictureSources {
         const Scout *scout;
         const Presence *presence;
         const Trial *trial;     /* NULL: there is none to take */
+        bool proven;            /* the head that is found has proved it by its certificate */
         bool stopping;          /* the daemon was told to */
         bool held;              /* by the head's admin */
         const char *no_address; /* why the own address is not known, or NULL */

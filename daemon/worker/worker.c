@@ -445,6 +445,7 @@ static int on_work(sd_event_source *source, void *userdata)
                 .scout = w->scout,
                 .presence = w->presence,
                 .trial = is_tried(w) ? w->trial : NULL,
+                .proven = membership_is_bound(w->membership),
                 .stopping = daemon_is_stopping(w->daemon),
                 .held = orders_holds(w->orders),
                 .no_address = w->no_address,

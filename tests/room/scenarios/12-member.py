@@ -198,7 +198,7 @@ def scenario_tokens_not_good(room):
     once, _ = create(head)
     w2.run("raycluster join -", stdin=once, timeout=100)
     w2.run("raycluster leave")
-    refused(room, w2, once, ["uses of the token are gone", remedy], "token-used")
+    refused(room, w2, once, ["is used up", remedy], "token-used")
     short, number = create(head, "--ttl 1s")
     wait_until("the token to be over", lambda: tokens(head)[number]["state"] == "expired", 10)
     refused(room, w2, short, ["has expired", remedy], "token-expired")
