@@ -8,6 +8,7 @@
  */
 #include "member/confirmed.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -69,7 +70,7 @@ static bool is_named(const Addr *at, const PkiCert *head)
 
 int confirmed_prove(Confirmed *c, const Addr *at, const PkiCert *head)
 {
-        char text[ADDR_PORT_MAX + 1];
+        char text[ADDR_PORT_MAX + 1], buf[ADDR_PORT_MAX];
 
         if (!is_named(at, head))
                 return 0;
@@ -77,8 +78,7 @@ int confirmed_prove(Confirmed *c, const Addr *at, const PkiCert *head)
         confirmed_set_state(c, CONFIRMED_HOLDS, at);
         if (kept)
                 return 1;
-        addr_format_port(text, at);
-        strcat(text, "\n");
+        (void)snprintf(text, sizeof(text), "%s\n", addr_format_port(buf, at));
         int r = write_file_atomic(c->path, text, strlen(text), 0600, (gid_t)-1);
         return r < 0 ? r : 1;
 }
