@@ -30,8 +30,6 @@ SANDBOX = ["User=nobody", "Group=nogroup", "CapabilityBoundingSet=", "AmbientCap
            "ReadOnlyPaths=/", "PrivateDevices=yes", "RestrictNamespaces=yes", "MemoryDenyWriteExecute=yes", "LockPersonality=yes",
            "RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX", "UMask=0777"]
 EPERM = ["SystemCallErrorNumber=EPERM"]
-
-
 TOKEN_REQUIRED = 66
 
 
