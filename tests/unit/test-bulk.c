@@ -88,7 +88,7 @@ static void transfer(World *w, unsigned mute)
         _cleanup_(bulk_freep) Bulk *b = NULL;
         LinePolicy policy = {0};
 
-        *w = (World){.transport = {fake_open}, .mute = mute};
+        *w = (World){.transport = {.open = fake_open}, .mute = mute};
         assert_true(sd_event_new(&w->event) >= 0);
         assert_int_equal(bulk_new(w->event, &w->transport, &policy, REFLECT_UP, on_result, w, &b),
                          0);
