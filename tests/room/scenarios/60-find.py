@@ -74,14 +74,15 @@ def scenario_name_not_there_then_there(room):
     """A name that does not exist is said; when it appears the worker goes on by itself."""
     w1 = room["w1"]
     room.dns()
-    # a member that has been connected knows an address of its head, whatever becomes of the name
-    w1.run("systemctl stop ray-worker; rm -f /var/lib/raycluster/confirmed-head", timeout=120)
+    # a member knows the address that its head has proved, whatever becomes of the name
+    w1.run("systemctl start ray-worker && raycluster leave && systemctl stop ray-worker", timeout=120)
     cursor = w1.cursor()
     w1.run("systemctl start ray-worker")
     w1.wait_message("WAITING", cursor, 20, NAME.split(".", maxsplit=1)[0])
     reason = w1.prop("Reason")
     expect(NAME in reason, f"the reason does not name {NAME}: {reason}")
     room.dns(f"host-record={NAME},10.77.0.10")
+    story.join(room, [w1])
     w1.wait_message("WORKER_JOINED", cursor, 60)
 
 

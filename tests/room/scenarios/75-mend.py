@@ -164,6 +164,8 @@ def scenario_restart_due(room):
 def scenario_head_is_loopback(room):
     """The head's name is 127.0.1.1 in /etc/hosts, as Debian writes it: said; mended, it joins."""
     w1 = room["w1"]
+    # a member goes on to the address that its head has proved
+    w1.run("systemctl start ray-worker && raycluster leave", timeout=120)
     room.dns("host-record=head.room.example,10.77.0.10")
     w1.run("echo '127.0.1.1 head.room.example head' >>/etc/hosts")
     cursor = start_worker(w1, 'cluster: { head = "head.room.example"; };\n')
@@ -172,6 +174,7 @@ def scenario_head_is_loopback(room):
     expect_in(text, "/etc/hosts", "the sentence")
     expect_in(text, "cluster.head", "its remedy")
     w1.run("sed -i '/head.room.example/d' /etc/hosts")
+    story.join(room, [w1])
     expect_joins(w1, cursor, pid)
 
 
