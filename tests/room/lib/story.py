@@ -76,6 +76,13 @@ def start_cluster(room, head="head", timeout=CLUSTER_TIMEOUT, options=""):
     wait_cluster(room, len(workers), timeout, on=head)
 
 
+def leave(guest):
+    """It is no member any more, the head was told, and its daemon runs."""
+    guest.run("systemctl start ray-worker")
+    guest.wait_prop("Membership", lambda v: v.startswith("member, connected"), 30)
+    guest.run("raycluster leave", timeout=60)
+
+
 def enrol(room, head="head"):
     """All others become members of the head's cluster; then every daemon is off, as before."""
     workers = [g for g in room.guests.values() if g.name != head]

@@ -75,7 +75,8 @@ def scenario_name_not_there_then_there(room):
     w1 = room["w1"]
     room.dns()
     # a member knows the address that its head has proved, whatever becomes of the name
-    w1.run("systemctl start ray-worker && raycluster leave && systemctl stop ray-worker", timeout=120)
+    story.leave(w1)
+    w1.run("systemctl stop ray-worker", timeout=120)
     cursor = w1.cursor()
     w1.run("systemctl start ray-worker")
     w1.wait_message("WAITING", cursor, 20, NAME.split(".", maxsplit=1)[0])

@@ -165,7 +165,7 @@ def scenario_head_is_loopback(room):
     """The head's name is 127.0.1.1 in /etc/hosts, as Debian writes it: said; mended, it joins."""
     w1 = room["w1"]
     # a member goes on to the address that its head has proved
-    w1.run("systemctl start ray-worker && raycluster leave", timeout=120)
+    story.leave(w1)
     room.dns("host-record=head.room.example,10.77.0.10")
     w1.run("echo '127.0.1.1 head.room.example head' >>/etc/hosts")
     cursor = start_worker(w1, 'cluster: { head = "head.room.example"; };\n')
@@ -269,7 +269,8 @@ def scenario_flood_of_mdns_answers(room):
     """300 instances of other clusters: 64 are followed, the rest counted; our head is still found."""
     head, w1, w2 = room["head"], room["w1"], room["w2"]
     # a member knows an address of its head, and would ask nobody else
-    w1.run("systemctl start ray-worker && raycluster leave && systemctl stop ray-worker", timeout=120)
+    story.leave(w1)
+    w1.run("systemctl stop ray-worker", timeout=120)
     head.run("systemctl stop ray-head", timeout=120)
     w2.run("""cd /etc/avahi/services && for i in $(seq 300); do cat >flood-$i.service <<END
 <?xml version="1.0" standalone='no'?>
