@@ -75,6 +75,7 @@ def scenario_name_not_there_then_there(room):
     w1 = room["w1"]
     room.dns()
     # a member knows the address that its head has proved, whatever becomes of the name
+    room["head"].run("systemctl start ray-head")
     story.leave(w1)
     w1.run("systemctl stop ray-worker", timeout=120)
     cursor = w1.cursor()
