@@ -1,7 +1,5 @@
 /* The manager: facts come in from the features, worker_decide() says what they mean, the rest
  * carries it out. States and their picture: worker-state.h. */
-#include "worker/worker.h"
-
 #include <stdlib.h>
 
 #include "base/fd.h"
@@ -12,63 +10,14 @@
 #include "role/keeper.h"
 #include "role/show.h"
 #include "role/token.h"
-#include "worker/membership-bus.h"
-#include "worker/mirror.h"
-#include "worker/orders.h"
 #include "worker/own-head.h"
 #include "worker/picture.h"
-#include "worker/presence.h"
-#include "worker/ray-cert.h"
-#include "worker/reflector-bus.h"
-#include "worker/reporter.h"
-#include "worker/scout.h"
-#include "worker/teller.h"
-#include "worker/trial.h"
-#include "worker/worker-state.h"
+#include "worker/worker-private.h"
 
 /* A node table younger than this is shown to a client as it is. */
 #define NODES_FRESH (2 * USEC_PER_SEC)
 /* Ray's head is lost for this long: look whether it serves elsewhere. */
 #define LOST_SEEK (3 * USEC_PER_SEC)
-
-struct Worker {
-        Daemon *daemon;
-        Keeper *keeper;
-        Scout *scout;
-        Presence *presence;
-        Teller *teller;
-        Membership *membership;
-        MembershipBus *membership_bus;
-        RayCert *ray_cert;
-        Mirror *mirror;
-        Trial *trial;
-        ReflectorBus *reflector_bus;
-        Orders *orders;
-        Reporter *reporter;
-        Changes *changes;
-        WorkerState state;
-        Addr address;     /* own, as Ray is or will be told; not set: not known */
-        char *no_address; /* why the own address is not known, or NULL */
-        char *token;
-        EngineTls tls; /* as configured */
-        bool left;     /* it is no member any more, and Ray has to end */
-        sd_event_source *work;
-};
-
-static const Settings *settings(const Worker *w)
-{
-        return daemon_conf(w->daemon)->settings;
-}
-
-static void schedule(Worker *w)
-{
-        (void)sd_event_source_set_enabled(w->work, SD_EVENT_ONESHOT);
-}
-
-static bool is_up(const Worker *w)
-{
-        return engine_state_is_up(keeper_unit_state(w->keeper));
-}
 
 /* --- the GCS that Ray runs for ------------------------------------------------------------------
  */
@@ -88,12 +37,7 @@ static void on_round(Presence *p, void *userdata)
 
         if (!f->refreshing)
                 reply_nodes(w, f);
-        schedule(w);
-}
-
-static const Addr *find_served(const Worker *w)
-{
-        return scout_ladder(w->scout) ? NULL : scout_addr(w->scout);
+        worker_schedule(w);
 }
 
 static void watch_gcs(Worker *w)
@@ -101,9 +45,9 @@ static void watch_gcs(Worker *w)
         const EngineArgs *args = keeper_running(w->keeper);
 
         /* Ray runs, and what for was lost (a damaged file): it is the head that is found */
-        const Addr *head = args ? &args->head_address : find_served(w);
+        const Addr *head = args ? &args->head_address : worker_find_served(w);
         const Addr *own = args ? &args->node_address : &w->address;
-        if (!is_up(w)) {
+        if (!worker_is_up(w)) {
                 reply_nodes(w, presence_facts(w->presence)); /* whoever waits gets what there is */
                 presence_end(w->presence);
                 return;
@@ -143,173 +87,51 @@ static void find_address(Worker *w)
         const EngineArgs *args = keeper_running(w->keeper);
         Addr found = {0};
 
-        if (is_up(w) && args) {
+        if (worker_is_up(w) && args) {
                 w->address = args->node_address;
                 free(TAKE_PTR(w->no_address));
                 return;
         }
-        if (!find_served(w)) /* without a way to a head there is no answer; a last one is kept */
+        if (!worker_find_served(
+                    w)) /* without a way to a head there is no answer; a last one is kept */
                 return;
-        (void)address_find(&settings(w)->node, ROLE_WORKER, scout_addr(w->scout), &w->no_address,
-                           &found);
+        (void)address_find(&worker_settings(w)->node, ROLE_WORKER, scout_addr(w->scout),
+                           &w->no_address, &found);
         w->address = found;
 }
 
 static void load_token(Worker *w)
 {
         free(TAKE_PTR(w->token));
-        int r = token_load(settings(w), ROLE_WORKER, &w->token);
+        int r = token_load(worker_settings(w), ROLE_WORKER, &w->token);
         if (r < 0)
                 (void)log_warning_errno(r, "Failed to read Ray's token: %m");
         /* one that has not joined yet runs nothing, either */
-        show_auth(daemon_status(w->daemon), r != 0, streq(settings(w)->auth_mode, "disabled"));
+        show_auth(daemon_status(w->daemon), r != 0,
+                  streq(worker_settings(w)->auth_mode, "disabled"));
 }
 
-static void configure(Worker *w)
+void worker_configure(Worker *w)
 {
         load_token(w);
-        own_head_tell(w->membership, w->scout, settings(w)); /* before the token */
+        own_head_tell(w->membership, w->scout, worker_settings(w)); /* before the token */
         reply_nodes(w, presence_facts(w->presence));
         presence_drop(w->presence); /* comes back with the token */
         engine_tls_done(&w->tls);
-        int r = engine_tls(settings(w), &w->tls);
+        int r = engine_tls(worker_settings(w), &w->tls);
         if (r >= 0)
-                r = scout_configure(w->scout, &settings(w)->disco, w->token,
-                                    streq(settings(w)->auth_mode, "disabled"), &w->tls);
+                r = scout_configure(w->scout, &worker_settings(w)->disco, w->token,
+                                    streq(worker_settings(w)->auth_mode, "disabled"), &w->tls);
         if (r >= 0)
                 r = orders_configure(w->orders, w->token, &w->tls);
         if (r < 0)
                 (void)log_error_errno(r, "Failed to begin discovery: %m");
-        scout_set_reflector(w->scout, mirror_transport(w->mirror), &settings(w)->ports);
-        keeper_configure(w->keeper, settings(w), daemon_status(w->daemon)->text[STATUS_NODE_NAME]);
-        if (streq(settings(w)->auth_enrol, "ask"))
+        scout_set_reflector(w->scout, mirror_transport(w->mirror), &worker_settings(w)->ports);
+        keeper_configure(w->keeper, worker_settings(w),
+                         daemon_status(w->daemon)->text[STATUS_NODE_NAME]);
+        if (streq(worker_settings(w)->auth_enrol, "ask"))
                 membership_ask(w->membership);
-        schedule(w);
-}
-
-/* --- membership ---------------------------------------------------------------------------------
- */
-
-static void on_membership(Membership *m, void *userdata)
-{
-        Worker *w = userdata;
-
-        mirror_check(w->mirror);
-        schedule(w);
-}
-
-static void on_reflect(Membership *m, MemberBytes reply, void *userdata)
-{
-        Worker *w = userdata;
-        mirror_take(w->mirror, reply);
-}
-
-static void on_member_token(Membership *m, void *userdata)
-{
-        Worker *w = userdata;
-        /* without authentication Ray runs for whoever is found, member or not */
-        w->left = !membership_is_member(m) && !streq(settings(w)->auth_mode, "disabled");
-        bool had = w->token;
-        configure(w);
-        if (had && w->token) /* it was rotated: the head's Ray takes the former one no longer */
-                keeper_restart(w->keeper, MSG_DRAINING, false, "Ray has another token");
-}
-
-static void on_head_settings(Membership *m, void *userdata)
-{
-        Worker *w = userdata;
-        (void)daemon_reload(w->daemon);
-}
-
-static void on_ray_issued(Membership *m, const MemberIssued *issued, void *userdata)
-{
-        Worker *w = userdata;
-        ray_cert_issued(w->ray_cert, issued);
-}
-
-static void on_ray_refused(Membership *m, const char *why, void *userdata)
-{
-        Worker *w = userdata;
-        ray_cert_refused(w->ray_cert, why);
-}
-
-static void on_ray_cert(RayCert *c, void *userdata)
-{
-        Worker *w = userdata;
-
-        keeper_kick(w->keeper);
-        schedule(w);
-}
-
-static void on_command(Membership *m, const MemberCommand *c, void *userdata)
-{
-        Worker *w = userdata;
-
-        orders_take(w->orders, c);
-        schedule(w);
-}
-
-static void on_answer(Orders *o, uint64_t number, bool ok, const char *text, void *userdata)
-{
-        Worker *w = userdata;
-
-        int r = membership_done(w->membership, number, ok, text);
-        if (r < 0)
-                log_debug_errno(r, "Answering the head's admin: %m");
-}
-
-static void on_hold(Orders *o, void *userdata)
-{
-        schedule(userdata);
-}
-
-/* Of the raylet that runs. The supervisor names its Ray; a GCS that counts the node among the
- * living has compared its Python. */
-static void tell_versions(Worker *w)
-{
-        const WatchFacts *f = presence_facts(w->presence);
-        Versions v = {0};
-
-        engine_status_ray(keeper_unit_status(w->keeper), v.ray);
-        if (f && presence_is_alive(w->presence) && streq(f->versions.ray, v.ray))
-                str_copy(v.python, sizeof(v.python), f->versions.python);
-        membership_set_versions(w->membership, &v);
-}
-
-/* --- the way back -------------------------------------------------------------------------------
- */
-
-static void on_trial(Trial *t, void *userdata)
-{
-        schedule(userdata);
-}
-
-/* Of a member; who belongs to no cluster has no head to ask. */
-static bool is_tried(const Worker *w)
-{
-        return membership_is_member(w->membership);
-}
-
-static void try_way_back(Worker *w)
-{
-        const EngineArgs *args = keeper_running(w->keeper);
-        const Addr *head = find_served(w);
-        const Candidate *c = scout_candidate(w->scout);
-
-        if (is_up(w) && args)
-                trial_grant(w->trial, &args->head_address, &args->node_address);
-        if (is_up(w) || !is_tried(w) || daemon_is_stopping(w->daemon) || !head ||
-            !addr_is_set(&w->address)) {
-                trial_want(w->trial, NULL);
-                return;
-        }
-        trial_want(w->trial, &(TrialWant){.head = head,
-                                          .own = &w->address,
-                                          .name = c ? c->name : "",
-                                          .token = w->token,
-                                          .tls = &w->tls,
-                                          .plan = &settings(w)->ports,
-                                          .reflector = mirror_transport(w->mirror)});
+        worker_schedule(w);
 }
 
 /* --- state --------------------------------------------------------------------------------------
@@ -355,7 +177,7 @@ static void worker_set_state(Worker *w, WorkerState state, const char *reason)
         show_verdict(w, state);
         daemon_set_state(w->daemon, worker_state_to_string(state), reason);
         if (state != before)
-                teller_move(w->teller, before, state, reason, is_up(w));
+                teller_move(w->teller, before, state, reason, worker_is_up(w));
         if ((is_about_head(state) || is_refused(w, state)) && changed)
                 teller_wait(w->teller);
         if (state == WORKER_JOINED && before != WORKER_JOINED)
@@ -427,16 +249,16 @@ static int on_work(sd_event_source *source, void *userdata)
 {
         Worker *w = userdata;
 
-        own_head_tell(w->membership, w->scout, settings(w));
+        own_head_tell(w->membership, w->scout, worker_settings(w));
         find_address(w);
         watch_gcs(w);
         seek(w);
-        own_head_seek(w->membership, w->scout, is_up(w) ? keeper_running(w->keeper) : NULL,
-                      settings(w));
-        ray_cert_look(w->ray_cert, &w->tls, &w->address, is_up(w));
+        own_head_seek(w->membership, w->scout, worker_is_up(w) ? keeper_running(w->keeper) : NULL,
+                      worker_settings(w));
+        ray_cert_look(w->ray_cert, &w->tls, &w->address, worker_is_up(w));
         mirror_check(w->mirror);
-        try_way_back(w);
-        tell_versions(w);
+        worker_try_way_back(w);
+        worker_tell_versions(w);
         reporter_kick(w->reporter);
         if (!membership_is_member(w->membership))
                 orders_release(w->orders);
@@ -444,7 +266,7 @@ static int on_work(sd_event_source *source, void *userdata)
                 .keeper = w->keeper,
                 .scout = w->scout,
                 .presence = w->presence,
-                .trial = is_tried(w) ? w->trial : NULL,
+                .trial = worker_is_tried(w) ? w->trial : NULL,
                 .proven = membership_is_bound(w->membership),
                 .stopping = daemon_is_stopping(w->daemon),
                 .held = orders_holds(w->orders),
@@ -473,12 +295,12 @@ static void on_keeper(Keeper *k, void *userdata)
                 daemon_exit(w->daemon, EXIT_OK);
                 return;
         }
-        schedule(w);
+        worker_schedule(w);
 }
 
 static void on_scout(Scout *s, void *userdata)
 {
-        schedule(userdata);
+        worker_schedule(userdata);
 }
 
 static void on_changes(void *userdata)
@@ -489,19 +311,19 @@ static void on_changes(void *userdata)
         membership_look_again(w->membership);
         load_token(w);
         if (!streq_ptr(before, w->token)) {
-                configure(w);
+                worker_configure(w);
                 return;
         }
-        if (!is_up(w) || presence_lost_since(w->presence) != 0)
+        if (!worker_is_up(w) || presence_lost_since(w->presence) != 0)
                 scout_kick(w->scout);
         trial_kick(w->trial);
         keeper_kick(w->keeper);
-        schedule(w);
+        worker_schedule(w);
 }
 
 static void on_reload(const Conf *before, void *userdata)
 {
-        configure(userdata);
+        worker_configure(userdata);
 }
 
 static int on_restart_engine(char **reterr_text, void *userdata)
@@ -540,7 +362,7 @@ static void on_stop(bool engine_too, const char *text, void *userdata)
         }
         log_info("Ending, with Ray (%s).", text);
         keeper_unwant(w->keeper);
-        schedule(w);
+        worker_schedule(w);
 }
 
 /* --- the object ---------------------------------------------------------------------------------
@@ -551,20 +373,6 @@ static int new_features(Worker *w)
         static const KeeperOps keeper_ops = {.on_change = on_keeper};
         static const ScoutOps scout_ops = {.on_change = on_scout};
         static const PresenceOps presence_ops = {.on_round = on_round};
-        static const TrialOps trial_ops = {.on_change = on_trial};
-        static const MembershipOps membership_ops = {.on_change = on_membership,
-                                                     .on_token = on_member_token,
-                                                     .on_settings = on_head_settings,
-                                                     .on_reflect = on_reflect,
-                                                     .on_ray_issued = on_ray_issued,
-                                                     .on_ray_refused = on_ray_refused,
-                                                     .on_command = on_command};
-        static const OrdersOps orders_ops = {.on_answer = on_answer, .on_hold = on_hold};
-        const MembershipPolicy policy = {
-                .state_dir = daemon_state_dir(),
-                .node_id = daemon_node_id(w->daemon),
-                .name = daemon_status(w->daemon)->text[STATUS_NODE_NAME],
-        };
         sd_event *e = daemon_event(w->daemon);
         Bus *bus = daemon_bus(w->daemon);
 
@@ -581,26 +389,7 @@ static int new_features(Worker *w)
                 r = presence_new(e, w->keeper, daemon_node_id(w->daemon), &presence_ops, w,
                                  &w->presence);
         if (r >= 0)
-                r = membership_new(e, &policy, &membership_ops, w, &w->membership);
-        if (r >= 0)
-                r = ray_cert_new(e, policy.state_dir, policy.name, w->membership, on_ray_cert, w,
-                                 &w->ray_cert);
-        if (r >= 0)
-                r = mirror_new(e, w->membership, &w->mirror);
-        if (r >= 0)
-                r = trial_new(e, &trial_ops, w, &w->trial);
-        if (r >= 0)
-                r = reflector_bus_new(e, bus, w->mirror, w->trial, &w->reflector_bus);
-        if (r >= 0)
-                r = membership_bus_new(bus, w->membership, &w->membership_bus);
-        if (r >= 0)
-                r = reporter_new(e, w->membership, &w->reporter);
-        const OrdersPolicy orders = {.state_dir = daemon_state_dir(),
-                                     .keeper = w->keeper,
-                                     .scout = w->scout,
-                                     .presence = w->presence};
-        if (r >= 0)
-                r = orders_new(e, &orders, &orders_ops, w, &w->orders);
+                r = worker_new_member(w);
         if (r >= 0)
                 r = teller_new(e, daemon_status(w->daemon), w->scout, &w->teller);
         return r;
@@ -630,7 +419,7 @@ int worker_new(const Options *o, Conf **conf, Worker **ret)
 int worker_start(Worker *w)
 {
         daemon_set_state(w->daemon, worker_state_to_string(w->state), "starting");
-        configure(w);
+        worker_configure(w);
         int r = changes_new(daemon_event(w->daemon), on_changes, w, &w->changes);
         if (r >= 0)
                 r = keeper_start(w->keeper);
