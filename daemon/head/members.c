@@ -2,8 +2,6 @@
  *       ^  └── a pause ── again ──────────^
  *       └── the authority, the store or the port cannot be had
  */
-#include "head/members.h"
-
 #include <stdio.h>
 
 #include "base/alloc.h"
@@ -12,30 +10,12 @@
 #include "base/log.h"
 #include "base/strv.h"
 #include "head/cert-life.h"
-#include "head/member-log.h"
+#include "head/members-private.h"
 #include "head/reflections.h"
 #include "model/key-words.h"
 #include "role/address.h"
 #include "role/token.h"
 #include "sys/listen.h"
-
-struct Members {
-        sd_event *event; /* weak */
-        MembersOps ops;
-        void *userdata;
-        char *state_dir, *node_id, *name, *cluster, *ray_token, *settings;
-        const RayAuthority *ray_authority; /* weak */
-        uint16_t port;
-        Authority *authority;
-        Db *db;
-        Gate *gate;
-        Reflections *reflections;
-        MemberLog log;
-        sd_event_source *again, *renewal;
-        Backoff backoff;
-        char *text;
-        size_t n_roster;
-};
 
 static void say(Members *m, char *text)
 {
@@ -48,7 +28,7 @@ static void say(Members *m, char *text)
         m->ops.on_change(m, m->userdata);
 }
 
-static void count(Members *m)
+void members_count(Members *m)
 {
         int r = m->gate ? roster_count(m->db, &m->n_roster) : 0;
         if (r < 0)
@@ -56,7 +36,7 @@ static void count(Members *m)
 }
 
 /* With the words of the authority, by which a person tells two heads of one name apart. */
-static void show(Members *m)
+void members_show(Members *m)
 {
         _cleanup_free_ char *out = m->gate && m->ray_token ? token_marked(m->state_dir) : NULL;
         _cleanup_free_ char *text = NULL;
@@ -90,8 +70,8 @@ static void on_enrolled(Gate *g, const MemberRow *row, const Addr *from, void *u
         Members *m = userdata;
 
         member_log_enrolled(row, from);
-        count(m);
-        show(m);
+        members_count(m);
+        members_show(m);
 }
 
 static void on_refused(Gate *g, const MemberRefused *r, const char *name, const Addr *from,
@@ -106,7 +86,7 @@ static void on_member(Gate *g, const GateMember *who, void *userdata)
         Members *m = userdata;
 
         member_log_here(who);
-        show(m);
+        members_show(m);
 }
 
 static void on_lost(Gate *g, const GateMember *who, GateLoss why, void *userdata)
@@ -115,7 +95,7 @@ static void on_lost(Gate *g, const GateMember *who, GateLoss why, void *userdata
 
         reflections_forget(m->reflections, who->node);
         member_log_lost(who, why);
-        show(m);
+        members_show(m);
 }
 
 static void on_left(Gate *g, const GateMember *who, void *userdata)
@@ -128,8 +108,8 @@ static void on_left(Gate *g, const GateMember *who, void *userdata)
         int r = roster_forget(m->db, who->node);
         if (r < 0)
                 (void)log_warning_errno(r, "Failed to forget %s, which has left: %m", who->name);
-        count(m);
-        show(m);
+        members_count(m);
+        members_show(m);
 }
 
 static void on_pending(Gate *g, const GatePending *p, void *userdata)
@@ -249,8 +229,8 @@ static void try_open(Members *m)
         int r = open_all(m, &why);
         if (r >= 0) {
                 backoff_reset(&m->backoff);
-                count(m);
-                show(m);
+                members_count(m);
+                members_show(m);
                 return;
         }
         close_all(m);
@@ -333,158 +313,6 @@ int members_configure(Members *m, const MembersPolicy *p)
         return 0;
 }
 
-/* --- for an admin -------------------------------------------------------------------------------
- */
-
-static int need_open(const Members *m, char **reterr)
-{
-        if (m->gate)
-                return 0;
-        *reterr = strdup(strempty(m->text));
-        return *reterr ? -ENOTCONN : -ENOMEM;
-}
-
-static int of_store(int r, char **reterr)
-{
-        if (r < 0 && r != -ENOMEM && !*reterr)
-                *reterr = str_printf("members.db in the state directory: %s", strerror(-r));
-        return r;
-}
-
-int members_mint(Members *m, const TokenTerms *terms, char ret_id[static STORE_ID_MAX],
-                 char **ret_text, char **reterr)
-{
-        uint8_t pin[1][STORE_PIN_SIZE];
-
-        int r = need_open(m, reterr);
-        if (r < 0)
-                return r;
-        pki_cert_pin(authority_cert(m->authority), pin[0]);
-        r = token_mint(m->db, pin, 1, terms, now_real(), ret_id, ret_text);
-        if (r == -EXFULL)
-                *reterr = str_printf("%d tokens are good already: revoke some (raycluster token "
-                                     "list)",
-                                     STORE_TOKENS_MAX);
-        else if (r == -EINVAL)
-                *reterr = str_printf("a token is good for 1 to %d uses and at most 30 days",
-                                     MINT_USES_MAX);
-        return of_store(r, reterr);
-}
-
-int members_tokens(Members *m, TokenRow **ret, size_t *ret_n, char **reterr)
-{
-        int r = need_open(m, reterr);
-        return r < 0 ? r : of_store(tokens_list(m->db, ret, ret_n), reterr);
-}
-
-int members_revoke_token(Members *m, const char *id, char **reterr)
-{
-        int r = need_open(m, reterr);
-        if (r >= 0)
-                r = of_store(tokens_revoke(m->db, id), reterr);
-        if (r != 0)
-                return r < 0 ? r : 0;
-        *reterr =
-                str_printf("no token %s that could be revoked; raycluster token list has them", id);
-        return -ENOENT;
-}
-
-int members_list(Members *m, MemberRow **ret, size_t *ret_n, char **reterr)
-{
-        int r = need_open(m, reterr);
-        return r < 0 ? r : of_store(roster_list(m->db, ret, ret_n), reterr);
-}
-
-bool members_find(const Members *m, const char *node, GateMember *ret)
-{
-        return m->gate && gate_find(m->gate, node, ret);
-}
-
-/* By name, else by node id: a name is that of a revoked one only when nobody else has it. */
-static int find(Members *m, const char *who, MemberRow *ret, char **reterr)
-{
-        int r = need_open(m, reterr);
-        if (r >= 0)
-                r = of_store(roster_find_name(m->db, who, ret), reterr);
-        if (r == 0)
-                r = of_store(roster_find_node(m->db, who, ret), reterr);
-        if (r == 0)
-                r = of_store(roster_find_revoked(m->db, who, ret), reterr);
-        if (r != 0)
-                return r;
-        *reterr = str_printf("no member is called %s; raycluster node list has them", who);
-        return -ENOENT;
-}
-
-int members_revoke(Members *m, const char *who, char **reterr)
-{
-        MemberRow row;
-
-        int r = find(m, who, &row, reterr);
-        if (r >= 0)
-                r = of_store(roster_revoke(m->db, row.node), reterr);
-        if (r < 0)
-                return r;
-        member_log_revoked(&row);
-        r = m->ray_token ? token_mark(m->state_dir, row.name) : 0;
-        if (r < 0)
-                (void)log_warning_errno(r, "Failed to write down that %s knows Ray's token: %m",
-                                        row.name);
-        (void)gate_revoke(m->gate, row.node);
-        count(m);
-        show(m);
-        return 0;
-}
-
-int members_rotate(Members *m, char **reterr)
-{
-        if (!m->ray_token) {
-                *reterr = strdup("Ray's authentication is off: there is no token");
-                return *reterr ? -ENOENT : -ENOMEM;
-        }
-        int r = token_rotate(m->state_dir, reterr);
-        if (r < 0)
-                return r;
-        log_event(LOG_NOTICE, MSG_TOKEN_ROTATED, NULL,
-                  "Ray has another token: Ray is restarted with it on every machine");
-        m->ops.on_rotated(m, m->userdata);
-        show(m);
-        return 0;
-}
-
-int members_forget(Members *m, const char *who, char **reterr)
-{
-        GateMember here;
-        MemberRow row;
-
-        int r = find(m, who, &row, reterr);
-        if (r < 0)
-                return r;
-        if (!row.revoked && gate_find(m->gate, row.node, &here)) {
-                *reterr =
-                        str_printf("%s is here: raycluster leave there, or raycluster node revoke "
-                                   "%s first",
-                                   row.name, row.name);
-                return -EBUSY;
-        }
-        r = of_store(roster_forget(m->db, row.node), reterr);
-        if (r < 0)
-                return r;
-        (void)gate_revoke(m->gate, row.node); /* who is about to be one is looked up again */
-        count(m);
-        show(m);
-        return 0;
-}
-
-int members_command(Members *m, const char *who, MemberOrder order, const char *argument,
-                    gate_command_cb cb, void *userdata, char **reterr)
-{
-        MemberRow row;
-
-        int r = find(m, who, &row, reterr);
-        return r < 0 ? r : gate_command(m->gate, row.node, order, argument, 0, cb, userdata);
-}
-
 /* --- the object ---------------------------------------------------------------------------------
  */
 
@@ -544,7 +372,7 @@ const char *members_text(const Members *m)
 
 Gate *members_gate(const Members *m, char **reterr)
 {
-        (void)need_open(m, reterr);
+        (void)members_need_open(m, reterr);
         return m->gate;
 }
 

@@ -1,0 +1,32 @@
+/* The members from inside, for the files that are them: members.c opens the control port and hears
+ * the gate, members-admin.c does what an admin wants. */
+#pragma once
+
+#include "base/backoff.h"
+#include "head/member-log.h"
+#include "head/members.h"
+#include "head/reflections.h"
+
+struct Members {
+        sd_event *event; /* weak */
+        MembersOps ops;
+        void *userdata;
+        char *state_dir, *node_id, *name, *cluster, *ray_token, *settings;
+        const RayAuthority *ray_authority; /* weak */
+        uint16_t port;
+        Authority *authority;
+        Db *db;
+        Gate *gate;
+        Reflections *reflections;
+        MemberLog log;
+        sd_event_source *again, *renewal;
+        Backoff backoff;
+        char *text;
+        size_t n_roster;
+};
+
+/* Anew how many are in the roster; and the sentence of it. */
+void members_count(Members *m);
+void members_show(Members *m);
+/* -ENOTCONN and *reterr (caller frees) while the port is closed. */
+int members_need_open(const Members *m, char **reterr);
