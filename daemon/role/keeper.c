@@ -1,3 +1,5 @@
+/* Over 500 lines by its list of small questions: what is decided is in keep.c, what is carried out
+ * in launch.c, block.c and tls-turn.c. */
 #include "role/keeper.h"
 
 #include <errno.h>

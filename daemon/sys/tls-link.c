@@ -1,3 +1,5 @@
+/* Over 500 lines, since whom a connection is with is decided in the callbacks of its handshake:
+ * both halves would share every field of a TlsLink. */
 #include "sys/tls-link.h"
 
 #include <errno.h>

@@ -2,6 +2,9 @@
  *        ^                                   │                                              │
  *        ├── refused, or nobody to ask ──────┘           its link comes and goes by itself  │
  *        └── membership_leave() ────────────────────────────────────────────────────────────┘
+ *
+ * Over 500 lines: the addresses in turn and the connection end each other's states; becoming a
+ * member and leaving are in membership-join.c.
  */
 #include <stdarg.h>
 #include <stdio.h>

@@ -2,6 +2,9 @@
  *                         │ the address that is confirmed
  *                         │ no answer: an inquiry finds out why, discovery is asked again
  *                         └ answer: stays at this address
+ *
+ * Over 500 lines by the questions that others ask it; why a head is silent is in inquiry.c, who is
+ * in line in line-up.c.
  */
 #include "worker/scout.h"
 
