@@ -300,7 +300,7 @@ static World *world_new_full(const char *role, const char *node_address, bool tl
         w->role = role;
         w->address = w->gcs_address = node_address;
         /* the ports from 12 to 14 behind its beginning are nobody's */
-        w->port = (int)ports_take(20000, 250, 40, 13, &w->lock);
+        w->port = (int)ports_take(PORTS_DAEMONS, 250, 40, 13, &w->lock);
         w->conf = in_dir(w, "conf");
         w->gcs_control = in_dir(w, "gcs");
         write_text(w, "gcs", "# nothing\n");

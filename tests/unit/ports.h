@@ -8,8 +8,14 @@
 
 #include "base/fd.h"
 
+/* Who has which, so that none meets another: */
+#define PORTS_ASK           12000 /* 30 blocks of 240 */
+#define PORTS_DAEMONS       20000 /* 250 blocks of 40 */
+#define PORTS_SCANNED_FIRST 30000 /* at an address of the test's own */
+#define PORTS_SCANNED_LAST  32767
+
 /* -EBADF when somebody has it. */
-static int port_listen(unsigned port)
+static inline int port_listen(unsigned port)
 {
         struct sockaddr_in in = {.sin_family = AF_INET,
                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
@@ -25,7 +31,8 @@ static int port_listen(unsigned port)
 /* One of n blocks of `size` ports from `first` on, whose first port is free and which nobody else
  * has as long as *ret_lock is open. That one listens `at` ports behind the block's beginning, a
  * port that the test itself leaves alone. */
-static unsigned ports_take(unsigned first, unsigned n, unsigned size, unsigned at, int *ret_lock)
+static inline unsigned ports_take(unsigned first, unsigned n, unsigned size, unsigned at,
+                                  int *ret_lock)
 {
         for (unsigned i = 0; i < n; i++) {
                 unsigned base = first + ((unsigned)getpid() + i) % n * size;

@@ -39,7 +39,7 @@ static int lock;
 static PortPlan plan(void)
 {
         if (base == 0)
-                base = (uint16_t)ports_take(12000, 30, BLOCK, 12, &lock);
+                base = (uint16_t)ports_take(PORTS_ASK, 30, BLOCK, 12, &lock);
         return (PortPlan){
                 .gcs = base,
                 .node_manager = base + 1,

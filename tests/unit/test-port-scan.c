@@ -10,11 +10,13 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
+#include "ports.h"
 #include "sys/port-scan.h"
 
-/* Below every usual ephemeral range, and nobody's. */
-#define FIRST 21000
-#define LAST  23999
+/* Nobody's of this machine, and of no other test: see ports.h. A daemon of another test listens at
+ * every address of the loopback. */
+#define FIRST PORTS_SCANNED_FIRST
+#define LAST  PORTS_SCANNED_LAST
 
 /* A loopback address of this process alone: the same test may run beside. */
 static char own_addr[16];
@@ -104,8 +106,8 @@ static void test_open_and_closed(void **state)
                 assert_true(seen.facts.complete);
                 assert_false(seen.facts.cut);
                 assert_int_equal(seen.facts.trouble, 0);
-                assert_state(&seen, PORT_OPEN, "21001, 23999");
-                assert_state(&seen, PORT_REFUSED, "21000, 21002-23998");
+                assert_state(&seen, PORT_OPEN, "30001, 32767");
+                assert_state(&seen, PORT_REFUSED, "30000, 30002-32766");
                 assert_true(seen.facts.took < 5 * USEC_PER_SEC);
                 /* who listens there gets a connection that is over: reset, so that no TIME_WAIT
                  * stays here */
@@ -250,14 +252,14 @@ static void test_deadline(void **state)
         scan(&seen, own_addr, (PortSpan){FIRST, FIRST + 1}, 200 * USEC_PER_MSEC);
         assert_true(seen.facts.cut);
         assert_false(seen.facts.complete);
-        assert_state(&seen, PORT_UNKNOWN, "21000");
-        assert_state(&seen, PORT_REFUSED, "21001");
+        assert_state(&seen, PORT_UNKNOWN, "30000");
+        assert_state(&seen, PORT_REFUSED, "30001");
         done(&seen);
 
         seen = (Seen){0};
         scan(&seen, own_addr, (PortSpan){FIRST, FIRST + 1}, 0);
         assert_true(seen.facts.complete);
-        assert_state(&seen, PORT_SILENT, "21000");
+        assert_state(&seen, PORT_SILENT, "30000");
         /* its repeated SYNs leave this machine */
         assert_true(seen.facts.retrans_known);
         assert_true(seen.facts.retrans_fail < seen.facts.retrans);
