@@ -99,7 +99,8 @@ typedef struct HelloFacts {
         bool second_silent; /* a second connection with small segments was silent too */
         bool second_spoke;  /* a second connection with small segments was answered */
         bool second_lost;   /* what was sent on that one was never acknowledged either */
-        bool again;         /* closed at once: the TLS and the HTTP/1 greeting had an end, too */
+        bool again;         /* closed at once: the TLS and the HTTP/1 greeting had an end, too, and
+                             * no answer can have been lost before it */
         bool tls;           /* a TLS ClientHello was answered with TLS */
         ServiceKind
                 by_http; /* what an HTTP/1 request brought, when the first greeting was closed */

@@ -1,11 +1,15 @@
 /*
- *   PLAIN ──hung up without a byte──> TLS ──no TLS either──> HTTP ──> DONE
- *     └────────────────────────────────┴─────something answers──────────┘
+ *   PLAIN ──hung up without a byte──> TLS ──no TLS either──> HTTP ──> SILENCE ──> DONE
+ *     └────────────────────────────────┴─────something answers─────────────────────┘
  *
  * and where we are to speak TLS
  *
- *   TLS ──no TLS there──> PLAIN ──hung up without a byte──> HTTP ──> DONE
- *    └──────────────────────┴──────something answers──────────────────┘
+ *   TLS ──no TLS there──> PLAIN ──hung up without a byte──> HTTP ──> SILENCE ──> DONE
+ *    └──────────────────────┴──────something answers─────────────────────────────┘
+ *
+ * SILENCE: a reset overtakes an answer that is lost, and who hangs up on bytes that it has not read
+ * sends a reset. So when TLS ended in one, the last connection says nothing: its end is a FIN, and
+ * nothing of what came before a FIN is missing.
  */
 #include "probe/hello.h"
 
@@ -26,12 +30,15 @@
 /* retransmissions in vain on each of the two connections: five packets are not lost by bad luck */
 #define LOST_AFTER    2
 #define RETRY_TIMEOUT USEC_PER_SEC
+/* it hung up at once, three times: a fourth time it takes no longer */
+#define SILENCE_TIMEOUT (500 * USEC_PER_MSEC)
 
 typedef enum HelloState {
-        HELLO_PLAIN, /* greeted in the clear */
-        HELLO_TLS,   /* a TLS handshake */
-        HELLO_HTTP,  /* asked in HTTP/1 */
-        HELLO_DONE,  /* the owner was told */
+        HELLO_PLAIN,   /* greeted in the clear */
+        HELLO_TLS,     /* a TLS handshake */
+        HELLO_HTTP,    /* asked in HTTP/1 */
+        HELLO_SILENCE, /* connected, nothing said */
+        HELLO_DONE,    /* the owner was told */
         _HELLO_STATE_MAX,
         _HELLO_STATE_INVALID = -EINVAL,
 } HelloState;
@@ -49,25 +56,29 @@ struct HelloStage {
         Talk *second;
         bool second_begun;
         TlsStage *tls;
+        bool tls_reset; /* the TLS greeting was answered by a reset */
         sd_event_source *second_timer;
 };
 
 static const uint32_t next_states[_HELLO_STATE_MAX] = {
         [HELLO_PLAIN] = 1U << HELLO_TLS | 1U << HELLO_HTTP | 1U << HELLO_DONE,
         [HELLO_TLS] = 1U << HELLO_PLAIN | 1U << HELLO_HTTP | 1U << HELLO_DONE,
-        [HELLO_HTTP] = 1U << HELLO_DONE,
+        [HELLO_HTTP] = 1U << HELLO_SILENCE | 1U << HELLO_DONE,
+        [HELLO_SILENCE] = 1U << HELLO_DONE,
 };
 
 static const char *const step_names[_HELLO_STATE_MAX] = {
         [HELLO_PLAIN] = "service",
         [HELLO_TLS] = "tls",
         [HELLO_HTTP] = "http",
+        [HELLO_SILENCE] = "silence",
 };
 
 static const char *const doing[_HELLO_STATE_MAX] = {
         [HELLO_PLAIN] = "connected, waiting for a greeting",
         [HELLO_TLS] = "connected, in a TLS handshake",
         [HELLO_HTTP] = "trying HTTP/1",
+        [HELLO_SILENCE] = "connected, saying nothing",
         [HELLO_DONE] = "done",
 };
 
@@ -110,6 +121,8 @@ static const char *step_result(const HelloStage *h)
                 return t->negotiated ? t->protocol : t->spoken ? "TLS" : "no TLS";
         case HELLO_HTTP:
                 return service_kind_to_string(f->by_http);
+        case HELLO_SILENCE:
+                return f->again ? "closed" : "unknown";
         default:
                 return service_kind_to_string(f->kind);
         }
@@ -253,23 +266,35 @@ static int on_second_timer(sd_event_source *s, uint64_t usec, void *userdata)
 /* --- the greetings -------------------------------------------------------------------------------
  */
 
+static void ask_again(HelloStage *h, HelloState state, Greeting g, usec_t timeout, talk_cb cb)
+{
+        ConnectPolicy policy = {.addr = h->e->addr, .n_sockets = 2};
+        facts_source(h->e, &policy);
+        int r = hello_set_state(h, state);
+        stop_work(h);
+        if (r < 0 || talk_new(h->event, -EBADF, &policy, g, timeout, cb, h, &h->talk) < 0)
+                finish(h, false);
+}
+
+static void on_silence_answer(Talk *t, const TalkAnswer *a, void *userdata)
+{
+        HelloStage *h = userdata;
+        h->e->hello.again = a->kind == SERVICE_CLOSED && a->closed == 0;
+        finish(h, false);
+}
+
 static void on_http_answer(Talk *t, const TalkAnswer *a, void *userdata)
 {
         HelloStage *h = userdata;
         HelloFacts *f = &h->e->hello;
         f->by_http = a->kind;
         f->again = f->again && a->kind != SERVICE_UNKNOWN;
-        finish(h, false);
-}
-
-static void ask_again(HelloStage *h, HelloState state, Greeting g, talk_cb cb)
-{
-        ConnectPolicy policy = {.addr = h->e->addr, .n_sockets = 2};
-        facts_source(h->e, &policy);
-        int r = hello_set_state(h, state);
-        stop_work(h);
-        if (r < 0 || talk_new(h->event, -EBADF, &policy, g, RETRY_TIMEOUT, cb, h, &h->talk) < 0)
+        if (!f->again || !h->tls_reset) {
                 finish(h, false);
+                return;
+        }
+        f->again = false; /* unless this says so */
+        ask_again(h, HELLO_SILENCE, GREETING_NONE, SILENCE_TIMEOUT, on_silence_answer);
 }
 
 static void look_for_tls(HelloStage *h);
@@ -284,7 +309,7 @@ static void on_plain_answer(Talk *t, const TalkAnswer *a, void *userdata)
         if (a->kind != SERVICE_CLOSED)
                 finish(h, is_grpc(a->kind) && !h->context);
         else if (h->context)
-                ask_again(h, HELLO_HTTP, GREETING_HTTP1, on_http_answer);
+                ask_again(h, HELLO_HTTP, GREETING_HTTP1, RETRY_TIMEOUT, on_http_answer);
         else
                 look_for_tls(h);
 }
@@ -306,11 +331,12 @@ static void on_look_answer(TlsStage *t, const TlsFacts *facts, const TalkAnswer 
         HelloStage *h = userdata;
 
         note_tls(h, facts);
+        h->tls_reset = a->closed != 0;
         h->e->hello.again = h->e->hello.again && a->connected;
         if (facts->spoken)
                 finish(h, false);
         else
-                ask_again(h, HELLO_HTTP, GREETING_HTTP1, on_http_answer);
+                ask_again(h, HELLO_HTTP, GREETING_HTTP1, RETRY_TIMEOUT, on_http_answer);
 }
 
 /* In small segments: a certificate is large, and this is not the time to find a hole. */
@@ -333,9 +359,10 @@ static void on_tls_answer(TlsStage *t, const TlsFacts *facts, const TalkAnswer *
 
         note_hello(h->e, a);
         note_tls(h, facts);
+        h->tls_reset = a->closed != 0;
         /* whatever it is, it speaks no TLS: what does it speak in the clear? */
         if (!facts->spoken && !silent)
-                ask_again(h, HELLO_PLAIN, GREETING_HTTP2, on_plain_answer);
+                ask_again(h, HELLO_PLAIN, GREETING_HTTP2, RETRY_TIMEOUT, on_plain_answer);
         else
                 finish(h, facts->negotiated && !tls_facts_defect(facts) && is_grpc(a->kind));
 }

@@ -122,6 +122,9 @@ const uint8_t *greeting_bytes(Greeting g, size_t *ret_size)
         case GREETING_HTTP1:
                 *ret_size = sizeof(http1_greeting) - 1;
                 return http1_greeting;
+        case GREETING_NONE:
+                *ret_size = 0;
+                return http1_greeting;
         case GREETING_HTTP2:
         default:
                 *ret_size = sizeof(http2_greeting) - 1;

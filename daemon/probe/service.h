@@ -37,6 +37,7 @@ typedef enum Greeting {
         GREETING_HTTP2, /* connection preface and an empty SETTINGS: 33 bytes */
         GREETING_TLS,   /* a TLS 1.2/1.3 ClientHello, ALPN h2 */
         GREETING_HTTP1, /* GET / */
+        GREETING_NONE,  /* nothing is said */
         _GREETING_MAX,
         _GREETING_INVALID = -EINVAL,
 } Greeting;

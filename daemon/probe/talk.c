@@ -95,7 +95,8 @@ static int greet(Talk *t)
         if (r < 0)
                 return r;
         /* a fresh socket takes far more than this; a reset is told by the first read */
-        (void)send(t->fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (size > 0)
+                (void)send(t->fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
         return 0;
 }
 

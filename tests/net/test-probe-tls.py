@@ -112,6 +112,14 @@ def hole(setup):
     return go
 
 
+def lost_flight(setup):
+    """What answers to a ClientHello never arrives; what is shorter does."""
+    def go(lab, f):
+        setup(lab, f)
+        lab.nft("router", "forward", "tcp sport 6379 meta length > 200 drop")
+    return go
+
+
 def dns(lab, f):
     lab.serve("head", f"{NET[f]['head']}", "53", script="dns.py")
     lab.bind(f"nameserver {NET[f]['head']}\noptions timeout:1 attempts:1\n", "/etc/resolv.conf")
@@ -246,6 +254,7 @@ CASES = [
     Case("drips its handshake", "INCONCLUSIVE", "inconclusive", setup=hostile(peer("drip")), **HOSTILE),
     Case("a reset behind the ClientHello", "CLOSED_AFTER_ACCEPT", "likely proven", setup=hostile(peer("rst-hello")), **HOSTILE),
     Case("a reset behind its own flight", "CLOSED_AFTER_ACCEPT", "likely proven", setup=hostile(peer("rst-flight")), **HOSTILE),
+    Case("a reset behind its own flight, which is lost", "CLOSED_AFTER_ACCEPT", "likely", setup=hostile(lost_flight(peer("rst-flight"))), **HOSTILE),
     Case("a reset behind its own flight, which asks for ours", "CLIENT_CERT_REQUIRED", "likely", setup=hostile(peer("rst-flight", ca="ca")), **HOSTILE),
     Case("a reset behind the handshake", "CLOSED_AFTER_ACCEPT", "likely", setup=hostile(peer("front", says="reset")), **HOSTILE),
     Case("records without end", "NOT_RAY", "likely", setup=hostile(peer("endless")), **HOSTILE),
