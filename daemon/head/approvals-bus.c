@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "head/members-bus.h"
 #include "member/approvals.h"
+#include "sys/bus-object.h"
 
 /* As for tokens: longer than the day on which a room is installed is a mistake. */
 #define AUTO_MAX MINT_TTL_MAX
@@ -110,11 +111,17 @@ int approvals_on_auto_approve(sd_bus_message *m, void *userdata, sd_bus_error *e
         return r < 0 ? members_bus_refuse(error, r, NULL) : sd_bus_reply_method_return(m, "");
 }
 
+static int append_auto(sd_bus_message *m, size_t i, void *userdata)
+{
+        const AutoApproval *a = (const AutoApproval *)userdata + i;
+        char text[SUBNET_MAX];
+
+        return sd_bus_message_append(m, "(st)", subnet_format(text, &a->subnet), a->until);
+}
+
 int approvals_on_get_auto_approvals(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         AutoApproval list[STORE_AUTO_MAX];
-        sd_bus_message *reply = NULL;
-        char text[SUBNET_MAX];
         Gate *g;
 
         int r = need_gate(userdata, error, &g);
@@ -124,16 +131,5 @@ int approvals_on_get_auto_approvals(sd_bus_message *m, void *userdata, sd_bus_er
                                     ELEMENTSOF(list));
         if (n < 0)
                 return members_bus_refuse(error, n, NULL);
-        r = sd_bus_message_new_method_return(m, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(st)");
-        for (int i = 0; i < n && r >= 0; i++)
-                r = sd_bus_message_append(reply, "(st)", subnet_format(text, &list[i].subnet),
-                                          list[i].until);
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        if (r >= 0)
-                r = sd_bus_message_send(reply);
-        sd_bus_message_unref(reply);
-        return r < 0 ? r : 1;
+        return bus_answer_list(m, "(st)", (size_t)n, append_auto, list);
 }

@@ -9,6 +9,7 @@
 #include "head/approvals-bus.h"
 #include "head/orders-bus.h"
 #include "model/key-words.h"
+#include "sys/bus-object.h"
 
 #define OBJECT         "/org/raycluster1/Head"
 #define INTERFACE      "org.raycluster1.Members"
@@ -16,9 +17,8 @@
 #define ERROR_MEMBERS  "org.raycluster1.Error.Members"
 
 struct MembersBus {
-        BusUser *user;
+        BusObject *object;
         Members *members; /* weak */
-        sd_bus_slot *vtable;
 };
 
 Members *members_bus_members(MembersBus *b)
@@ -100,8 +100,9 @@ static const char *state_of(const TokenRow *t)
         return t->left == 0 ? "used-up" : "good";
 }
 
-static int append_token(sd_bus_message *m, const TokenRow *t)
+static int append_token(sd_bus_message *m, size_t i, void *userdata)
 {
+        const TokenRow *t = (const TokenRow *)userdata + i;
         char subnet[SUBNET_MAX];
 
         return sd_bus_message_append(m, "(ssttuusss)", t->id, state_of(t), t->created,
@@ -113,25 +114,13 @@ static int on_list_tokens(sd_bus_message *m, void *userdata, sd_bus_error *error
 {
         MembersBus *b = userdata;
         _cleanup_free_ char *why = NULL;
-        sd_bus_message *reply = NULL;
-        TokenRow *rows = NULL;
+        _cleanup_free_ TokenRow *rows = NULL;
         size_t n = 0;
 
         int r = members_tokens(b->members, &rows, &n, &why);
         if (r < 0)
                 return members_bus_refuse(error, r, why);
-        r = sd_bus_message_new_method_return(m, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(ssttuusss)");
-        for (size_t i = 0; i < n && r >= 0; i++)
-                r = append_token(reply, &rows[i]);
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        if (r >= 0)
-                r = sd_bus_message_send(reply);
-        sd_bus_message_unref(reply);
-        free(rows);
-        return r < 0 ? r : 1;
+        return bus_answer_list(m, "(ssttuusss)", n, append_token, rows);
 }
 
 /* --- what takes one name ------------------------------------------------------------------------
@@ -169,13 +158,20 @@ static int on_forget(sd_bus_message *m, void *userdata, sd_bus_error *error)
 /* --- members ------------------------------------------------------------------------------------
  */
 
-static int append_member(const MembersBus *b, sd_bus_message *m, const MemberRow *row)
+typedef struct MemberList {
+        const MembersBus *bus;
+        const MemberRow *rows;
+} MemberList;
+
+static int append_member(sd_bus_message *m, size_t i, void *userdata)
 {
         static const MemberFacts nothing = {0};
+        const MemberList *list = userdata;
+        const MemberRow *row = &list->rows[i];
         char from[ADDR_MAX] = "", words[KEY_WORDS_MAX];
         GateMember here;
 
-        bool is_here = members_find(b->members, row->node, &here);
+        bool is_here = members_find(list->bus->members, row->node, &here);
         const MemberFacts *f = is_here ? here.facts : &nothing;
         if (is_here)
                 addr_format(from, &here.from);
@@ -192,25 +188,14 @@ static int on_get_members(sd_bus_message *m, void *userdata, sd_bus_error *error
 {
         MembersBus *b = userdata;
         _cleanup_free_ char *why = NULL;
-        sd_bus_message *reply = NULL;
-        MemberRow *rows = NULL;
+        _cleanup_free_ MemberRow *rows = NULL;
         size_t n = 0;
 
         int r = members_list(b->members, &rows, &n, &why);
         if (r < 0)
                 return members_bus_refuse(error, r, why);
-        r = sd_bus_message_new_method_return(m, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(ssssstttuutsss)");
-        for (size_t i = 0; i < n && r >= 0; i++)
-                r = append_member(b, reply, &rows[i]);
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        if (r >= 0)
-                r = sd_bus_message_send(reply);
-        sd_bus_message_unref(reply);
-        free(rows);
-        return r < 0 ? r : 1;
+        return bus_answer_list(m, "(ssssstttuutsss)", n, append_member,
+                               &(MemberList){.bus = b, .rows = rows});
 }
 
 static int on_get_ray_token(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -275,31 +260,13 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_END,
 };
 
-static void on_connected(sd_bus *bus, void *userdata)
-{
-        MembersBus *b = userdata;
-
-        b->vtable = sd_bus_slot_unref(b->vtable);
-        int r = sd_bus_add_object_vtable(bus, &b->vtable, OBJECT, INTERFACE, vtable, b);
-        if (r < 0)
-                log_debug_errno(r, "Putting the members on the bus: %m");
-}
-
-static void on_disconnected(void *userdata)
-{
-        MembersBus *b = userdata;
-        b->vtable = sd_bus_slot_unref(b->vtable);
-}
-
 int members_bus_new(Bus *bus, Members *members, MembersBus **ret)
 {
-        static const BusOps ops = {.on_connected = on_connected,
-                                   .on_disconnected = on_disconnected};
         _cleanup_(members_bus_freep) MembersBus *b = new0(MembersBus, 1);
         if (!b)
                 return -ENOMEM;
         b->members = members;
-        int r = bus_subscribe(bus, &ops, b, &b->user);
+        int r = bus_object_new(bus, OBJECT, INTERFACE, vtable, NULL, b, &b->object);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(b);
@@ -310,8 +277,7 @@ MembersBus *members_bus_free(MembersBus *b)
 {
         if (!b)
                 return NULL;
-        on_disconnected(b);
-        bus_unsubscribe(b->user);
+        bus_object_free(b->object);
         free(b);
         return NULL;
 }

@@ -1,6 +1,7 @@
 #include "role/daemon-bus.h"
 
 #include "base/log.h"
+#include "sys/bus-object.h"
 
 #define ERROR_CONFIG "org.raycluster1.Error.Config"
 #define ERROR_ENGINE "org.raycluster1.Error.Engine"
@@ -13,13 +14,12 @@ static const struct {
 };
 
 struct DaemonBus {
-        Bus *bus; /* weak */
-        BusUser *user;
+        BusObject *object;
         Role role;
         const Status *status; /* weak */
         DaemonBusOps ops;
         void *userdata;
-        sd_bus_slot *vtable, *call;
+        sd_bus_slot *call;
         sd_bus_message *waiting[DAEMON_BUS_WAITING_MAX];
         size_t n_waiting;
 };
@@ -210,7 +210,7 @@ static int on_name_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 static void request_name(DaemonBus *b)
 {
-        sd_bus *bus = bus_get(b->bus);
+        sd_bus *bus = bus_object_bus(b->object);
         int r = bus ? sd_bus_request_name_async(bus, &b->call, roles[b->role].name, 0,
                                                 on_name_reply, b)
                     : -ENOTCONN;
@@ -244,17 +244,12 @@ static void on_connected(sd_bus *bus, void *userdata)
         DaemonBus *b = userdata;
         Role other = b->role == ROLE_HEAD ? ROLE_WORKER : ROLE_HEAD;
 
-        b->vtable = sd_bus_slot_unref(b->vtable);
         b->call = sd_bus_slot_unref(b->call);
-        int r = sd_bus_add_object_vtable(bus, &b->vtable, roles[b->role].path, roles[b->role].name,
-                                         b->role == ROLE_HEAD ? head_vtable : worker_vtable, b);
-        if (r >= 0)
-                r = sd_bus_call_method_async(bus, &b->call, "org.freedesktop.DBus",
-                                             "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                                             "NameHasOwner", on_other_reply, b, "s",
-                                             roles[other].name);
+        int r = sd_bus_call_method_async(bus, &b->call, "org.freedesktop.DBus",
+                                         "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                         "NameHasOwner", on_other_reply, b, "s", roles[other].name);
         if (r < 0)
-                log_debug_errno(r, "Putting our object on the bus: %m");
+                log_debug_errno(r, "Asking for %s: %m", roles[other].name);
 }
 
 static void drop_waiting(DaemonBus *b)
@@ -267,7 +262,6 @@ static void drop_waiting(DaemonBus *b)
 static void on_disconnected(void *userdata)
 {
         DaemonBus *b = userdata;
-        b->vtable = sd_bus_slot_unref(b->vtable);
         b->call = sd_bus_slot_unref(b->call);
         drop_waiting(b);
 }
@@ -280,9 +274,10 @@ int daemon_bus_new(Bus *bus, Role role, const Status *status, const DaemonBusOps
         _cleanup_(daemon_bus_freep) DaemonBus *b = new0(DaemonBus, 1);
         if (!b)
                 return -ENOMEM;
-        *b = (DaemonBus){
-                .bus = bus, .role = role, .status = status, .ops = *ops, .userdata = userdata};
-        int r = bus_subscribe(bus, &bus_ops, b, &b->user);
+        *b = (DaemonBus){.role = role, .status = status, .ops = *ops, .userdata = userdata};
+        int r = bus_object_new(bus, roles[role].path, roles[role].name,
+                               role == ROLE_HEAD ? head_vtable : worker_vtable, &bus_ops, b,
+                               &b->object);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(b);
@@ -294,7 +289,7 @@ DaemonBus *daemon_bus_free(DaemonBus *b)
         if (!b)
                 return NULL;
         on_disconnected(b);
-        bus_unsubscribe(b->user);
+        bus_object_free(b->object);
         free(b);
         return NULL;
 }
@@ -302,10 +297,10 @@ DaemonBus *daemon_bus_free(DaemonBus *b)
 void daemon_bus_emit(DaemonBus *b, uint32_t dirty)
 {
         _cleanup_strv_free_ char **names = NULL;
-        sd_bus *bus = bus_get(b->bus);
+        sd_bus *bus = bus_object_bus(b->object);
 
         dirty &= role_mask(b->role);
-        if (!dirty || !bus || !b->vtable)
+        if (!dirty || !bus)
                 return;
         for (StatusProp p = 0; p < _STATUS_PROP_MAX; p++)
                 if ((dirty & UINT32_C(1) << p) && strv_extend(&names, status_prop_to_string(p)) < 0)
@@ -319,8 +314,8 @@ void daemon_bus_emit(DaemonBus *b, uint32_t dirty)
 
 void daemon_bus_emit_state(DaemonBus *b, const char *before, const char *now, const char *reason)
 {
-        sd_bus *bus = bus_get(b->bus);
-        if (!bus || !b->vtable)
+        sd_bus *bus = bus_object_bus(b->object);
+        if (!bus)
                 return;
         int r = sd_bus_emit_signal(bus, roles[b->role].path, roles[b->role].name, "StateChanged",
                                    "sss", before, now, reason);

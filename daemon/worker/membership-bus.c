@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "sys/bus-object.h"
 #include "sys/mac.h"
 
 #define OBJECT           "/org/raycluster1/Worker"
@@ -10,9 +11,8 @@
 #define ERROR_MEMBERSHIP "org.raycluster1.Error.Membership"
 
 struct MembershipBus {
-        BusUser *user;
-        Membership *membership; /* weak */
-        sd_bus_slot *vtable;
+        BusObject *object;
+        Membership *membership;  /* weak */
         sd_bus_message *waiting; /* the call of Join or Leave */
 };
 
@@ -117,33 +117,21 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_END,
 };
 
-static void on_connected(sd_bus *bus, void *userdata)
-{
-        MembershipBus *b = userdata;
-
-        b->vtable = sd_bus_slot_unref(b->vtable);
-        int r = sd_bus_add_object_vtable(bus, &b->vtable, OBJECT, INTERFACE, vtable, b);
-        if (r < 0)
-                log_debug_errno(r, "Putting the membership on the bus: %m");
-}
-
 static void on_disconnected(void *userdata)
 {
         MembershipBus *b = userdata;
 
-        b->vtable = sd_bus_slot_unref(b->vtable);
         b->waiting = sd_bus_message_unref(b->waiting);
 }
 
 int membership_bus_new(Bus *bus, Membership *membership, MembershipBus **ret)
 {
-        static const BusOps ops = {.on_connected = on_connected,
-                                   .on_disconnected = on_disconnected};
+        static const BusOps ops = {.on_disconnected = on_disconnected};
         _cleanup_(membership_bus_freep) MembershipBus *b = new0(MembershipBus, 1);
         if (!b)
                 return -ENOMEM;
         b->membership = membership;
-        int r = bus_subscribe(bus, &ops, b, &b->user);
+        int r = bus_object_new(bus, OBJECT, INTERFACE, vtable, &ops, b, &b->object);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(b);
@@ -155,7 +143,7 @@ MembershipBus *membership_bus_free(MembershipBus *b)
         if (!b)
                 return NULL;
         on_disconnected(b);
-        bus_unsubscribe(b->user);
+        bus_object_free(b->object);
         free(b);
         return NULL;
 }

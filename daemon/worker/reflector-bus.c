@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/ratelimit.h"
 #include "base/strv.h"
+#include "sys/bus-object.h"
 #include "sys/deadline.h"
 #include "wire/reflect-codec.h"
 
@@ -14,9 +15,8 @@
 #define REQUEST_MAX ((size_t)4 << 10)
 
 struct ReflectorBus {
-        BusUser *user;
-        Mirror *mirror; /* weak */
-        sd_bus_slot *vtable;
+        BusObject *object;
+        Mirror *mirror;        /* weak */
         sd_bus_message *asked; /* the call of Ask that is not answered yet */
         sd_bus_slot *leaving;  /* of the one that asks: */
         char *asker;           /* his unique name, or NULL */
@@ -239,21 +239,10 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_END,
 };
 
-static void on_connected(sd_bus *bus, void *userdata)
-{
-        ReflectorBus *b = userdata;
-
-        b->vtable = sd_bus_slot_unref(b->vtable);
-        int r = sd_bus_add_object_vtable(bus, &b->vtable, OBJECT, INTERFACE, vtable, b);
-        if (r < 0)
-                log_debug_errno(r, "Putting the reflector on the bus: %m");
-}
-
 static void on_disconnected(void *userdata)
 {
         ReflectorBus *b = userdata;
 
-        b->vtable = sd_bus_slot_unref(b->vtable);
         b->leaving = sd_bus_slot_unref(b->leaving);
         free(TAKE_PTR(b->asker));
         b->asked = sd_bus_message_unref(b->asked);
@@ -264,8 +253,7 @@ static void on_disconnected(void *userdata)
 int reflector_bus_new(sd_event *event, Bus *bus, Mirror *mirror, const Trial *trial,
                       ReflectorBus **ret)
 {
-        static const BusOps ops = {.on_connected = on_connected,
-                                   .on_disconnected = on_disconnected};
+        static const BusOps ops = {.on_disconnected = on_disconnected};
         _cleanup_(reflector_bus_freep) ReflectorBus *b = new0(ReflectorBus, 1);
         if (!b)
                 return -ENOMEM;
@@ -274,7 +262,7 @@ int reflector_bus_new(sd_event *event, Bus *bus, Mirror *mirror, const Trial *tr
         b->questions = (RateLimit){.interval = 10 * USEC_PER_SEC, .burst = REFLECTOR_BUS_QUESTIONS};
         int r = deadline_new(event, USEC_INFINITY, USEC_PER_SEC / 4, on_patience, b, &b->patience);
         if (r >= 0)
-                r = bus_subscribe(bus, &ops, b, &b->user);
+                r = bus_object_new(bus, OBJECT, INTERFACE, vtable, &ops, b, &b->object);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(b);
@@ -286,7 +274,7 @@ ReflectorBus *reflector_bus_free(ReflectorBus *b)
         if (!b)
                 return NULL;
         on_disconnected(b);
-        bus_unsubscribe(b->user);
+        bus_object_free(b->object);
         deadline_free(b->patience);
         free(b);
         return NULL;
