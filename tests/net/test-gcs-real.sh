@@ -4,83 +4,21 @@
 # The GCS client against real Ray: a head with token authentication, every call of gcs/client.h, the
 # calls that would have killed it. RAY=/path/to/ray, else the engine's package out of the cache.
 # Run by tests/net/run, in namespaces of its own: whatever it starts ends with it.
-set -u
-build=${BUILD:?run by tests/net/run}
-cache=${RAYCLUSTER_CACHE:-/var/cache/raycluster-tests}
-call=$build/tests/fake/gcs-call
-a=10.77.0.1
-dir=$(mktemp -d /tmp/gcs-real-XXXXXX) || exit 1
-trap 'rm -rf "$dir"' EXIT
+# shellcheck source=tests/net/real-ray.sh
+. "$(dirname "$0")/real-ray.sh"
 
-if [ -n "${RAY:-}" ]; then
-        ray=("$RAY")
-else
-        # newest first; file names of our own making
-        # shellcheck disable=SC2012
-        deb=$(ls -t "$cache"/engine/2.60.*/raycluster-engine-2.60_*.deb 2>/dev/null | head -n 1)
-        if [ -z "$deb" ]; then
-                echo "1..0 # SKIP no RAY= given and no engine built in $cache"
-                exit 0
-        fi
-        dpkg-deb -x "$deb" "$dir/engine" || exit 1
-        venv=$(echo "$dir"/engine/usr/lib/raycluster-engine/*)
-        ray=("$venv/bin/python" "$venv/bin/ray")
-fi
-
-n=0
-ok() { # NAME COMMAND…: it succeeds
-        local name=$1
-        shift
-        n=$((n + 1))
-        if "$@" >"$dir/out" 2>&1; then
-                echo "ok $n - $name"
-        else
-                echo "not ok $n - $name"
-                sed 's/^/# /' "$dir/out"
-        fi
-}
-says() { # TEXT COMMAND…: what it prints, or complains, has TEXT (a grep -E pattern)
-        local text=$1
-        shift
-        "$@" 2>&1 | tee "$dir/said" | grep -qE -- "$text" || { cat "$dir/said"; return 1; }
-}
-await() { # SECONDS COMMAND…
-        local end=$((SECONDS + $1))
-        shift
-        until "$@"; do
-                [ $SECONDS -lt $end ] || return 1
-                read -rt 0.3 <>"$dir/tick" || true
-        done
-}
-mkfifo "$dir/tick"
-
-ip addr add $a/32 dev lo
-token=0123456789abcdef0123456789abcdef
-echo $token >"$dir/token"
-mkdir "$dir/home"
 env -i PATH="$PATH" HOME="$dir/home" RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH="$dir/token" \
         RAY_USAGE_STATS_ENABLED=0 RAY_CLOUD_INSTANCE_ID=me RAY_NODE_TYPE_NAME=group1 \
-        "${ray[@]}" start --head --node-ip-address=$a --port=6379 --node-manager-port=6380 \
-        --object-manager-port=6381 --runtime-env-agent-port=6382 --dashboard-agent-grpc-port=6383 \
-        --metrics-export-port=6384 --dashboard-agent-listen-port=6385 --num-cpus=2 \
-        --object-store-memory=100000000 --temp-dir="$dir/t" --include-dashboard=false \
-        --no-monitor --include-log-monitor=false --disable-usage-stats --block \
+        "${ray[@]}" start "${head_args[@]}" --num-cpus=2 --include-dashboard=false \
         >"$dir/head.log" 2>&1 &
 head=$!
 
 gcs() { "$call" --token $token $a:6379 "$@"; }
 raylet() { "$call" --token $token $a:6380 "$@"; }
 bare() { "$call" $a:6379 "$@"; }
-version=$("${ray[@]}" --version | sed 's/.*version //')
 python=$("$(dirname "${ray[-1]}")/python" -c 'import platform; print(platform.python_version())')
 
-is_alive() { gcs nodes 2>/dev/null | grep -q ' alive head '; }
-if ! await 90 is_alive; then
-        sed 's/^/# /' "$dir/head.log"
-        echo "not ok 1 - the head comes up"
-        echo "1..1"
-        exit 1
-fi
+await_head gcs
 id=$(gcs nodes | sed -n '1s/ .*//p')
 
 ok "CheckAlive says the version" says "^$version\$" gcs alive

@@ -5,55 +5,8 @@
 # (raycluster.conf(5) says it), and how a certificate that will not do is refused. As
 # test-gcs-real.sh; RAY=/path/to/ray, else the engine's package out of the cache.
 # Run by tests/net/run, in namespaces of its own: whatever it starts ends with it.
-set -u
-build=${BUILD:?run by tests/net/run}
-cache=${RAYCLUSTER_CACHE:-/var/cache/raycluster-tests}
-call=$build/tests/fake/gcs-call
-a=10.77.0.1
-dir=$(mktemp -d /tmp/gcs-tls-XXXXXX) || exit 1
-trap 'rm -rf "$dir"' EXIT
-
-if [ -n "${RAY:-}" ]; then
-        ray=("$RAY")
-else
-        # newest first; file names of our own making
-        # shellcheck disable=SC2012
-        deb=$(ls -t "$cache"/engine/2.60.*/raycluster-engine-2.60_*.deb 2>/dev/null | head -n 1)
-        if [ -z "$deb" ]; then
-                echo "1..0 # SKIP no RAY= given and no engine built in $cache"
-                exit 0
-        fi
-        dpkg-deb -x "$deb" "$dir/engine" || exit 1
-        venv=$(echo "$dir"/engine/usr/lib/raycluster-engine/*)
-        ray=("$venv/bin/python" "$venv/bin/ray")
-fi
-
-n=0
-ok() { # NAME COMMAND…: it succeeds
-        local name=$1
-        shift
-        n=$((n + 1))
-        if "$@" >"$dir/out" 2>&1; then
-                echo "ok $n - $name"
-        else
-                echo "not ok $n - $name"
-                sed 's/^/# /' "$dir/out"
-        fi
-}
-says() { # TEXT COMMAND…: what it prints, or complains, has TEXT (a grep -E pattern)
-        local text=$1
-        shift
-        "$@" 2>&1 | tee "$dir/said" | grep -qE -- "$text" || { cat "$dir/said"; return 1; }
-}
-await() { # SECONDS COMMAND…
-        local end=$((SECONDS + $1))
-        shift
-        until "$@"; do
-                [ $SECONDS -lt $end ] || return 1
-                read -rt 0.3 <>"$dir/tick" || true
-        done
-}
-mkfifo "$dir/tick"
+# shellcheck source=tests/net/real-ray.sh
+. "$(dirname "$0")/real-ray.sh"
 
 # our own authority and certificates, as a head makes them
 cert() { # AUTHORITY NAME ROLE ADDRESS…
@@ -66,11 +19,7 @@ cert ca head head $a
 cert ca worker worker 10.77.0.2
 cert foreign-ca foreign worker 10.77.0.2
 
-ip addr add $a/32 dev lo
 ip addr add 10.77.0.2/32 dev lo
-token=0123456789abcdef0123456789abcdef
-echo $token >"$dir/token"
-mkdir "$dir/home"
 in_env() { # WHO COMMAND…: with the certificate of WHO
         env -i PATH="$PATH" HOME="$dir/home" RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH="$dir/token" \
                 RAY_USE_TLS=1 RAY_TLS_CA_CERT="$dir/$1/ca.pem" \
@@ -78,13 +27,8 @@ in_env() { # WHO COMMAND…: with the certificate of WHO
                 RAY_USAGE_STATS_ENABLED=0 GRPC_ENABLE_FORK_SUPPORT=0 DASHBOARD_METRIC_PORT=6387 \
                 "${@:2}"
 }
-in_env head "${ray[@]}" start --head --node-ip-address=$a --port=6379 --node-manager-port=6380 \
-        --object-manager-port=6381 --runtime-env-agent-port=6382 --dashboard-agent-grpc-port=6383 \
-        --metrics-export-port=6384 --dashboard-agent-listen-port=6385 --dashboard-host=$a \
-        --dashboard-port=6386 --ray-client-server-port=6388 --num-cpus=1 \
-        --object-store-memory=100000000 --temp-dir="$dir/t" \
-        --no-monitor --include-log-monitor=false --disable-usage-stats --block \
-        >"$dir/head.log" 2>&1 &
+in_env head "${ray[@]}" start "${head_args[@]}" --dashboard-host=$a --dashboard-port=6386 \
+        --ray-client-server-port=6388 --num-cpus=1 >"$dir/head.log" 2>&1 &
 head=$!
 
 with() { # WHOSE-CA WHO ARGUMENT…
@@ -95,15 +39,8 @@ as() { # WHO ARGUMENT…
 }
 gcs() { as worker $a:6379 "$@"; }
 bare() { "$call" --token $token $a:6379 "$@"; }
-version=$("${ray[@]}" --version | sed 's/.*version //')
 
-is_alive() { gcs nodes 2>/dev/null | grep -q ' alive head '; }
-if ! await 90 is_alive; then
-        sed 's/^/# /' "$dir/head.log"
-        echo "not ok 1 - the head comes up"
-        echo "1..1"
-        exit 1
-fi
+await_head gcs
 
 ok "CheckAlive by TLS, with a key on P-256" says "^$version\$" gcs alive
 ok "health of the raylet by TLS" says '^ok$' as worker $a:6380 health
