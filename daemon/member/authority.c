@@ -6,7 +6,6 @@
 #include "base/fd.h"
 #include "base/hex.h"
 #include "base/str.h"
-#include "member/identity.h"
 #include "sys/mac.h"
 
 #define AUTHORITY_FILE "authority.pem"
@@ -45,21 +44,29 @@ static int complain(char **reterr, int r, const char *path, const char *what, co
 /* --- the CA -------------------------------------------------------------------------------------
  */
 
-static int make_ca(Authority *a, const char *path, usec_t now)
+int authority_make(const char *prefix, const char *path, usec_t now, Identity *ret)
 {
+        _cleanup_identity_ Identity ca = {0};
         uint8_t id[16];
 
         int r = random_bytes(id, sizeof(id));
         if (r < 0)
                 return r;
-        _cleanup_free_ char *cluster = hex_encode(id, sizeof(id));
+        _cleanup_free_ char *hex = hex_encode(id, sizeof(id));
+        _cleanup_free_ char *cluster = hex ? str_printf("%s%s", prefix, hex) : NULL;
         if (!cluster)
                 return -ENOMEM;
-        r = pki_key_new(&a->ca.key);
+        r = pki_key_new(&ca.key);
         if (r >= 0)
-                r = pki_ca_new(a->ca.key, cluster, usec_sub(now, CERT_SLACK),
-                               usec_add(now, AUTHORITY_LIFE), &a->ca.cert);
-        return r < 0 ? r : identity_save(path, &a->ca);
+                r = pki_ca_new(ca.key, cluster, usec_sub(now, CERT_SLACK),
+                               usec_add(now, AUTHORITY_LIFE), &ca.cert);
+        if (r >= 0)
+                r = identity_save(path, &ca);
+        if (r < 0)
+                return r;
+        *ret = ca;
+        ca = (Identity){0};
+        return 0;
 }
 
 static int open_ca(Authority *a, const char *dir, usec_t now, char **reterr)
@@ -69,7 +76,7 @@ static int open_ca(Authority *a, const char *dir, usec_t now, char **reterr)
                 return -ENOMEM;
         int r = identity_load(path, &a->ca);
         if (r == -ENOENT) {
-                r = make_ca(a, path, now);
+                r = authority_make("", path, now, &a->ca);
                 if (r < 0)
                         return complain(reterr, r, path, strerror(-r),
                                         "the cluster's authority cannot be made without it");

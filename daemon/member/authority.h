@@ -6,6 +6,7 @@
  * identity.pem (key, certificate and CA of the head's own node). */
 #pragma once
 
+#include "member/identity.h"
 #include "sys/pki-ca.h"
 #include "sys/tls-link.h"
 
@@ -18,6 +19,10 @@ typedef struct Authority Authority;
 /* Certificates begin so much before they are made, a quarter of their life at most: clocks of a
  * room differ. */
 #define CERT_SLACK (10 * USEC_PER_MIN)
+
+/* A new CA for a cluster called PREFIX and 32 hex digits, saved at `path` before anybody hears of
+ * it; errors as of identity_save(). */
+int authority_make(const char *prefix, const char *path, usec_t now, Identity *ret);
 
 typedef struct AuthorityPolicy {
         const char *dir;  /* the state directory */

@@ -5,10 +5,8 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
-#include "base/hex.h"
 #include "base/str.h"
 #include "member/authority.h"
-#include "member/identity.h"
 #include "sys/mac.h"
 
 #define FILE_NAME "ray-authority.pem"
@@ -28,30 +26,13 @@ RayAuthority *ray_authority_free(RayAuthority *a)
         return NULL;
 }
 
-/* In its name it is another cluster: what looks at names alone is not fooled either. */
-static int make(RayAuthority *a, const char *path, usec_t now)
-{
-        uint8_t id[16];
-
-        int r = random_bytes(id, sizeof(id));
-        if (r < 0)
-                return r;
-        _cleanup_free_ char *hex = hex_encode(id, sizeof(id));
-        _cleanup_free_ char *cluster = hex ? str_printf("ray-%s", hex) : NULL;
-        if (!cluster)
-                return -ENOMEM;
-        r = pki_key_new(&a->ca.key);
-        if (r >= 0)
-                r = pki_ca_new(a->ca.key, cluster, usec_sub(now, CERT_SLACK),
-                               usec_add(now, AUTHORITY_LIFE), &a->ca.cert);
-        return r < 0 ? r : identity_save(path, &a->ca);
-}
-
 static int open_file(RayAuthority *a, const char *path, usec_t now)
 {
         int r = identity_load(path, &a->ca);
         if (r == -ENOENT)
-                r = make(a, path, now);
+                /* in its name it is another cluster: what looks at names alone is not fooled
+                 * either */
+                r = authority_make("ray-", path, now, &a->ca);
         if (r >= 0)
                 r = pki_cert_names(a->ca.cert, &a->names);
         return r >= 0 && a->names.role != PKI_CA ? -EBADMSG : r;
