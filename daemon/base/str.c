@@ -51,6 +51,16 @@ int free_and_strdup(char **p, const char *s)
         return 1;
 }
 
+bool str_is_name(const char *s, size_t max)
+{
+        size_t n = strlen(s);
+
+        for (size_t i = 0; i < n; i++)
+                if (!isalnum((unsigned char)s[i]) && (!strchr("._-", s[i]) || i == 0 || i + 1 == n))
+                        return false;
+        return n >= 1 && n <= max;
+}
+
 char *str_strip(char *s)
 {
         while (isspace((unsigned char)*s))

@@ -49,6 +49,8 @@ int free_and_strdup(char **p, const char *s);
 
 /* Cuts trailing and skips leading white space, in place; returns the new start. */
 char *str_strip(char *s);
+/* 1 to max of A-Z, a-z, 0-9, ".", "_", "-", and none of the last three at its ends. */
+bool str_is_name(const char *s, size_t max);
 
 /* Damerau–Levenshtein distance (adjacent swaps count 1), capped: strings over 64 bytes return
  * SIZE_MAX. */

@@ -78,7 +78,10 @@ static int print_keys(void)
                        "of "
                        "Ray: %s\n",
                        k->path, k->doc, default_of(empty, k->path), k->allowed,
-                       k->room ? "the head" : "each machine", restart[k->restart]);
+                       k->room   ? "the head"
+                       : k->each ? "each machine, or the head for it"
+                                 : "each machine",
+                       restart[k->restart]);
         }
         return EXIT_OK;
 }

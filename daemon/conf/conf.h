@@ -41,6 +41,8 @@ typedef struct ConfValue {
  * hundred variables, and still one message and one D-Bus property. More is a mistake in the head's
  * files. */
 #define CONF_ROOM_MAX ((size_t)16 << 10)
+/* Of it, kept for what the head has to say to one member alone: node.group. */
+#define CONF_ROOM_EACH ((size_t)1 << 10)
 
 typedef struct Conf {
         Settings *settings;

@@ -8,7 +8,8 @@
  *                            │ used             │
  *                            └──> Conf <────────┘
  *
- * Keys that are each machine's own (ConfKey.room false) are neither told nor taken. */
+ * Keys that are each machine's own (ConfKey.room false) are not told to the room. Of these a member
+ * takes only what a head may say to one machine (ConfKey.each). */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,7 +50,7 @@ _printf_(4, 5) static void put(Writer *w, const Origin *at, const char *path, co
                 draft_error_at(w->draft, at->file, at->line, path,
                                "is more than fits: what a head tells its workers is at most %zu "
                                "KiB",
-                               CONF_ROOM_MAX >> 10);
+                               (CONF_ROOM_MAX - CONF_ROOM_EACH) >> 10);
         } else if (r < 0 && r != -EMSGSIZE)
                 w->draft->oom = true;
 }
@@ -143,7 +144,8 @@ static void write_table(Writer *w, const ConfKey *key)
 
 void room_write(Draft *d, char **ret)
 {
-        _cleanup_(writer_done) Writer w = {.draft = d, .text = {.limit = CONF_ROOM_MAX - 1}};
+        _cleanup_(writer_done)
+                Writer w = {.draft = d, .text = {.limit = CONF_ROOM_MAX - CONF_ROOM_EACH - 1}};
 
         for (size_t i = 0; i < CONF_KEYS_N; i++) {
                 const ConfKey *key = &conf_keys[i];
@@ -169,7 +171,7 @@ void room_write(Draft *d, char **ret)
 
 bool room_takes(Draft *d, const ConfKey *key, unsigned line)
 {
-        if (!key->room) {
+        if (!key->room && !key->each) {
                 draft_error(d, line, key->path, "is each machine's own; the head has no say in it");
                 return false;
         }

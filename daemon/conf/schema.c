@@ -99,6 +99,7 @@ const ConfKey conf_keys[CONF_KEYS_N] = {
          AT(node.group),
          .check = check_group,
          .restart = BOTH,
+         .each = true,
          .doc = "The group that Ray shows for this node (RAY_NODE_TYPE_NAME)."},
         PORT(gcs, 6379, HEAD, "GCS: the head's front door."),
         PORT(node_manager, 6380, BOTH, "Raylet."),

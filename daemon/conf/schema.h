@@ -51,6 +51,7 @@ typedef struct ConfKey {
         unsigned restart; /* 1 << ROLE_HEAD, 1 << ROLE_WORKER: there Ray has to restart for it;
                              role/due tells when */
         bool room;        /* the head's word counts for it; else it is each machine's own */
+        bool each;        /* each machine's own, but a head may have a word for one member */
         /* CONF_STRING: NULL, or what is wrong with s (a literal). */
         const char *(*check)(const char *s);
         /* CONF_TABLE: what is wrong with the entry (a literal), or NULL and *ret = its text (caller

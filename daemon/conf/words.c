@@ -16,16 +16,9 @@ static bool only(const char *s, const char *more)
         return true;
 }
 
-static bool is_name(const char *s, size_t max)
-{
-        size_t n = strlen(s);
-        return n >= 1 && n <= max && only(s, "._-") && isalnum((unsigned char)s[0]) &&
-               isalnum((unsigned char)s[n - 1]);
-}
-
 const char *check_cluster_name(const char *s)
 {
-        return is_name(s, 63) ? NULL : "is not a cluster's name";
+        return str_is_name(s, 63) ? NULL : "is not a cluster's name";
 }
 
 /* A host name by its letters; what it resolves to is a matter of the machine, not of the file. */
@@ -69,7 +62,7 @@ const char *check_domain(const char *s)
 
 const char *check_node_name(const char *s)
 {
-        return !*s || is_name(s, 64) ? NULL : "is not a node's name";
+        return !*s || str_is_name(s, 64) ? NULL : "is not a node's name";
 }
 
 const char *check_address(const char *s)
@@ -98,7 +91,7 @@ const char *check_interface(const char *s)
 
 const char *check_group(const char *s)
 {
-        return !*s || is_name(s, 63) ? NULL : "is not a group's name";
+        return !*s || str_is_name(s, 63) ? NULL : "is not a group's name";
 }
 
 const char *check_version(const char *s)
@@ -326,11 +319,11 @@ const char *entry_label(const char *name, const ConfRaw *raw, char **ret, bool *
             !streq(name, "ray.io/availability-region") && !streq(name, "ray.io/market-type") &&
             !streq(name, "ray.io/accelerator-type"))
                 return "begins with ray.io/, which Ray keeps for itself";
-        if (!is_name(base, 63) || (slash && (slash - name > 253 || !only(name, "._-/"))))
+        if (!str_is_name(base, 63) || (slash && (slash - name > 253 || !only(name, "._-/"))))
                 return "is not a label's key";
         if (raw->type == CONF_RAW_INT)
                 return give(ret, oom, str_printf("%s=%lld", name, (long long)raw->i));
-        if (raw->type != CONF_RAW_STRING || (*raw->s && !is_name(raw->s, 63)))
+        if (raw->type != CONF_RAW_STRING || (*raw->s && !str_is_name(raw->s, 63)))
                 return "wants a string of at most 63 letters, digits, \".\", \"_\", \"-\", "
                        "beginning and ending with a letter or digit";
         return give(ret, oom, str_printf("%s=%s", name, raw->s));

@@ -52,6 +52,11 @@ static int read_terms(sd_bus_message *m, TokenTerms *ret, sd_bus_error *error)
                 return sd_bus_error_setf(error, ERROR_ARGUMENT,
                                          "names and groups have at most %zu characters",
                                          sizeof(ret->pattern) - 1);
+        if (!isempty(group) && !str_is_name(group, sizeof(ret->group) - 1))
+                return sd_bus_error_setf(error, ERROR_ARGUMENT,
+                                         "%s is no group's name: letters, digits, \".\", \"_\", "
+                                         "\"-\", as node.group has them",
+                                         group);
         str_copy(ret->pattern, sizeof(ret->pattern), pattern);
         str_copy(ret->group, sizeof(ret->group), group);
         if (!isempty(subnet) && subnet_parse(subnet, &ret->subnet) < 0)

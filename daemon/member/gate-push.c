@@ -4,13 +4,26 @@
 #include "member/gate-private.h"
 #include "sys/mac.h"
 
+/* The group of a token is a setting of the machines that joined with it, and of no other. */
+static char *settings_for(const Visitor *v)
+{
+        const char *group = v->row.group, *all = strempty(v->gate->settings);
+
+        return str_is_name(group, sizeof(v->row.group) - 1)
+                       ? str_printf("%snode: {\n    group = \"%s\";\n};\n", all, group)
+                       : strdup(all);
+}
+
 static int push_settings(Visitor *v)
 {
         const Gate *g = v->gate;
-        const MemberMessage m = {.kind = MEMBER_SETTINGS, .settings = g->settings};
 
         if (v->settings == g->settings_version || !(v->can & MEMBER_CAN_SETTINGS))
                 return 0;
+        _cleanup_free_ char *text = settings_for(v);
+        const MemberMessage m = {.kind = MEMBER_SETTINGS, .settings = text};
+        if (!text)
+                return -ENOMEM;
         int r = peer_send(v->peer, &m);
         if (r >= 0)
                 v->settings = g->settings_version;
@@ -51,7 +64,7 @@ static void push_all(Gate *g)
 
 int gate_set_settings(Gate *g, const char *text)
 {
-        if (strlen(text) >= MEMBER_SETTINGS_MAX || !utf8_is_printable(text))
+        if (strlen(text) >= MEMBER_SETTINGS_MAX - GATE_SETTINGS_EACH || !utf8_is_printable(text))
                 return -EINVAL;
         int r = free_and_strdup(&g->settings, text);
         if (r <= 0)

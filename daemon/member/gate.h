@@ -135,8 +135,10 @@ int gate_command(Gate *g, const char *node, MemberOrder order, const char *argum
                  usec_t deadline, gate_command_cb cb, void *userdata);
 
 /* Settings for all machines (lines of text, copied): to every member that has not got them yet, now
- * or at its next beat, and to those who come, before their Welcome. -EINVAL: over
- * MEMBER_SETTINGS_MAX or no UTF-8 text; -ENOMEM. */
+ * or at its next beat, and to those who come, before their Welcome; each gets its own node.group
+ * behind them, if its token had one. -EINVAL: over MEMBER_SETTINGS_MAX less GATE_SETTINGS_EACH
+ * bytes, or no UTF-8 text; -ENOMEM. */
+#define GATE_SETTINGS_EACH ((size_t)1 << 10)
 int gate_set_settings(Gate *g, const char *text);
 /* Another Ray token, or NULL for none: all are welcomed again. -EINVAL: too long; -ENOMEM. */
 int gate_set_ray_token(Gate *g, const char *token);

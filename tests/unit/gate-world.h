@@ -48,7 +48,8 @@ typedef struct World {
         MemberRefused link_refusal;
         unsigned settings;
         size_t settings_size;
-        char order[64]; /* S and W, as they came */
+        char settings_text[100]; /* its beginning */
+        char order[64];          /* S and W, as they came */
         unsigned commands, link_left, link_renewed, renewals_failed;
         char renewal_why[200];
         MemberCommand command;
@@ -254,6 +255,7 @@ static inline void on_settings(MemberLink *l, const char *text, void *userdata)
         World *w = userdata;
         w->settings++;
         w->settings_size = strlen(text);
+        (void)snprintf(w->settings_text, sizeof(w->settings_text), "%s", text);
         note(w, "S");
 }
 

@@ -29,6 +29,17 @@ static void test_distance(void **state)
         assert_null(str_nearest("xyz", list));
 }
 
+static void test_name(void **state)
+{
+        assert_true(str_is_name("a", 1));
+        assert_true(str_is_name("gpu-2.x_Y", 9));
+        assert_false(str_is_name("gpu-2.x_Y", 8));
+        for (const char *const *s =
+                     (const char *const[]){"", "-a", "a.", "a b", "a\"", "\xc3\xa4", NULL};
+             *s; s++)
+                assert_false(str_is_name(*s, 63));
+}
+
 static void test_escape(void **state)
 {
         _cleanup_free_ char *s = str_escape("a\033[0m\\b", 8, 100);
@@ -286,14 +297,15 @@ static void test_log_observer(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_distance),  cmocka_unit_test(test_escape),
-                cmocka_unit_test(test_strv),      cmocka_unit_test(test_duration),
-                cmocka_unit_test(test_sizes),     cmocka_unit_test(test_addr),
-                cmocka_unit_test(test_buf),       cmocka_unit_test(test_hex),
-                cmocka_unit_test(test_base32),    cmocka_unit_test(test_base32_spare),
-                cmocka_unit_test(test_crc32),     cmocka_unit_test(test_backoff),
-                cmocka_unit_test(test_ratelimit), cmocka_unit_test(test_files),
-                cmocka_unit_test(test_messages),  cmocka_unit_test(test_log_observer),
+                cmocka_unit_test(test_distance),     cmocka_unit_test(test_name),
+                cmocka_unit_test(test_escape),       cmocka_unit_test(test_strv),
+                cmocka_unit_test(test_duration),     cmocka_unit_test(test_sizes),
+                cmocka_unit_test(test_addr),         cmocka_unit_test(test_buf),
+                cmocka_unit_test(test_hex),          cmocka_unit_test(test_base32),
+                cmocka_unit_test(test_base32_spare), cmocka_unit_test(test_crc32),
+                cmocka_unit_test(test_backoff),      cmocka_unit_test(test_ratelimit),
+                cmocka_unit_test(test_files),        cmocka_unit_test(test_messages),
+                cmocka_unit_test(test_log_observer),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -345,6 +345,22 @@ static void test_damaged(void **state)
         assert_true(startswith(ignored, "head: has a NUL byte in it"));
 }
 
+/* What a head says to one member alone: its token's group, whatever the files have; it is not told
+ * on, and the rest of `node` is the machine's. */
+static void test_group(void **state)
+{
+        _cleanup_free_ char *ignored = NULL;
+        Conf *c _cleanup_(conf_freep) =
+                member_of("node: { group = \"cpu\"; };",
+                          "node: { group = \"gpu\"; name = \"other\"; };", &ignored);
+
+        assert_string_equal(ignored,
+                            "head:1: node.name: is each machine's own; the head has no say in it");
+        assert_string_equal(c->settings->node.group, "gpu");
+        assert_value(c, "node.group", "\"gpu\"", "head");
+        assert_null(strstr(c->room, "node"));
+}
+
 /* Sixteen levels are read, and 16 KiB. */
 static void test_limits(void **state)
 {
@@ -378,9 +394,9 @@ static void test_limits(void **state)
         assert_string_equal(e.errors[0].path, "engine.env");
         size_t begin = strlen("engine: {\n    env = [\n"),
                one = strlen("        \"V000=\",\n") + 50;
-        assert_int_equal(e.errors[0].line, 2 + (CONF_ROOM_MAX - 1 - begin) / one);
+        assert_int_equal(e.errors[0].line, 2 + (CONF_ROOM_MAX - CONF_ROOM_EACH - 1 - begin) / one);
         assert_string_equal(e.errors[0].text, "is more than fits: what a head tells its workers is "
-                                              "at most 16 KiB");
+                                              "at most 15 KiB");
 }
 
 /* Ports, tokens and logs are one thing for all; a machine's name and hardware are its own. */
@@ -429,6 +445,7 @@ int main(void)
                 cmocka_unit_test(test_files_first),
                 cmocka_unit_test(test_own),
                 cmocka_unit_test(test_damaged),
+                cmocka_unit_test(test_group),
                 cmocka_unit_test(test_limits),
                 cmocka_unit_test(test_keys),
         };

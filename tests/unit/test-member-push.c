@@ -7,7 +7,7 @@ static void test_settings(void **state)
 {
         _cleanup_(member_link_freep) MemberLink *l = NULL;
         _cleanup_identity_ Identity i = {0};
-        static char large[MEMBER_SETTINGS_MAX + 1];
+        static char large[MEMBER_SETTINGS_MAX - GATE_SETTINGS_EACH + 1];
         World w;
 
         member(&w, &i);
@@ -33,6 +33,34 @@ static void test_settings(void **state)
         WAIT(&w, w.welcomes == 2);
         assert_string_equal(w.order, "WSSSW");
         assert_true(member_link_is_joined(l));
+        world_done(&w);
+}
+
+/* The group of the token that a machine came with is a setting of that machine alone. */
+static void test_group(void **state)
+{
+        _cleanup_(member_link_freep) MemberLink *l = NULL;
+        _cleanup_identity_ Identity i = {0};
+        MemberRow row;
+        World w;
+
+        member(&w, &i);
+        assert_int_equal(roster_find_name(w.m.db, "w1", &row), 1);
+        strcpy(row.group, "gpu");
+        assert_int_equal(roster_put(w.m.db, &row), 0);
+        assert_int_equal(gate_set_settings(w.gate, "a: {\n};\n"), 0);
+        l = link_as(&w, &i, "b1");
+        WAIT(&w, w.welcomes == 1);
+        assert_string_equal(w.order, "SW");
+        assert_string_equal(w.settings_text, "a: {\n};\nnode: {\n    group = \"gpu\";\n};\n");
+
+        /* what is no name stays where it is */
+        l = member_link_free(l);
+        strcpy(row.group, "g\"; };");
+        assert_int_equal(roster_put(w.m.db, &row), 0);
+        l = link_as(&w, &i, "b1");
+        WAIT(&w, w.welcomes == 2);
+        assert_string_equal(w.settings_text, "a: {\n};\n");
         world_done(&w);
 }
 
@@ -193,9 +221,8 @@ static void test_old_head(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_settings),
-                cmocka_unit_test(test_ray_token),
-                cmocka_unit_test(test_old_member),
+                cmocka_unit_test(test_settings),  cmocka_unit_test(test_group),
+                cmocka_unit_test(test_ray_token), cmocka_unit_test(test_old_member),
                 cmocka_unit_test(test_old_head),
         };
         (void)signal(SIGPIPE, SIG_IGN);

@@ -21,6 +21,8 @@ static void test_join(void **state)
         wait_for(room.worker, "Membership", "member, connected to the head at 127.0.0.1:");
         wait_for(room.head, "Membership", "1 of 1 member is here");
         check_member(&room, "here", "gpu");
+        _cleanup_free_ char *settings = get(room.worker, "HeadSettings");
+        assert_non_null(strstr(settings, "node: {\n    group = \"gpu\";\n};\n"));
 
         /* one token of Ray for both, and Ray is told where it is */
         _cleanup_free_ char *a = ray_token(room.head, MEMBERS);
@@ -50,7 +52,15 @@ static void test_join(void **state)
 
 static void test_refused(void **state)
 {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
         Room room = room_new();
+
+        /* a group that no machine could have */
+        assert_true(sd_bus_call_method(room.head->bus, "org.raycluster1.Head",
+                                       "/org/raycluster1/Head", MEMBERS, "CreateToken", &error,
+                                       NULL, "utsss", 1, (uint64_t)0, "", "g p u", "") < 0);
+        assert_non_null(strstr(error.message, "g p u is no group's name"));
+        sd_bus_error_free(&error);
 
         /* what is wrong with a token is said before anything is sent */
         _cleanup_free_ char *token = create_token(&room, 2, "");
