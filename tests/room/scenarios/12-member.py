@@ -137,6 +137,25 @@ def scenario_lost_worker_is_seen(room):
     w1.wait_message("CONTROL_JOINED", mine, 5)
 
 
+def scenario_control_port_held_by_systemd(room):
+    """With the example's socket unit a member that dials starts the daemon, and a restart of the
+    daemon is as short as without it."""
+    head = room["head"]
+    example, unit = "/usr/share/doc/raycluster/examples/ray-head.socket", "ray-head.socket"
+    head.run("systemctl stop ray-head", timeout=120)
+    cursor = head.cursor()
+    head.run(f"cp {example} /etc/systemd/system && systemctl enable --now {unit}")
+    for name in ("w1", "w2"):
+        head.wait_message("MEMBER_HERE", cursor, 30, f"^{name} is here")
+    expect(head.state("ray-head.service") == "active", "no member has started ray-head")
+    expect_in(head.out("ss -Hltnp sport = :6388"), "systemd", "who has the control port")
+    story.wait_cluster(room, 2)
+    scenario_head_daemon_restart(room)
+    head.run(f"systemctl disable --now {unit}; rm /etc/systemd/system/{unit}; "
+             "systemctl daemon-reload; systemctl restart ray-head")
+    story.wait_cluster(room, 2)
+
+
 def scenario_leave(room):
     """Ray is drained and stopped there, nothing that makes it a member is left, its name is free.
     """
@@ -151,7 +170,23 @@ def scenario_leave(room):
     w2.wait_message("WAIT_ACCESS", mine, 45, "raycluster join")
     expect(w2.count_messages("ENGINE_STARTED", mine) == 0, "Ray was started for no member")
     expect(w2.state("ray-engine@worker.service") != "active", "Ray runs on a machine that left")
-    let_in(room, w2)
+
+
+def scenario_group_of_a_token(room):
+    """A machine that joins with a token of a group is in it, for the head and for Ray."""
+    head, w2 = room["head"], room["w2"]
+    token, _ = create(head, "--group gpu")
+    mine = w2.cursor()
+    w2.run("raycluster join -", stdin=token, timeout=100)
+    w2.wait_message("WORKER_JOINED", mine, 60)
+    expect(members(head)["w2"]["group"] == "gpu", "the head does not know w2's group")
+    expect_in(w2.out("raycluster config --effective | grep group"), '"gpu"', "w2's configuration")
+
+    def groups():
+        nodes = json.loads(head.out("raycluster status --json", quiet=True))["nodes"]
+        return {n["hostname"]: n["group"] for n in nodes if n["state"] == "alive"}
+    wait_until("Ray to have w2 in its group", lambda: groups().get("w2") == "gpu", 30)
+    expect(groups()["w1"] == "", f"the groups are {groups()}")
 
 
 def refused(room, guest, token, words, refusal):
