@@ -132,6 +132,18 @@ usec_t identity_keeper_until(const IdentityKeeper *k)
         return current(k)->until;
 }
 
+bool identity_keeper_names(const IdentityKeeper *k, const Addr *a)
+{
+        PkiNames n;
+
+        if (pki_cert_names(current(k)->identity.cert, &n) < 0)
+                return false;
+        for (size_t i = 0; i < n.n_addrs; i++)
+                if (addr_equal(&n.addrs[i], a))
+                        return true;
+        return false;
+}
+
 bool identity_keeper_is_due(const IdentityKeeper *k, usec_t now)
 {
         return !k->tried.party && now >= k->due;

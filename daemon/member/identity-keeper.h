@@ -35,6 +35,8 @@ bool identity_keeper_tries(const IdentityKeeper *k);
 bool identity_keeper_is_due(const IdentityKeeper *k, usec_t now);
 /* The certificate for the next connection is over. */
 bool identity_keeper_is_expired(const IdentityKeeper *k, usec_t now);
+/* Whether the certificate for the next connection names this address. */
+bool identity_keeper_names(const IdentityKeeper *k, const Addr *a);
 usec_t identity_keeper_until(const IdentityKeeper *k);
 /* Appends a request for the same key. As pki_request_new(). */
 int identity_keeper_request(const IdentityKeeper *k, Buf *ret_der);

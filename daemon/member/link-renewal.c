@@ -32,7 +32,24 @@ int link_renewal_ask(MemberLink *l, Peer *p)
         r = peer_send(p, &m);
         l->renews = r >= 0;
         l->asked = now_mono();
+        l->moved = false;
         return r;
+}
+
+/* An address that the head does not give us, another machine's, is not asked for again: nobody is
+ * connected back to there (raycluster-protocol(7)), but Ray and the connection do without. */
+void link_renewal_look(MemberLink *l)
+{
+        Addr here, there;
+        usec_t rtt;
+
+        l->moved = false;
+        if (!l->keeper || !peer_ends(l->peer, &here, &there, &rtt) ||
+            identity_keeper_names(l->keeper, &here))
+                return;
+        here.port = 0;
+        l->moved = !addr_equal(&here, &l->asked_at);
+        l->asked_at = here;
 }
 
 int member_link_renew(MemberLink *l)
@@ -161,7 +178,8 @@ void link_renewal_tick(MemberLink *l)
         else if (l->renews && now - l->asked > CHANGE_MAX)
                 fail(l, "the head does not answer");
         else if (l->state == LINK_JOINED && !l->renews && !l->asks_ray &&
-                 (l->can & MEMBER_CAN_RENEW) && identity_keeper_is_due(l->keeper, now_real())) {
+                 (l->can & MEMBER_CAN_RENEW) &&
+                 (l->moved || identity_keeper_is_due(l->keeper, now_real()))) {
                 int r = link_renewal_ask(l, l->peer);
                 if (r < 0)
                         fail(l, strerror(-r));

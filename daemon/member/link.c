@@ -152,6 +152,8 @@ static void on_up(Peer *p, const MemberHello *hello, void *userdata)
 void link_welcome(MemberLink *l, const MemberWelcome *w)
 {
         l->beat = MIN(MAX(w->beat, BEAT_MIN), BEAT_MAX);
+        if (!is_joined(l))
+                link_renewal_look(l);
         if (!is_joined(l) || l->state == LINK_CHANGING) {
                 if (link_set_state(l, LINK_JOINED, l->beat) < 0)
                         return;

@@ -341,8 +341,8 @@ static void test_head_goes_in_between(void **state)
 
 /* --- machines that were off */
 
-/* Its certificate was made so long ago. */
-static void age(World *w, usec_t ago)
+/* Its certificate was made so long ago, for this address; NULL: for those that it has. */
+static void reissue(World *w, usec_t ago, const char *address)
 {
         _cleanup_(pki_request_freep) PkiRequest *q = NULL;
         _cleanup_identity_ Identity i = {0};
@@ -353,6 +353,10 @@ static void age(World *w, usec_t ago)
         path_of(w, path);
         load(w, &i);
         assert_int_equal(pki_cert_names(i.cert, &n), 0);
+        if (address) {
+                n.addrs[0] = member_addr(address);
+                n.n_addrs = 1;
+        }
         assert_int_equal(pki_request_new(i.key, "w1", &csr), 0);
         assert_int_equal(pki_request_read(buf_data(&csr), buf_size(&csr), &q), 0);
         i.cert = pki_cert_free(i.cert);
@@ -376,7 +380,32 @@ static void old_member(World *w, usec_t ago)
         t = token_of(w, "abcdefgh");
         join(w, &t);
         assert_int_equal(w->join.end, JOIN_DONE);
-        age(w, ago);
+        reissue(w, ago, NULL);
+}
+
+/* A machine that comes from another address than its certificate has gets one that names it, once,
+ * and before the next beat is over. */
+static void test_moved(void **state)
+{
+        _cleanup_(member_link_freep) MemberLink *l = NULL;
+        _cleanup_identity_ Identity i = {0}, next = {0};
+        PkiNames n;
+        World w;
+
+        member(&w, &i);
+        reissue(&w, 0, "10.9.9.9");
+        l = keep(&w);
+        WAIT(&w, w.link_renewed == 1);
+        load(&w, &next);
+        assert_int_equal(pki_cert_names(next.cert, &n), 0);
+        assert_int_equal(n.n_addrs, 1);
+        assert_true(addr_equal(&n.addrs[0],
+                               &(Addr){.family = AF_INET, .in.s_addr = htonl(INADDR_LOOPBACK)}));
+        usec_t until = now_mono() + 5 * BEAT;
+        WAIT(&w, now_mono() > until);
+        assert_int_equal(w.link_renewed, 1);
+        assert_int_equal(w.lost + w.losses + w.renewals_failed, 0);
+        world_done(&w);
 }
 
 static void test_expired(void **state)
@@ -560,6 +589,7 @@ int main(void)
                 cmocka_unit_test(test_new_one_does_not_work),
                 cmocka_unit_test(test_cannot_be_kept),
                 cmocka_unit_test(test_head_goes_in_between),
+                cmocka_unit_test(test_moved),
                 cmocka_unit_test(test_expired),
                 cmocka_unit_test(test_expired_too_long),
                 cmocka_unit_test(test_expired_and_revoked),
