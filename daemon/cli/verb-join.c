@@ -6,13 +6,16 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "base/parse.h"
 #include "base/strv.h"
 #include "cli/client.h"
 #include "cli/way-back.h"
 #include "conf/conf.h"
 
-/* All addresses of a head, each with the daemon's own time to answer (JOIN_TIMEOUT). */
+/* Four addresses, each with the daemon's own time to answer (JOIN_TIMEOUT); it tries on. */
 #define JOIN_PATIENCE (90 * USEC_PER_SEC)
+/* The daemon gives the head 5 s to say good-bye. */
+#define LEAVE_PATIENCE (20 * USEC_PER_SEC)
 /* A line of a token is shorter by far. */
 #define LINE_MAX_BYTES 1024
 
@@ -29,23 +32,43 @@ static int control_port(uint16_t *ret)
         return EXIT_OK;
 }
 
+/* NAME or NAME:PORT; an IPv6 address has more colons than one. */
+static int split_port(const char *head, char **ret_name, uint16_t *ret_port)
+{
+        const char *colon = strchr(head, ':');
+        unsigned n = 0;
+
+        if (!colon || strchr(colon + 1, ':')) {
+                *ret_name = strdup(head);
+                return *ret_name ? EXIT_OK : EXIT_INTERNAL;
+        }
+        if (parse_unsigned(colon + 1, &n) < 0 || n == 0 || n > UINT16_MAX)
+                return cli_fail(EXIT_USAGE, "--head=%s: %s is no port", head, colon + 1);
+        *ret_port = (uint16_t)n;
+        *ret_name = strndup(head, (size_t)(colon - head));
+        return *ret_name ? EXIT_OK : EXIT_INTERNAL;
+}
+
 /* A name, an address, or one of them with a port. The daemon may not wait for a name server. */
 static int resolve(const char *head, char ***ret)
 {
         const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
         struct addrinfo *list = NULL;
+        _cleanup_free_ char *name = NULL;
         char text[ADDR_PORT_MAX];
         uint16_t port = 0;
         Addr a;
 
         if (addr_parse_port(head, &a) >= 0 && a.port != 0)
                 return strv_extend(ret, addr_format_port(text, &a)) < 0 ? EXIT_INTERNAL : EXIT_OK;
-        int r = control_port(&port);
+        int r = split_port(head, &name, &port);
+        if (r == EXIT_OK && port == 0)
+                r = control_port(&port);
         if (r != EXIT_OK)
                 return r;
-        r = getaddrinfo(head, NULL, &hints, &list);
+        r = getaddrinfo(name, NULL, &hints, &list);
         if (r != 0)
-                return cli_fail(EXIT_INTERNAL, "%s: %s", head, gai_strerror(r));
+                return cli_fail(EXIT_INTERNAL, "%s: %s", name, gai_strerror(r));
         for (const struct addrinfo *i = list; i; i = i->ai_next) {
                 if (addr_from_sockaddr(i->ai_addr, i->ai_addrlen, &a) < 0)
                         continue;
@@ -58,10 +81,11 @@ static int resolve(const char *head, char ***ret)
 }
 
 /* From standard input, so that it stays out of the shell's history and the process list. */
-static int read_line(char buf[LINE_MAX_BYTES])
+static int read_line(char buf[LINE_MAX_BYTES], const char **ret)
 {
         if (!fgets(buf, LINE_MAX_BYTES, stdin))
                 return cli_fail(EXIT_USAGE, "no token on standard input");
+        *ret = str_strip(buf);
         return EXIT_OK;
 }
 
@@ -105,6 +129,9 @@ static int call_join(const Cli *cli, const char *token, char *const *heads)
         if (r < 0)
                 return cli_fail(EXIT_INTERNAL, "cannot ask the daemon: %s", strerror(-r));
         r = sd_bus_call(bus, m, JOIN_PATIENCE, &error, &reply);
+        if (r == -ETIMEDOUT)
+                return cli_fail(EXIT_TIMEOUT, "no head has answered so far; the daemon tries on, "
+                                              "and raycluster status says how it stands");
         return r < 0 ? client_explain(cli, ROLE_WORKER, &error, r) : print_outcome(cli, reply);
 }
 
@@ -120,9 +147,12 @@ static int run_join(const Cli *cli, const CliArgs *args)
                 return cli_fail(EXIT_USAGE, "usage: raycluster join %s", verb_join.usage);
         int r = head ? resolve(head, &heads) : EXIT_OK;
         if (r == EXIT_OK && streq(token, "-")) {
-                r = read_line(line);
-                token = line;
+                r = read_line(line, &token);
         }
+        /* without one, any head would do: that is for --ask alone */
+        if (r == EXIT_OK && !ask && isempty(token))
+                r = cli_fail(EXIT_USAGE, "the token is empty; on the head: raycluster token "
+                                         "create");
         if (r == EXIT_OK)
                 r = call_join(cli, token, heads);
         explicit_bzero(line, sizeof(line));
@@ -152,6 +182,7 @@ static int run_leave(const Cli *cli, const CliArgs *args)
 
         if (client_open(cli, &bus) < 0)
                 return EXIT_INTERNAL;
+        (void)sd_bus_set_method_call_timeout(bus, LEAVE_PATIENCE);
         int r = client_call(cli, bus, ROLE_WORKER, CLIENT_MEMBERSHIP, "Leave", NULL, NULL);
         if (r == EXIT_OK)
                 printf("This machine is no member any more.\n");

@@ -662,6 +662,12 @@ static void test_usage(void **state)
         assert_has(sh(TOOL " help wait"), "Usage: raycluster wait [--workers=N]");
         assert_has(sh(TOOL " ray --help"), "Usage: raycluster ray COMMAND");
         assert_has(sh(TOOL " -h check"), "Usage: raycluster check [FILE…]");
+        /* an empty variable is no wish to be let in without a token */
+        assert_has(sh(TOOL " join ''"), "the token is empty; on the head: raycluster token "
+                                        "create\n[2]");
+        assert_has(sh("echo | " TOOL " join -"), "the token is empty");
+        assert_has(sh(TOOL " join --head=h:0 x"), "--head=h:0: 0 is no port\n[2]");
+        assert_has(sh(TOOL " join --head=nosuch.invalid:7000 x"), "nosuch.invalid: ");
         assert_has(sh(TOOL " check /nonexistent"), "/nonexistent: cannot be read: No such file or "
                                                    "directory\n[78]");
 }
