@@ -34,7 +34,7 @@ static int gather(Buf *ret)
 
         if (!dir)
                 return backup_fail(-ENOMEM, "backup", NULL);
-        if (gethostname(node, sizeof(node) - 1) < 0)
+        if (gethostname(node, sizeof(node)) < 0)
                 return backup_fail(-errno, "the host name", NULL);
         BackupPaths p = {.state = dir, .conf_file = CONF_FILE, .conf_dir = CONF_DIR, .node = node};
         int r = gather_as_owner(&p, ret, &error);

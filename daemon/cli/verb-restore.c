@@ -42,8 +42,10 @@ static int refuse_running(bool force)
                 if (r > 0)
                         return cli_fail(EXIT_INTERNAL,
                                         "ray-%s runs here, and would not see what is restored; "
-                                        "first: systemctl stop ray-%s",
-                                        role_to_string(role), role_to_string(role));
+                                        "first: systemctl stop ray-%s%s",
+                                        role_to_string(role), role_to_string(role),
+                                        role == ROLE_HEAD ? " (and ray-head.socket, if it is used)"
+                                                          : "");
         }
         if (r >= 0 || force)
                 return EXIT_OK;
@@ -165,13 +167,18 @@ static int run(const Cli *cli, const CliArgs *args)
         int r = backup_read(buf_data(&plain), buf_size(&plain), &b, &error);
         if (r < 0)
                 return backup_fail(r, args->rest[0], error);
-        status = restore(&b, force);
+        /* a passphrase takes its time, and a socket unit or systemd may have started one */
+        status = refuse_running(force);
+        if (status == EXIT_OK)
+                status = restore(&b, force);
         if (status == EXIT_OK)
                 status = settings(&b, cli_get(&verb_restore, args, "settings"));
         if (status == EXIT_OK)
                 printf("\nThe old head must not start again. Then: systemctl enable --now "
                        "ray-head\nWorkers follow by themselves where they find this machine: "
-                       "cluster.head, DNS, or mDNS.\n");
+                       "cluster.head, DNS, or mDNS.\nWhat was revoked after the backup is good "
+                       "again: compare raycluster node list and token list,\nand if a machine is "
+                       "to be out, revoke it again, then raycluster ray-token --rotate.\n");
         return status;
 }
 

@@ -202,7 +202,11 @@ static int write_setting(const BackupFile *f, const char *path, bool in_place, u
                 return -ENOMEM;
         if (in_place && link(path, old) < 0 && errno != ENOENT)
                 return -errno;
-        int r = write_file_atomic(to, f->data, f->size, 0644, (gid_t)-1);
+        /* a file may have secrets in its variables: no more people read it than before */
+        struct stat st;
+        bool there = stat(path, &st) == 0;
+        int r = write_file_atomic(to, f->data, f->size, there ? st.st_mode & 0777 : 0644,
+                                  there ? st.st_gid : (gid_t)-1);
         return r < 0 ? r : strv_extend(ret, to);
 }
 

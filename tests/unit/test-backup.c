@@ -421,6 +421,7 @@ static void test_settings(void **state)
         assert_int_equal(restore_settings(&b, w.conf, w.conf_dir, false, NOW, &none, &error), 0);
         assert_null(none); /* all is so already */
         put(w.top, "raycluster.conf", "mine");
+        assert_int_equal(chmod(w.conf, 0640), 0);
         (void)snprintf(dir, sizeof(dir), "%s/new.d", w.top);
         assert_int_equal(restore_settings(&b, w.conf, dir, false, NOW, &beside, &error), 0);
         assert_int_equal(strv_length(beside), 2);
@@ -433,6 +434,11 @@ static void test_settings(void **state)
         assert_text(w.top, "raycluster.conf.old-20251124T160000Z", "mine");
         assert_text(dir, "50-site.conf", "log: { level = \"debug\"; };\n");
         struct stat st;
+        assert_int_equal(stat(w.conf, &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0640);
+        (void)snprintf(name, sizeof(name), "%s.restored", w.conf);
+        assert_int_equal(stat(name, &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0640);
         (void)snprintf(name, sizeof(name), "%s/50-site.conf", dir);
         assert_int_equal(stat(name, &st), 0);
         assert_int_equal(st.st_mode & 07777, 0644);

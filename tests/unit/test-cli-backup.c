@@ -302,6 +302,22 @@ static void test_asked(void **state)
         assert_has(sh(RESTORE "--passphrase-file=typed tty.backup; rm -r other/*"), "[0]");
 }
 
+/* While the passphrase is typed a socket unit, or systemd, starts the daemon. */
+static void test_started_meanwhile(void **state)
+{
+        sd_bus *b = NULL;
+        Terminal t;
+
+        terminal_open(&t, "restore");
+        terminal_await(&t, "assphrase");
+        assert_true(sd_bus_open_system(&b) >= 0);
+        assert_true(sd_bus_request_name(b, "org.raycluster1.Head", 0) >= 0);
+        terminal_type(&t, "from a terminal\n");
+        terminal_await(&t, "systemctl stop ray-head (and ray-head.socket");
+        assert_int_equal(WEXITSTATUS(terminal_end(&t)), 1);
+        sd_bus_flush_close_unref(b);
+}
+
 /* What is typed is not there to be read, and the terminal is as it was, whatever ends it. */
 static void test_interrupted(void **state)
 {
@@ -326,7 +342,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_link),           cmocka_unit_test(test_running),
-                cmocka_unit_test(test_asked),          cmocka_unit_test(test_interrupted),
+                cmocka_unit_test(test_asked),          cmocka_unit_test(test_started_meanwhile),
+                cmocka_unit_test(test_interrupted),
         };
         return cmocka_run_group_tests(tests, start, stop);
 }
