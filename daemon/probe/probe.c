@@ -140,6 +140,24 @@ static bool hold(Probe *p)
 }
 
 static void start_way(Probe *p);
+static void start_connect(Probe *p);
+
+/* A reset to what was sent before the reflector began to count: was it the head's? The next one
+ * will tell. */
+static bool try_again(Probe *p)
+{
+        const ConnectFacts *t = &p->e.tcp;
+
+        if (p->state != PROBE_CONNECTING || p->e.cut || !p->e.other.answered ||
+            t->outcome != CONNECT_FAILED || t->error != ECONNREFUSED || t->icmp.seen ||
+            p->e.syns_before == 0 || syns_sent(&p->e) > p->e.syns_before)
+                return false;
+        p->tcp = tcp_stage_free(p->tcp);
+        facts_forget(&p->e);
+        p->e.syns_before = 0;
+        start_connect(p);
+        return true;
+}
 
 static bool try_other(Probe *p)
 {
@@ -214,7 +232,7 @@ static bool try_ports(Probe *p)
 /* The one end: judge, put into words, tell. Out of memory leaves the words empty. */
 static void finish(Probe *p)
 {
-        if (hold(p) || try_look(p) || try_other(p) || try_ports(p) || try_back(p) ||
+        if (hold(p) || try_again(p) || try_look(p) || try_other(p) || try_ports(p) || try_back(p) ||
             probe_set_state(p, PROBE_DONE) < 0)
                 return;
         if (p->measure)
@@ -336,20 +354,6 @@ static void start_connect(Probe *p)
                 finish(p);
 }
 
-/* A reset that came before the reflector began to count: was it the head's? The next one will tell.
- */
-static bool try_again(Probe *p)
-{
-        if (!p->held || p->state != PROBE_CONNECTING || !p->e.other.answered ||
-            p->e.tcp.outcome != CONNECT_FAILED || p->e.tcp.error != ECONNREFUSED ||
-            p->e.tcp.icmp.seen)
-                return false;
-        p->tcp = tcp_stage_free(p->tcp);
-        facts_forget(&p->e);
-        start_connect(p);
-        return true;
-}
-
 static void on_other_side(OtherSide *o, OtherSideEvent event, void *userdata)
 {
         Probe *p = userdata;
@@ -357,14 +361,12 @@ static void on_other_side(OtherSide *o, OtherSideEvent event, void *userdata)
         /* an answer that came meanwhile changes the picture */
         if (p->tcp)
                 tcp_stage_snapshot(p->tcp);
-        if (p->state == PROBE_MEETING)
-                start_connect(p);
-        else if (event == OTHER_SIDE_MET && try_again(p))
-                return;
-        else if (event == OTHER_SIDE_MET && !p->held)
+        if (event == OTHER_SIDE_MET)
                 /* what the reflector counts, it counts from now on */
                 p->e.syns_before = syns_sent(&p->e);
-        else
+        if (p->state == PROBE_MEETING)
+                start_connect(p);
+        else if (event != OTHER_SIDE_MET || p->held)
                 finish(p);
 }
 

@@ -144,8 +144,19 @@ def late(setup):
     return go
 
 
+def between(setup, ms):
+    """On a line of that delay each way: the reflector begins to count after a SYN to the GCS went out, and before its answer is here."""
+    def go(lab, f):
+        setup(lab, f)
+        lab.serve(None, lab.ns["worker"], "10.98.0.1/24,fd98::1/64", lab.ns["head"], "10.98.0.2/24,fd98::2/64", str(ms), script="slow.py")
+    return go
+
+
 BACK = dict(direction="back")
 HALF = dict(verdict="INCONCLUSIVE", confidence="inconclusive", within=3)
+
+for _f, _a in {4: "10.98.0.2", 6: "fd98::2"}.items():
+    NET[_f]["slow"] = _a
 
 CASES = [
     # --- the way back, of a GCS that serves: probe.md 3.1
@@ -191,6 +202,8 @@ CASES = [
     TwoWay("A1 port closed, and a late reflector", "PORT_CLOSED", setup=late(lambda lab, f: None), where="head", within=1, says="nothing listens on port 6379"),
     TwoWay("A2 head rejects with tcp reset, and a late reflector", "REFUSED_BY_FIREWALL", "likely", setup=late(both(server, nft("head", "input", f"{PORT} reject with tcp reset"))), role="head", where="head", direction="out", within=1.5),
     TwoWay("A3 router rejects with tcp reset, and a late reflector", "REFUSED_BY_FIREWALL", "likely", setup=late(both(server, nft("router", "forward", f"{PORT} reject with tcp reset"))), role="path", direction="out", within=1.5),
+    TwoWay("A2 head rejects with tcp reset, the reflector is met meanwhile, 4 ms", "REFUSED_BY_FIREWALL", "likely", setup=between(both(server, nft("head", "input", f"{PORT} reject with tcp reset")), 4), target="{slow}", role="head", direction="out", within=1.5),
+    TwoWay("A2 head rejects with tcp reset, the reflector is met meanwhile, 8 ms", "REFUSED_BY_FIREWALL", "likely", setup=between(both(server, nft("head", "input", f"{PORT} reject with tcp reset")), 8), target="{slow}", role="head", direction="out", within=1.5),
     TwoWay("A4 head rejects, and a late reflector", "REFUSED_BY_FIREWALL", setup=late(nft("head", "input", f"{PORT} reject")), where="head", within=1.5),
     TwoWay("Ray listens on loopback only, and a late reflector", "HEAD_LOOPBACK_ONLY", setup=late(loopback_only), where="head", role="head", direction="out", within=1.5),
     TwoWay("B1 head drops the port, and a late reflector", "FILTERED_SILENTLY", "likely", setup=late(both(server, nft("head", "input", f"{PORT} drop"))), role="head", where="head", direction="out", within=4),
