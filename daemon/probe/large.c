@@ -300,6 +300,14 @@ static void judge_sizes(Large *l)
                 l->facts.in = o;
         else
                 l->facts.out = o;
+        l->facts.in_vain = o == LARGE_LOST;
+        end(l);
+}
+
+/* Its time is over. */
+static void give_up(Large *l)
+{
+        l->facts.in_vain = true;
         end(l);
 }
 
@@ -325,7 +333,7 @@ static void look_out(Large *l)
         else if (f.retransmits >= 2 && f.bytes_acked <= l->out_base)
                 try_sizes(l, false);
         else if (usec_sub(now_mono(), l->since) >= HOLE_AFTER)
-                end(l);
+                give_up(l);
 }
 
 static void look_in(Large *l)
@@ -342,7 +350,7 @@ static void look_in(Large *l)
                  try_acked(t, &f))
                 try_sizes(l, true);
         else if (usec_sub(now_mono(), l->since) >= HOLE_AFTER)
-                end(l);
+                give_up(l);
 }
 
 static void look(Large *l)

@@ -25,6 +25,7 @@ typedef struct LargeFacts {
         unsigned fits;        /* of a hole: of the largest packets that pass; 0 = not known */
         unsigned pmtu;        /* of the path, as the kernel learned it meanwhile; 0 = not known */
         unsigned lost;        /* segments that had to be sent again, of some twelve */
+        bool in_vain;         /* it came to no end in its time, in any size: nothing is known */
 } LargeFacts;
 
 typedef struct Large Large;

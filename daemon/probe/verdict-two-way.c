@@ -212,8 +212,8 @@ bool large_is_open(const Evidence *e)
 bool large_is_unknown(const Evidence *e)
 {
         const Reflection *o = &e->other;
-        return o->bulk_asked &&
-               (!o->down_known || !o->up_known || o->down_stalled || o->up_stalled);
+        return o->bulk_asked ? !o->down_known || !o->up_known || o->down_stalled || o->up_stalled
+                             : e->large.in_vain;
 }
 
 static bool back_is_open(const Evidence *e)

@@ -45,6 +45,12 @@ def half_open(lab, f):
     lab.nft("router", "forward", "tcp dport 6379 tcp flags & (syn|ack) == ack drop")
 
 
+def hole_of_all(lab, f):
+    """Not even what fits through every network arrives; what the GCS is asked does."""
+    gcs()(lab, f)
+    lab.nft("router", "forward", "tcp dport 6379 meta length > 400 drop")
+
+
 def mtu_hole(lab, f):
     lab.nft("router", "forward", "meta length > 1000 drop")
     gcs()(lab, f)
@@ -105,6 +111,7 @@ CASES = [
     Case("C2 greets, then is silent", "SERVICE_FROZEN", "likely", setup=gcs(mode="mute"), within=3.5, says="greets on port 6379"),
     Case("C3 a filter that sees one direction", "HALF_OPEN_PATH", setup=half_open, within=3.5),
     Case("C4 packets of more than 1000 bytes vanish", "MTU_HOLE_OUT", setup=mtu_hole, within=2, says="none of 1500 bytes arrives, those of 576 do"),
+    Case("packets of more than 400 bytes vanish", "OK", "likely", setup=hole_of_all, within=3, tells=("whether large packets pass: no transfer came to its end",)),
     Case("C8 closes after the accept", "CLOSED_AFTER_ACCEPT", setup=serve("close"), within=2),
     Case("C8 resets after the accept", "CLOSED_AFTER_ACCEPT", "proven likely", setup=serve("reset"), within=2),
     Case("C9 wants TLS", "TLS_REQUIRED", setup=tls, where="head", within=2),

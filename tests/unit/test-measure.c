@@ -131,6 +131,7 @@ static void test_large(void **state)
         measure_large(&a, true, &f);
         assert_int_equal(f.out, LARGE_ARRIVED);
         assert_int_equal(f.in, LARGE_ARRIVED);
+        assert_false(f.in_vain);
         assert_true(f.tried > 1500);
         fake_stop();
 
@@ -162,6 +163,7 @@ static void test_large_frozen(void **state)
         measure_large(&a, false, &f);
         assert_int_equal(f.out, LARGE_ARRIVED);
         assert_int_equal(f.in, LARGE_LOST);
+        assert_true(f.in_vain);
         assert_int_equal(f.fits, 0);
         assert_true(now_mono() - begin < 5 * SEC);
 }

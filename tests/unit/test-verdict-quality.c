@@ -76,6 +76,11 @@ static void test_mtu(void **state)
         e = serving(); /* lost in every size: a hole explains nothing */
         e.large.out = LARGE_LOST;
         CHECK(e, VERDICT_OK, PROBE_PROVEN);
+        /* but that all is well is not proven then, unless a reflector's transfers came through */
+        e.large.in_vain = true;
+        j = CHECK(e, VERDICT_OK, PROBE_LIKELY);
+        e.other = (Reflection){.bulk_asked = true, .down_known = true, .up_known = true};
+        CHECK(e, VERDICT_OK, PROBE_PROVEN);
 
         e = serving(); /* C6: smaller, and it works */
         e.large.pmtu = 1400;
