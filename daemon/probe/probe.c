@@ -142,8 +142,7 @@ static bool hold(Probe *p)
 static void start_way(Probe *p);
 static void start_connect(Probe *p);
 
-/* A reset to what was sent before the reflector began to count: was it the head's? The next one
- * will tell. */
+/* A reset to what was sent before the reflector counted: was it the head's? The next will tell. */
 static bool try_again(Probe *p)
 {
         const ConnectFacts *t = &p->e.tcp;
@@ -361,8 +360,7 @@ static void on_other_side(OtherSide *o, OtherSideEvent event, void *userdata)
         /* an answer that came meanwhile changes the picture */
         if (p->tcp)
                 tcp_stage_snapshot(p->tcp);
-        if (event == OTHER_SIDE_MET)
-                /* what the reflector counts, it counts from now on */
+        if (event == OTHER_SIDE_MET) /* it counts from now on */
                 p->e.syns_before = syns_sent(&p->e);
         if (p->state == PROBE_MEETING)
                 start_connect(p);
