@@ -147,6 +147,13 @@ bool addr_equal(const Addr *a, const Addr *b)
         return true;
 }
 
+bool addr_same_source(const Addr *a, const Addr *b)
+{
+        if (a->family != AF_INET6 || b->family != AF_INET6)
+                return addr_equal(a, b);
+        return memcmp(&a->in6, &b->in6, 8) == 0;
+}
+
 bool addr_is_set(const Addr *a)
 {
         return a->family == AF_INET || a->family == AF_INET6;

@@ -44,6 +44,8 @@ void addr_unmap(Addr *a);
 
 /* Without the port. */
 bool addr_equal(const Addr *a, const Addr *b);
+/* One machine may have both: an IPv4 address, or what is in a /64 of IPv6. */
+bool addr_same_source(const Addr *a, const Addr *b);
 bool addr_is_set(const Addr *a);
 bool addr_is_loopback(const Addr *a);
 bool addr_is_link_local(const Addr *a);

@@ -51,6 +51,8 @@ struct Gate {
         GateOps ops;
         void *userdata;
         Acceptor *acceptor;
+        Deadline *room; /* all places are taken: when it is looked again who keeps it waiting */
+        usec_t in_vain; /* when nobody did */
         EnrolmentDesk desk;
         Guests guests;
 };

@@ -15,6 +15,48 @@ static const char *const gate_loss_table[_GATE_LOSS_MAX] = {
 };
 DEFINE_STRTAB(gate_loss, GateLoss);
 
+/* Between two looks at all strangers in which nobody is found to go: a room that comes back is not
+ * held up by them. */
+#define LOOK_EVERY (USEC_PER_SEC / 4)
+
+/* The oldest of the source that has the most places; NULL: nobody keeps the head waiting. */
+static Visitor *find_idle(const Gate *g)
+{
+        Guest *found = NULL;
+        size_t most = 0;
+
+        for (Guest *x = g->guests.strangers; x; x = x->next) {
+                if (!peer_keeps_waiting(visitor_of(x)->peer, GATE_PATIENCE))
+                        continue;
+                size_t n = guests_of_source(&g->guests, x->from);
+                if (n < most)
+                        continue;
+                most = n;
+                found = x;
+        }
+        return visitor_of(found);
+}
+
+/* One place is free afterwards, or the rest waits. */
+static void make_room(void *userdata)
+{
+        Gate *g = userdata;
+        Visitor *idle = NULL;
+
+        if (g->guests.n_strangers < GATE_STRANGERS)
+                return;
+        if (usec_sub(now_mono(), g->in_vain) >= LOOK_EVERY) {
+                idle = find_idle(g);
+                g->in_vain = idle ? 0 : now_mono();
+        }
+        if (idle) {
+                visitor_send_away(idle, GATE_LOSS_SILENT);
+                return;
+        }
+        acceptor_hold(g->acceptor, true);
+        (void)deadline_move(g->room, LOOK_EVERY);
+}
+
 static void on_accept(Acceptor *a, int fd, const Addr *peer, const Addr *local, void *userdata)
 {
         _cleanup_close_ int conn = fd;
@@ -27,8 +69,7 @@ static void on_accept(Acceptor *a, int fd, const Addr *peer, const Addr *local, 
         if (visitor_new(g, conn, peer) < 0)
                 return;
         (void)TAKE_FD(conn);
-        if (g->guests.n_strangers >= GATE_STRANGERS)
-                acceptor_hold(g->acceptor, true);
+        make_room(g);
 }
 
 /* --- the object ---------------------------------------------------------------------------------
@@ -55,6 +96,8 @@ int gate_new(sd_event *event, int fd, const GatePolicy *p, const GateOps *ops, v
         if (r >= 0)
                 r = free_and_strdup(&g->ray_token, p->ray_token);
         if (r >= 0)
+                r = deadline_new(event, USEC_INFINITY, LOOK_EVERY, make_room, g, &g->room);
+        if (r >= 0)
                 r = acceptor_new(event, fd, on_accept, g, &g->acceptor);
         if (r < 0)
                 return r;
@@ -67,6 +110,7 @@ Gate *gate_free(Gate *g)
         if (!g)
                 return NULL;
         g->acceptor = acceptor_free(g->acceptor);
+        deadline_free(g->room);
         while (g->guests.strangers)
                 visitor_free(visitor_of(g->guests.strangers));
         while (g->guests.members)

@@ -3,7 +3,9 @@
  *
  * A stranger can hold a place for PEER_GREETING_MAX, GATE_PER_SOURCE of them from one address; when
  * GATE_STRANGERS places are taken the rest waits in the kernel, so that a room that comes back all
- * at once is served at the pace of the head. A member that is not heard for three beats is lost. */
+ * at once is served at the pace of the head. Then whoever keeps the head waiting has GATE_PATIENCE
+ * and no more, and those go first whose source, of many addresses perhaps, has the most places. A
+ * member that is not heard for three beats is lost. */
 #pragma once
 
 #include "member/enrolment.h"
@@ -15,6 +17,8 @@ typedef struct Gate Gate;
 
 #define GATE_STRANGERS  256
 #define GATE_PER_SOURCE 8
+/* A machine has its answer in some milliseconds, and a lost packet is sent again by then. */
+#define GATE_PATIENCE (2 * USEC_PER_SEC)
 /* Of the listening socket: as many as a slow head, a hundred a second, serves before they give up
  * (PEER_GREETING_MAX). A longer queue would have it busy with those that are about to, and nobody
  * would get through; who finds the queue full costs nothing, and his kernel knocks again. */

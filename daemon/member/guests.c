@@ -79,3 +79,12 @@ size_t guests_from(const Guests *g, const Addr *from)
                 n += addr_equal(x->from, from);
         return n;
 }
+
+size_t guests_of_source(const Guests *g, const Addr *from)
+{
+        size_t n = 0;
+
+        for (const Guest *x = g->strangers; x; x = x->next)
+                n += addr_same_source(x->from, from);
+        return n;
+}

@@ -27,3 +27,5 @@ void guests_remove(Guests *g, Guest *x);
 Guest *guests_find(const Guests *g, const char *node);
 /* How many strangers come from there, whatever the port. */
 size_t guests_from(const Guests *g, const Addr *from);
+/* Or from another address of that source (addr_same_source()). */
+size_t guests_of_source(const Guests *g, const Addr *from);

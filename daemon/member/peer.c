@@ -4,6 +4,7 @@
  */
 #include "member/peer.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "base/alloc.h"
@@ -28,6 +29,7 @@ struct Peer {
         Buf in;
         size_t frame_max;
         Deadline *greeting;
+        usec_t begin;        /* monotonic */
         bool taking, doomed; /* freed while frames are taken: when that is over */
 };
 
@@ -200,6 +202,7 @@ static int peer_new(sd_event *event, TlsParty *party, const TlsLinkPolicy *polic
                 .ops = *ops,
                 .userdata = userdata,
                 .frame_max = MEMBER_FRAME_MAX_UNKNOWN,
+                .begin = now_mono(),
                 .in = {.limit = 2 * MEMBER_FRAME_MAX},
         };
         int r = deadline_new(event, PEER_GREETING_MAX, USEC_PER_SEC / 4, on_greeting, p,
@@ -290,6 +293,15 @@ bool peer_ends(const Peer *p, Addr *ret_here, Addr *ret_there, usec_t *ret_rtt)
                 return false;
         *ret_rtt = probe_stream_facts(fd, &f) < 0 ? 0 : f.rtt;
         return true;
+}
+
+bool peer_keeps_waiting(const Peer *p, usec_t so_long)
+{
+        struct pollfd in = {.fd = stream_fd(p->stream), .events = POLLIN};
+        StreamFacts f;
+
+        return usec_sub(now_mono(), p->begin) >= so_long && poll(&in, 1, 0) == 0 &&
+               probe_stream_facts(in.fd, &f) >= 0 && f.idle >= so_long;
 }
 
 const TlsLink *peer_tls(const Peer *p)

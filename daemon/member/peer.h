@@ -68,5 +68,8 @@ int peer_prefer(Peer *p);
 /* Both ends as they are here, with ports, and the round trip (0 = not measured). false: there is no
  * connection. */
 bool peer_ends(const Peer *p, Addr *ret_here, Addr *ret_there, usec_t *ret_rtt);
+/* Nothing came that is not read yet, and what was sent last, if anything, was sent so long ago: it
+ * is the other side's turn. */
+bool peer_keeps_waiting(const Peer *p, usec_t so_long);
 /* For tls_link_peer(), tls_link_authority() and tls_link_export(). The peer's. */
 const TlsLink *peer_tls(const Peer *p);

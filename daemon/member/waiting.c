@@ -5,13 +5,6 @@
 #include "base/hex.h"
 #include "base/str.h"
 
-static bool same_source(const Addr *a, const Addr *b)
-{
-        if (a->family != b->family)
-                return false;
-        return a->family == AF_INET6 ? memcmp(&a->in6, &b->in6, 8) == 0 : addr_equal(a, b);
-}
-
 static WaitingMachine *find(WaitingList *l, const uint8_t pin[static STORE_PIN_SIZE])
 {
         for (size_t i = 0; i < l->n; i++)
@@ -55,7 +48,7 @@ int waiting_add(WaitingList *l, const WaitingMachine *m, usec_t now)
         }
         waiting_expire(l, now);
         for (size_t i = 0; i < l->n; i++)
-                of_source += same_source(&l->machines[i].from, &m->from);
+                of_source += addr_same_source(&l->machines[i].from, &m->from);
         if (of_source >= WAITING_PER_SOURCE)
                 return -EDQUOT;
         if (l->n == WAITING_MAX)

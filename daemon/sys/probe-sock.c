@@ -246,6 +246,7 @@ int probe_stream_facts(int fd, StreamFacts *ret)
                 .segs_in = ti.tcpi_segs_in,
                 .pmtu = ti.tcpi_pmtu,
                 .rtt = ti.tcpi_rtt,
+                .idle = ti.tcpi_last_data_sent * USEC_PER_MSEC,
         };
         return 0;
 }

@@ -79,7 +79,8 @@ typedef struct StreamFacts {
         unsigned total_retrans; /* of all */
         unsigned segs_in;
         unsigned pmtu;
-        usec_t rtt; /* smoothed; 0 = not measured */
+        usec_t rtt;  /* smoothed; 0 = not measured */
+        usec_t idle; /* since something was sent, or else since it was established */
 } StreamFacts;
 int probe_stream_facts(int fd, StreamFacts *ret);
 

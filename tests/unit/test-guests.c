@@ -39,6 +39,12 @@ static void test_strangers(void **state)
         assert_int_equal(guests_from(&g, &there), 1);
         assert_int_equal(guests_from(&g, &nobody), 0);
         assert_int_equal(g.n_strangers, 3);
+        Addr neighbour = addr("fd00::2"), stranger = addr("fd00:0:0:1::1");
+        assert_int_equal(guests_from(&g, &neighbour), 0);
+        assert_int_equal(guests_of_source(&g, &neighbour), 1);
+        assert_int_equal(guests_of_source(&g, &stranger), 0);
+        assert_int_equal(guests_of_source(&g, &here), 2);
+        assert_int_equal(guests_of_source(&g, &nobody), 0);
         assert_null(guests_find(&g, "n1"));
         /* a member is no stranger any more */
         assert_int_equal(guests_know(&g, &b, "n1"), 0);
