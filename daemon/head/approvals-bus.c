@@ -50,6 +50,24 @@ int approvals_on_get_pending(sd_bus_message *m, void *userdata, sd_bus_error *er
         return r < 0 ? r : 1;
 }
 
+static char *why_not(int r, const char *who)
+{
+        if (r == 0)
+                return str_printf("no machine called %s waits; raycluster node list --pending has "
+                                  "them",
+                                  who);
+        if (r == -ENOTUNIQ)
+                return str_printf("more than one machine called %s waits: give the words of its "
+                                  "key, in quotes",
+                                  who);
+        if (r == -ESTALE)
+                return str_printf("%s asks for something else now, or for a member's place, and "
+                                  "that was not listed yet: raycluster node list --pending, then "
+                                  "approve it",
+                                  who);
+        return str_printf("members.db in the state directory: %s", strerror(-r));
+}
+
 static int decide(sd_bus_message *m, void *userdata, sd_bus_error *error,
                   int (*verb)(Gate *, const char *))
 {
@@ -65,12 +83,7 @@ static int decide(sd_bus_message *m, void *userdata, sd_bus_error *error,
         r = verb(g, who);
         if (r > 0)
                 return sd_bus_reply_method_return(m, "");
-        why = r == 0 ? str_printf("no machine called %s waits; raycluster node list --pending has "
-                                  "them",
-                                  who)
-              : r == -ENOTUNIQ
-                      ? str_printf("more than one machine called %s waits: give the node id", who)
-                      : str_printf("members.db in the state directory: %s", strerror(-r));
+        why = why_not(r, who);
         return members_bus_refuse(error, r < 0 ? r : -ENOENT, why);
 }
 

@@ -2,7 +2,7 @@
 #include "base/str.h"
 #include "member/gate-private.h"
 
-static_assert(STORE_PIN_SIZE == KEY_WORDS_FP_SIZE && PKI_PIN_SIZE == KEY_WORDS_FP_SIZE, "pins");
+static_assert(PKI_PIN_SIZE == KEY_WORDS_FP_SIZE, "pins");
 static_assert(KEY_WORDS_MAX <= MEMBER_WORDS_MAX, "words");
 
 char *gate_words(const Gate *g, char buf[static KEY_WORDS_MAX])
@@ -37,6 +37,7 @@ bool gate_pending(Gate *g, size_t i, GatePending *ret)
                 waiting_expire(l, now_real());
         if (i >= l->n)
                 return false;
+        l->machines[i].unseen = false;
         *ret = as_pending(g, &l->machines[i]);
         return true;
 }
@@ -50,6 +51,8 @@ static int say(Gate *g, const char *who, Verdict verdict, WaitingMachine **ret)
         int r = waiting_find(&g->desk.waiting, who, &m);
         if (r <= 0)
                 return r;
+        if (verdict == VERDICT_APPROVED && m->unseen)
+                return -ESTALE;
         str_copy(v.node, sizeof(v.node), m->node);
         str_copy(v.name, sizeof(v.name), m->name);
         str_copy(v.takes, sizeof(v.takes), m->takes_node);

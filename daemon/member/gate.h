@@ -174,13 +174,15 @@ bool gate_revoke(Gate *g, const char *node);
 
 /* The words of the head's authority, as they stand on a machine that asks. Returns buf. */
 char *gate_words(const Gate *g, char buf[static KEY_WORDS_MAX]);
-/* The i-th that waits, in no order; false: there are no more. Valid until the loop runs. */
+/* The i-th that waits, in no order, which an admin is shown; false: there are no more. Valid until
+ * the loop runs. */
 bool gate_pending(Gate *g, size_t i, GatePending *ret);
-/* who: host name, node id, or the pin as 64 hex digits. Holds for that key under that name for a
- * day (member/approvals.h), and gives it the place of `takes`. 1; 0: nobody of that name waits;
- * -ENOTUNIQ: more than one does; errors of the store. */
+/* who: host name, node id, or the pin as 64 hex digits or as words. Holds for that key under that
+ * name for a day (member/approvals.h), and gives it the place of `takes`. 1; 0: nobody of that name
+ * waits; -ENOTUNIQ: more than one does; -ESTALE: it asks for something else than gate_pending() has
+ * shown, or for a place that it has not shown; errors of the store. */
 int gate_approve(Gate *g, const char *who);
-/* The same, and it is refused for a day. */
+/* The same, and it is refused for a day, whatever was shown. */
 int gate_deny(Gate *g, const char *who);
 /* Who comes from there is approved until then (Unix time), but for names that are taken; a time
  * that has passed ends it. As auto_approvals_put(). */

@@ -4,6 +4,9 @@
 
 #include "base/hex.h"
 #include "base/str.h"
+#include "model/key-words.h"
+
+static_assert(STORE_PIN_SIZE == KEY_WORDS_FP_SIZE, "pins");
 
 static WaitingMachine *find(WaitingList *l, const uint8_t pin[static STORE_PIN_SIZE])
 {
@@ -40,10 +43,12 @@ int waiting_add(WaitingList *l, const WaitingMachine *m, usec_t now)
                             streq(known->takes_node, m->takes_node);
                 usec_t first = known->first;
                 bool approved = known->approved && same;
+                bool unseen = known->unseen || !same;
                 *known = *m;
                 known->first = first;
                 known->last = now;
                 known->approved = approved;
+                known->unseen = unseen;
                 return !same;
         }
         waiting_expire(l, now);
@@ -57,7 +62,16 @@ int waiting_add(WaitingList *l, const WaitingMachine *m, usec_t now)
         *known = *m;
         known->first = known->last = now;
         known->approved = false;
+        /* it may be one that was forgotten meanwhile, and asked for no place before */
+        known->unseen = !isempty(m->takes_node);
         return 1;
+}
+
+static bool is_called(const WaitingMachine *m, const char *who)
+{
+        char words[KEY_WORDS_MAX];
+
+        return streq(m->name, who) || streq(m->node, who) || streq(key_words(m->pin, words), who);
 }
 
 int waiting_find(WaitingList *l, const char *who, WaitingMachine **ret)
@@ -68,8 +82,7 @@ int waiting_find(WaitingList *l, const char *who, WaitingMachine **ret)
 
         for (size_t i = 0; i < l->n; i++) {
                 WaitingMachine *m = &l->machines[i];
-                if (is_pin ? memcmp(m->pin, pin, sizeof(pin)) != 0
-                           : !streq(m->name, who) && !streq(m->node, who))
+                if (is_pin ? memcmp(m->pin, pin, sizeof(pin)) != 0 : !is_called(m, who))
                         continue;
                 *ret = m;
                 found++;

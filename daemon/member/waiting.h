@@ -26,6 +26,7 @@ typedef struct WaitingMachine {
         Addr from;
         usec_t first, last; /* asked */
         bool approved;      /* it does not know yet */
+        bool unseen;        /* no admin was shown what it asks for now */
 } WaitingMachine;
 
 typedef struct WaitingList {
@@ -39,5 +40,6 @@ int waiting_add(WaitingList *l, const WaitingMachine *m, usec_t now);
 void waiting_remove(WaitingList *l, const uint8_t pin[static STORE_PIN_SIZE]);
 /* Forgets who was not heard. */
 void waiting_expire(WaitingList *l, usec_t now);
-/* By host name, node id, or pin as 64 hex digits. 1; 0: there is none; -ENOTUNIQ: more than one. */
+/* By host name, node id, pin as 64 hex digits or as words (model/key-words.h). 1; 0: there is none;
+ * -ENOTUNIQ: more than one. */
 int waiting_find(WaitingList *l, const char *who, WaitingMachine **ret);

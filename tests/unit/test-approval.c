@@ -3,6 +3,7 @@
 #include "member-world.h"
 
 #include "member/waiting.h"
+#include "model/key-words.h"
 
 #define NOW ((usec_t)1764000000 * USEC_PER_SEC)
 
@@ -23,7 +24,7 @@ static void test_list(void **state)
 {
         static WaitingList l;
         WaitingMachine m = machine(1, "w1", "10.0.0.1"), *found;
-        char hex[2 * STORE_PIN_SIZE + 1] = "";
+        char hex[2 * STORE_PIN_SIZE + 1] = "", words[KEY_WORDS_MAX];
 
         assert_int_equal(waiting_add(&l, &m, NOW), 1);
         assert_int_equal(waiting_add(&l, &m, NOW + USEC_PER_SEC), 0);
@@ -34,10 +35,13 @@ static void test_list(void **state)
         assert_int_equal(waiting_find(&l, "w1", &found), 1);
         assert_int_equal(waiting_find(&l, "node1", &found), 1);
         assert_int_equal(waiting_find(&l, hex, &found), 1);
+        assert_int_equal(waiting_find(&l, key_words(m.pin, words), &found), 1);
         assert_int_equal(waiting_find(&l, "w2", &found), 0);
         m = machine(2, "w1", "10.0.0.2");
         assert_int_equal(waiting_add(&l, &m, NOW), 1);
         assert_int_equal(waiting_find(&l, "w1", &found), -ENOTUNIQ);
+        assert_int_equal(waiting_find(&l, key_words(m.pin, words), &found), 1);
+        assert_string_equal(found->node, "node2");
         assert_int_equal(waiting_find(&l, "node2", &found), 1);
         /* approved as one machine is not approved as another */
         found->approved = true;

@@ -4,8 +4,9 @@
 
 #include <signal.h>
 
-/* Another machine with the same names: it has been installed anew. */
-static void join_anew(World *w, const JoinToken *t)
+/* Another machine: its key is in that file. */
+static void join_of(World *w, const JoinToken *t, const char *file, const char *node,
+                    const char *name)
 {
         _cleanup_(join_freep) Join *j = NULL;
         Addr own = member_addr("127.0.0.1");
@@ -13,15 +14,21 @@ static void join_anew(World *w, const JoinToken *t)
         JoinPolicy p = {.head = w->at,
                         .token = t,
                         .path = path,
-                        .node = "workernode",
-                        .name = "w1",
+                        .node = node,
+                        .name = name,
                         .addrs = &own,
                         .n_addrs = 1};
 
-        (void)snprintf(path, sizeof(path), "%s/anew.pem", w->m.dir);
+        (void)snprintf(path, sizeof(path), "%s/%s", w->m.dir, file);
         w->join_over = false;
         assert_int_equal(join_new(w->event, &p, on_join, w, &j), 0);
         WAIT(w, w->join_over);
+}
+
+/* One with the names of the first: it has been installed anew. */
+static void join_anew(World *w, const JoinToken *t)
+{
+        join_of(w, t, "anew.pem", "workernode", "w1");
 }
 
 static bool waits(const World *w)
@@ -193,12 +200,78 @@ static void test_installed_anew(void **state)
         world_done(&w);
 }
 
+static size_t list(World *w)
+{
+        GatePending p;
+        size_t n = 0;
+
+        while (gate_pending(w->gate, n, &p))
+                n++;
+        return n;
+}
+
+/* The same key under the same name wants a member's place after the admin has looked. */
+static void test_asks_for_more(void **state)
+{
+        _cleanup_identity_ Identity i = {0};
+        GatePending p;
+        World w;
+
+        member(&w, &i);
+        join_of(&w, NULL, "w9.pem", "nodenine", "w9");
+        assert_int_equal(list(&w), 1);
+        join_of(&w, NULL, "w9.pem", "workernode", "w9");
+        assert_int_equal(gate_approve(w.gate, "w9"), -ESTALE);
+        /* also when it has gone back, and when it asks again */
+        join_of(&w, NULL, "w9.pem", "nodenine", "w9");
+        join_of(&w, NULL, "w9.pem", "nodenine", "w9");
+        assert_int_equal(gate_approve(w.gate, "w9"), -ESTALE);
+        assert_int_equal(list(&w), 1);
+        assert_int_equal(gate_approve(w.gate, "w9"), 1);
+        join_of(&w, NULL, "w9.pem", "workernode", "w9");
+        assert_int_equal(w.join.end, JOIN_PENDING);
+        assert_true(gate_pending(w.gate, 0, &p) && !p.approved);
+        assert_string_equal(p.takes, "w1");
+        /* one that the head has forgotten, or never listed */
+        w.gate = gate_free(w.gate);
+        open_gate(&w);
+        join_of(&w, NULL, "w9.pem", "workernode", "w9");
+        assert_int_equal(gate_approve(w.gate, "w9"), -ESTALE);
+        assert_int_equal(gate_deny(w.gate, "w9"), 1);
+        world_done(&w);
+}
+
+/* Two machines of one name and node id are told apart by what stands on their screens. */
+static void test_twins(void **state)
+{
+        char first[KEY_WORDS_MAX], words[KEY_WORDS_MAX];
+        GatePending p;
+        World w;
+
+        world_init(&w);
+        join(&w, NULL);
+        str_copy(first, sizeof(first), w.join.words_own);
+        join_anew(&w, NULL);
+        str_copy(words, sizeof(words), w.join.words_own);
+        assert_string_not_equal(first, words);
+        assert_int_equal(gate_approve(w.gate, "w1"), -ENOTUNIQ);
+        assert_int_equal(gate_approve(w.gate, "workernode"), -ENOTUNIQ);
+        assert_int_equal(gate_deny(w.gate, words), 1);
+        assert_true(gate_pending(w.gate, 0, &p));
+        assert_string_equal(p.words, first);
+        assert_int_equal(gate_approve(w.gate, first), 1);
+        join(&w, NULL);
+        assert_int_equal(w.join.end, JOIN_DONE);
+        world_done(&w);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_approve),        cmocka_unit_test(test_deny),
                 cmocka_unit_test(test_another_head),   cmocka_unit_test(test_subnet),
-                cmocka_unit_test(test_installed_anew),
+                cmocka_unit_test(test_installed_anew), cmocka_unit_test(test_asks_for_more),
+                cmocka_unit_test(test_twins),
         };
         (void)signal(SIGPIPE, SIG_IGN);
         return cmocka_run_group_tests(tests, NULL, NULL);
