@@ -6,8 +6,9 @@
 #include "base/log.h"
 #include "base/strv.h"
 
-#define REFUSALS_EVERY USEC_PER_MIN
-#define REFUSALS_BURST 20
+/* Of what strangers make. */
+#define LINES_EVERY USEC_PER_MIN
+#define LINES_BURST 20
 
 /* RAYCLUSTER_NODE= and RAYCLUSTER_ADDRESS= on every line, so that journalctl can follow a machine.
  */
@@ -31,22 +32,32 @@ void member_log_enrolled(const MemberRow *m, const Addr *from)
                   m->token);
 }
 
+/* held_back: how many there were since the last line. */
+static bool may_write(RateLimit *l, unsigned *held_back)
+{
+        l->interval = LINES_EVERY;
+        l->burst = LINES_BURST;
+        if (!ratelimit_below(l, now_mono()))
+                return false;
+        *held_back = l->suppressed;
+        l->suppressed = 0;
+        return true;
+}
+
 void member_log_refused(MemberLog *l, const MemberRefused *r, const char *name, const Addr *from,
                         int error, usec_t locked)
 {
         _cleanup_strv_free_ char **fields = fields_of(name, from);
         char at[ADDR_MAX], wait[DURATION_MAX];
+        unsigned more;
 
-        l->refusals.interval = REFUSALS_EVERY;
-        l->refusals.burst = REFUSALS_BURST;
-        if (!ratelimit_below(&l->refusals, now_mono()))
+        if (!may_write(&l->refusals, &more))
                 return;
-        if (l->refusals.suppressed > 0)
+        if (more > 0)
                 log_event(LOG_WARNING, MSG_MEMBER_REFUSED, NULL,
                           "%u more machines were refused, each with its reason, which were not "
                           "written down",
-                          l->refusals.suppressed);
-        l->refusals.suppressed = 0;
+                          more);
         (void)strv_extendf(&fields, "RAYCLUSTER_REFUSAL=%s", member_refusal_to_string(r->reason));
         log_event(LOG_WARNING, MSG_MEMBER_REFUSED, fields, "%s at %s was refused: %s%s%s%s%s",
                   isempty(name) ? "a machine" : name, addr_format(at, from), r->text,
@@ -80,11 +91,19 @@ void member_log_lost(const GateMember *m, GateLoss why)
                   "%s at %s is gone: %s", m->name, addr_format(at, &m->from), words[why]);
 }
 
-void member_log_pending(const GatePending *p, const char *words)
+void member_log_pending(MemberLog *l, const GatePending *p, const char *words)
 {
         _cleanup_strv_free_ char **fields = fields_of(p->name, &p->from);
         char at[ADDR_MAX];
+        unsigned more;
 
+        if (!may_write(&l->pending, &more))
+                return;
+        if (more > 0)
+                log_event(LOG_NOTICE, MSG_MEMBER_PENDING, NULL,
+                          "%u more asked to be members, which was not written down; raycluster "
+                          "node list --pending has those that wait",
+                          more);
         log_event(LOG_NOTICE, MSG_MEMBER_PENDING, fields,
                   "%s at %s asks to be a member%s%s: its key is \"%s\", and it has to show \"%s\" "
                   "for "

@@ -4,9 +4,9 @@
 #include "base/ratelimit.h"
 #include "member/gate.h"
 
-/* Strangers can make refusals: so many lines an interval, and then how many were held back. */
+/* Strangers can make these: so many lines an interval, and then how many were held back. */
 typedef struct MemberLog {
-        RateLimit refusals;
+        RateLimit refusals, pending;
 } MemberLog;
 
 /* It asked the reflector to connect to what is not its own: `text` says what; n: such requests of
@@ -19,7 +19,7 @@ void member_log_refused(MemberLog *l, const MemberRefused *r, const char *name, 
 void member_log_here(const GateMember *m);
 void member_log_lost(const GateMember *m, GateLoss why);
 /* words: of the head's key. */
-void member_log_pending(const GatePending *p, const char *words);
+void member_log_pending(MemberLog *l, const GatePending *p, const char *words);
 void member_log_left(const GateMember *m);
 void member_log_event(const GateMember *m, const MemberEvent *e, unsigned dropped);
 void member_log_copied(const GateMember *here, const GateMember *there);

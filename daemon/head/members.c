@@ -114,8 +114,10 @@ static void on_left(Gate *g, const GateMember *who, void *userdata)
 
 static void on_pending(Gate *g, const GatePending *p, void *userdata)
 {
+        Members *m = userdata;
         char words[KEY_WORDS_MAX];
-        member_log_pending(p, gate_words(g, words));
+
+        member_log_pending(&m->log, p, gate_words(g, words));
 }
 
 static void on_event(Gate *g, const GateMember *who, const MemberEvent *e, unsigned dropped,
