@@ -139,8 +139,12 @@ void member_log_copied(const GateMember *here, const GateMember *there)
 
         log_event(LOG_ERR, MSG_MEMBER_COPIED, fields,
                   "two machines have the key of %s, at %s and at %s: one is a copy of the other's "
-                  "disk, or a thief; raycluster node revoke %s ends both, then join each with a "
-                  "token after removing /var/lib/raycluster/identity.pem",
+                  "disk, or a thief. On the copy, not on the original: systemctl stop ray-worker; "
+                  "rm -f /var/lib/raycluster/identity.pem* /var/lib/raycluster/ray-tls.pem* "
+                  "/etc/machine-id /var/lib/dbus/machine-id; systemd-machine-id-setup; give it a "
+                  "host name of its own; reboot; raycluster join with a new token. Not raycluster "
+                  "leave, which would end the membership of both. If the key was stolen: "
+                  "raycluster node revoke %s",
                   here->name, addr_format(a, &here->from), addr_format(b, &there->from),
                   here->name);
 }

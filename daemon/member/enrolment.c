@@ -119,11 +119,10 @@ static int check_roster(EnrolmentDesk *d, const EnrolmentClaim *c,
                 return 0;
         }
         if (r > 0 && !streq(m.node, e->node)) {
-                answer_refuse(
-                        a, MEMBER_REFUSAL_NAME_TAKEN,
-                        "this key is that of %s: was the disk copied? raycluster leave, then join "
-                        "again",
-                        m.name);
+                answer_refuse(a, MEMBER_REFUSAL_NAME_TAKEN,
+                              "this key is that of %s: if the disk was copied, remove "
+                              "/var/lib/raycluster/identity.pem, restart ray-worker and join again",
+                              m.name);
                 return 0;
         }
         return check_names(d, e, pin, other, a);

@@ -286,7 +286,7 @@ static void test_taken(void **state)
         assert_int_equal(refusal(&w, &e), MEMBER_REFUSAL_OTHER);
         str_copy(e.node, sizeof(e.node), "copied"); /* the same disk in another machine */
         assert_int_equal(decide(&w, &e, &a), MEMBER_REFUSAL_NAME_TAKEN);
-        assert_non_null(strstr(a.refused.text, "was the disk copied?"));
+        assert_non_null(strstr(a.refused.text, "if the disk was copied, remove"));
 
         /* installed anew: another key */
         pki_key_free(w.key);

@@ -1,6 +1,9 @@
 /* What the journal says of members: not more than somebody reads, whatever strangers do. */
 #include "gate-world.h"
 
+#include <signal.h>
+
+#include "base/fd.h"
 #include "base/log.h"
 #include "head/member-log.h"
 
@@ -49,10 +52,135 @@ static void test_many_ask(void **state)
         log_set_observer(NULL, NULL);
 }
 
+/* As in the room of members: whoever leaves is forgotten. */
+static void on_left_for_good(Gate *g, const GateMember *m, void *userdata)
+{
+        World *w = userdata;
+
+        w->left++;
+        assert_int_equal(roster_forget(w->m.db, m->node), 1);
+}
+
+static void on_anybody(Gate *g, const MemberRow *m, const Addr *from, void *userdata)
+{
+        ((World *)userdata)->enrolled++;
+}
+
+static void on_two(Gate *g, const GateMember *here, const GateMember *there, void *userdata)
+{
+        ((World *)userdata)->copied++;
+        member_log_copied(here, there);
+}
+
+/* A gate, a member, and a copy of its disk at another address, which is there now. */
+static void copy_of_a_disk(World *w, Raw *original, Raw *copy)
+{
+        MemberMessage facts = {.kind = MEMBER_FACTS};
+        _cleanup_identity_ Identity i = {0};
+        GateOps ops = gate_ops;
+
+        world_init(w);
+        w->gate = gate_free(w->gate);
+        ops.on_left = on_left_for_good;
+        ops.on_enrolled = on_anybody;
+        ops.on_copied = on_two;
+        const GatePolicy p = {
+                .authority = w->m.authority, .db = w->m.db, .cluster = "lab1", .beat = BEAT};
+        assert_int_equal(gate_new(w->event, listen_on(&w->at), &p, &ops, w, &w->gate), 0);
+        const JoinToken t = token_of(w, "abcdefgh");
+        join(w, &t);
+        load(w, &i);
+        str_copy(facts.facts.boot_id, sizeof(facts.facts.boot_id), "b1");
+        raw_init(original, w, &i, "127.0.0.1", &facts);
+        WAIT(w, original->kinds[MEMBER_WELCOME] == 1);
+        str_copy(facts.facts.boot_id, sizeof(facts.facts.boot_id), "b2");
+        raw_init(copy, w, &i, "127.0.0.2", &facts);
+        WAIT(w, copy->kinds[MEMBER_WELCOME] == 1);
+        assert_int_equal(w->copied, 1);
+        raw_done(original);
+}
+
+static JoinEnd join_copy(World *w, const char *file, const char *node, const char *name)
+{
+        const JoinToken t = token_of(w, "abcdefgh");
+        _cleanup_(join_freep) Join *j = NULL;
+        const Addr own = member_addr("127.0.0.1");
+        char path[64];
+
+        (void)snprintf(path, sizeof(path), "%s/%s", w->m.dir, file);
+        const JoinPolicy p = {.head = w->at,
+                              .token = &t,
+                              .path = path,
+                              .node = node,
+                              .name = name,
+                              .addrs = &own,
+                              .n_addrs = 1};
+        w->join_over = false;
+        assert_int_equal(join_new(w->event, &p, on_join, w, &j), 0);
+        WAIT(w, w->join_over);
+        return w->join.end;
+}
+
+/* What is said is what helps: key, machine id and name of its own, and not to leave. */
+static void test_copied(void **state)
+{
+        const MemberMessage leave = {.kind = MEMBER_LEAVE};
+        Raw original, copy;
+        MemberRow row;
+        World w;
+        Told t;
+
+        listen_to_log(&t);
+        copy_of_a_disk(&w, &original, &copy);
+        log_set_observer(NULL, NULL);
+        /* the same key, or machine id, or name, is not enough of a difference */
+        assert_int_equal(join_copy(&w, "worker.pem", "node2", "w2"), JOIN_REFUSED);
+        assert_int_equal(join_copy(&w, "a.pem", "workernode", "w2"), JOIN_PENDING);
+        assert_int_equal(join_copy(&w, "b.pem", "node2", "w1"), JOIN_PENDING);
+        assert_int_equal(join_copy(&w, "c.pem", "node2", "w2"), JOIN_DONE);
+        assert_int_equal(roster_find_node(w.m.db, "workernode", &row), 1);
+        assert_int_equal(roster_find_node(w.m.db, "node2", &row), 1);
+        /* the original has lost its membership when the copy leaves */
+        raw_say(&copy, &leave);
+        WAIT(&w, w.left == 1);
+        assert_int_equal(roster_find_node(w.m.db, "workernode", &row), 0);
+        raw_done(&copy);
+        world_done(&w);
+}
+
+/* The journal's line, but for its beginning, with the catalog's line breaks. */
+static void test_copied_in_the_catalog(void **state)
+{
+        _cleanup_free_ char *text = NULL;
+        const MemberFacts facts = {.name = "NAME"};
+        const GateMember m = {.node = "n", .name = "NAME", .facts = &facts};
+        size_t n;
+        Told t;
+
+        assert_int_equal(read_file(TEST_DATA "/../units/raycluster.catalog", 1 << 20, &text, &n),
+                         0);
+        size_t k = 0;
+        for (size_t i = 0; i < n; i++) /* one blank for what ends lines and paragraphs */
+                if (text[i] != '\n')
+                        text[k++] = text[i];
+                else if (k > 0 && text[k - 1] != ' ')
+                        text[k++] = ' ';
+        text[k] = 0;
+        listen_to_log(&t);
+        member_log_copied(&m, &m);
+        log_set_observer(NULL, NULL);
+        const char *advice = strstr(t.last, "On the copy");
+        assert_non_null(advice);
+        assert_non_null(strstr(text, advice));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_many_ask),
+                cmocka_unit_test(test_copied),
+                cmocka_unit_test(test_copied_in_the_catalog),
         };
+        (void)signal(SIGPIPE, SIG_IGN);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
