@@ -119,6 +119,7 @@ static int take_addrs(Memberpb__Address *const *addrs, size_t n, Addr *ret, size
                         return -EBADMSG;
                 ret[i] = (Addr){.family = ip->len == sizeof(ret->in) ? AF_INET : AF_INET6};
                 memcpy(&ret[i].in, ip->data, ip->len);
+                addr_unmap(&ret[i]); /* it is compared with addresses of others */
         }
         *ret_n = n;
         return 0;

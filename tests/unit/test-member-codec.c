@@ -366,6 +366,26 @@ static void test_bad_enrol(void **state)
         assert_int_equal(decode_enrol(&e), -EMSGSIZE);
 }
 
+/* An address that is compared with those of others has one form. */
+static void test_mapped_address(void **state)
+{
+        uint8_t ip[16] = {[10] = 0xff, [11] = 0xff, [12] = 10, [15] = 1};
+        Memberpb__Address a = MEMBERPB__ADDRESS__INIT, *as[] = {&a};
+        _cleanup_member_message_ MemberMessage m = {0};
+        Memberpb__Message p = MEMBERPB__MESSAGE__INIT;
+        Memberpb__Facts f = MEMBERPB__FACTS__INIT;
+        const Addr want = addr("10.0.0.1");
+
+        a.ip = (ProtobufCBinaryData){.data = ip, .len = sizeof(ip)};
+        f.addrs = as;
+        f.n_addrs = 1;
+        p.what_case = MEMBERPB__MESSAGE__WHAT_FACTS;
+        p.facts = &f;
+        assert_int_equal(decode(&p, &m), 0);
+        assert_int_equal(m.facts.n_addrs, 1);
+        assert_true(addr_equal(&m.facts.addrs[0], &want));
+}
+
 static void test_bad_later(void **state)
 {
         static char large[MEMBER_SETTINGS_MAX + 1];
@@ -471,7 +491,8 @@ int main(void)
                 cmocka_unit_test(test_round),          cmocka_unit_test(test_golden),
                 cmocka_unit_test(test_not_to_be_sent), cmocka_unit_test(test_bad_enrol),
                 cmocka_unit_test(test_later_version),  cmocka_unit_test(test_frames),
-                cmocka_unit_test(test_bad_later),      cmocka_unit_test(test_tables),
+                cmocka_unit_test(test_mapped_address), cmocka_unit_test(test_bad_later),
+                cmocka_unit_test(test_tables),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
