@@ -22,7 +22,9 @@ static Admission let_wait(EnrolmentDesk *d, const EnrolmentClaim *c,
                         a, MEMBER_REFUSAL_BUSY,
                         "too many machines%s wait for approval: an admin of the head approves "
                         "or denies them, or join with a token",
-                        r == -EDQUOT ? " of this address" : "");
+                        r != -EDQUOT                 ? ""
+                        : c->from.family == AF_INET6 ? " of this network"
+                                                     : " of this address");
                 return ADMISSION_REFUSED;
         }
         a->pending = true;

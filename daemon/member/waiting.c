@@ -54,7 +54,7 @@ int waiting_add(WaitingList *l, const WaitingMachine *m, usec_t now)
         waiting_expire(l, now);
         for (size_t i = 0; i < l->n; i++)
                 of_source += addr_same_source(&l->machines[i].from, &m->from);
-        if (of_source >= WAITING_PER_SOURCE)
+        if (of_source >= (m->from.family == AF_INET6 ? WAITING_PER_NETWORK : WAITING_PER_SOURCE))
                 return -EDQUOT;
         if (l->n == WAITING_MAX)
                 return -EXFULL;

@@ -1,8 +1,9 @@
 /* Machines that wait for an admin's approval. Each asks again by itself, so the list lives in
  * memory and fills again after a restart; what the admin said is in member/approvals.h.
  *
- * Anybody may ask: the list is bounded, and so is what one source (IPv6: a /64) may have in it. A
- * machine that is not heard for WAITING_FORGOTTEN makes room. Times are Unix time. Plain value. */
+ * Anybody may ask: the list is bounded, and so is what one source may have in it. A /64 of IPv6 is
+ * one, as one machine can have all its addresses, and yet may be a room. A machine that is not
+ * heard for WAITING_FORGOTTEN makes room. Times are Unix time. Plain value. */
 #pragma once
 
 #include <errno.h>
@@ -11,8 +12,9 @@
 #include "member/store.h"
 
 /* A room that is installed in one go comes in two of them; more is nobody's to read. */
-#define WAITING_MAX        256
-#define WAITING_PER_SOURCE 8
+#define WAITING_MAX         256
+#define WAITING_PER_SOURCE  8
+#define WAITING_PER_NETWORK 64 /* a /64 */
 /* A machine asks again after so long. */
 #define WAITING_RETRY     (15 * USEC_PER_SEC)
 #define WAITING_FORGOTTEN (5 * USEC_PER_MIN)

@@ -64,15 +64,20 @@ static void test_list_is_bounded(void **state)
         WaitingMachine m;
         char from[40];
 
-        for (unsigned i = 0; i < WAITING_PER_SOURCE; i++) {
-                (void)snprintf(from, sizeof(from), "fd00:1:2:3::%x",
-                               i + 1); /* one machine has all */
+        for (unsigned i = 0; i < WAITING_PER_NETWORK; i++) { /* a room, or one machine has all */
+                (void)snprintf(from, sizeof(from), "fd00:1:2:3::%x", i + 1);
                 m = machine(i, "x", from);
                 assert_int_equal(waiting_add(&l, &m, NOW), 1);
         }
         m = machine(1000, "x", "fd00:1:2:3:ffff::1");
         assert_int_equal(waiting_add(&l, &m, NOW), -EDQUOT);
-        for (unsigned i = WAITING_PER_SOURCE; i < WAITING_MAX; i++) {
+        for (unsigned i = 0; i < WAITING_PER_SOURCE; i++) {
+                m = machine(WAITING_PER_NETWORK + i, "x", "10.2.0.1");
+                assert_int_equal(waiting_add(&l, &m, NOW), 1);
+        }
+        m = machine(1000, "x", "10.2.0.1");
+        assert_int_equal(waiting_add(&l, &m, NOW), -EDQUOT);
+        for (unsigned i = WAITING_PER_NETWORK + WAITING_PER_SOURCE; i < WAITING_MAX; i++) {
                 (void)snprintf(from, sizeof(from), "10.0.%u.1", i);
                 m = machine(i, "x", from);
                 assert_int_equal(waiting_add(&l, &m, NOW), 1);
@@ -148,10 +153,11 @@ static MemberEnrol asks(MemberWorld *w, const char *node, const char *name)
         return e;
 }
 
-static void decide(MemberWorld *w, const MemberEnrol *e, EnrolmentAnswer *ret)
+static void decide_from(MemberWorld *w, const char *from, const MemberEnrol *e,
+                        EnrolmentAnswer *ret)
 {
         EnrolmentClaim c = {.enrol = e,
-                            .from = member_addr("10.77.0.11"),
+                            .from = member_addr(from),
                             .now = w->now,
                             .mono = w->now,
                             .can_wait = true};
@@ -161,6 +167,11 @@ static void decide(MemberWorld *w, const MemberEnrol *e, EnrolmentAnswer *ret)
         assert_true(ret->accepted == (ret->cert != NULL));
         assert_int_equal(
                 ret->accepted + ret->pending + (ret->refused.reason != MEMBER_REFUSAL_OTHER), 1);
+}
+
+static void decide(MemberWorld *w, const MemberEnrol *e, EnrolmentAnswer *ret)
+{
+        decide_from(w, "10.77.0.11", e, ret);
 }
 
 static void new_key(MemberWorld *w)
@@ -271,6 +282,34 @@ static void test_two_at_once(void **state)
         member_world_done(&w);
 }
 
+/* It is told of what there are too many. */
+static void check_full(MemberWorld *w, const MemberEnrol *e, const char *from, const char *text)
+{
+        EnrolmentAnswer a;
+        unsigned n = 0;
+        WaitingMachine m;
+
+        w->desk.waiting.n = 0;
+        do
+                m = machine(n++, "x", from);
+        while (waiting_add(&w->desk.waiting, &m, w->now) > 0);
+        decide_from(w, from, e, &a);
+        assert_int_equal(a.refused.reason, MEMBER_REFUSAL_BUSY);
+        if (!strstr(a.refused.text, text))
+                fail_msg("%s", a.refused.text);
+}
+
+static void test_too_many(void **state)
+{
+        MemberWorld w;
+
+        member_world_init(&w, NOW);
+        const MemberEnrol e = asks(&w, "node2", "w2");
+        check_full(&w, &e, "10.0.0.1", "too many machines of this address wait");
+        check_full(&w, &e, "fd00:1:2:3::1", "too many machines of this network wait");
+        member_world_done(&w);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -281,6 +320,7 @@ int main(void)
                 cmocka_unit_test(test_approved_as_another),
                 cmocka_unit_test(test_denied),
                 cmocka_unit_test(test_two_at_once),
+                cmocka_unit_test(test_too_many),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
