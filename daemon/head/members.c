@@ -184,8 +184,10 @@ static int open_port(Members *m, int *ret_fd, char **reterr)
         return r;
 }
 
+/* Before every opening, too: what is still to be tried again is not any more. */
 static void close_all(Members *m)
 {
+        (void)sd_event_source_set_enabled(m->again, SD_EVENT_OFF);
         reflections_forget_all(m->reflections);
         m->gate = gate_free(m->gate);
         m->db = db_free(m->db);

@@ -1,0 +1,131 @@
+/* The head's members: the control port opens and closes with what it needs, and with what the gate
+ * tells of it. */
+#include "gate-world.h"
+
+#include "head/members.h"
+
+typedef struct Place {
+        World w; /* its gate is the members' */
+        Members *members;
+} Place;
+
+static void on_change(Members *m, void *userdata)
+{
+}
+
+static void on_rotated(Members *m, void *userdata)
+{
+}
+
+static MembersPolicy policy(const Place *p, uint16_t port)
+{
+        return (MembersPolicy){.state_dir = p->w.m.dir,
+                               .node_id = "headnode",
+                               .name = "head",
+                               .cluster = "lab1",
+                               .ray_token = "ray's token",
+                               .port = port};
+}
+
+static void configure(Place *p, uint16_t port)
+{
+        const MembersPolicy policy_of = policy(p, port);
+        assert_int_equal(members_configure(p->members, &policy_of), 0);
+}
+
+static void place_init(Place *p)
+{
+        static const MembersOps ops = {.on_change = on_change, .on_rotated = on_rotated};
+
+        *p = (Place){.w.m.dir = "/tmp/test-member-XXXXXX"};
+        assert_non_null(mkdtemp(p->w.m.dir));
+        assert_true(sd_event_new(&p->w.event) >= 0);
+        assert_int_equal(members_new(p->w.event, &ops, p, &p->members), 0);
+}
+
+static void place_done(Place *p)
+{
+        members_free(p->members);
+        sd_event_unref(p->w.event);
+        member_world_done(&p->w.m);
+}
+
+static void spin(Place *p, usec_t time)
+{
+        usec_t end = now_mono() + time;
+
+        while (now_mono() < end)
+                assert_true(sd_event_run(p->w.event, 50 * USEC_PER_MSEC) >= 0);
+}
+
+/* On a port of nobody's. */
+static void open_members(Place *p)
+{
+        close(listen_on(&p->w.at));
+        configure(p, p->w.at.port);
+        assert_true(members_is_open(p->members));
+}
+
+static void join_members(Place *p, Identity *ret)
+{
+        TokenTerms terms = {.uses = 1, .expires = now_real() + DAY};
+        char id[STORE_ID_MAX], *text, *why = NULL;
+        JoinToken t;
+
+        assert_int_equal(members_mint(p->members, &terms, id, &text, &why), 0);
+        assert_int_equal(join_token_parse(text, &t, &why), 0);
+        free(text);
+        join(&p->w, &t);
+        assert_int_equal(p->w.join.end, JOIN_DONE);
+        load(&p->w, ret);
+}
+
+static MemberMessage facts_of(const char *boot)
+{
+        MemberMessage m = {.kind = MEMBER_FACTS};
+
+        str_copy(m.facts.name, sizeof(m.facts.name), "w1");
+        str_copy(m.facts.boot_id, sizeof(m.facts.boot_id), boot);
+        return m;
+}
+
+/* A port that was taken is tried again by itself; but not when another one is open meanwhile. */
+static void test_again(void **state)
+{
+        const MemberMessage facts = facts_of("b1");
+        Identity i = {0};
+        Addr busy;
+        Place p;
+        Raw a;
+
+        place_init(&p);
+        int fd = listen_on(&busy);
+        configure(&p, busy.port);
+        assert_false(members_is_open(p.members));
+        assert_non_null(strstr(members_text(p.members), "cannot be opened"));
+        close(fd);
+        WAIT(&p.w, members_is_open(p.members));
+
+        fd = listen_on(&busy);
+        configure(&p, busy.port);
+        assert_false(members_is_open(p.members));
+        open_members(&p);
+        join_members(&p, &i);
+        raw_init(&a, &p.w, &i, "127.0.0.1", &facts);
+        WAIT(&p.w, a.kinds[MEMBER_WELCOME] == 1);
+        spin(&p, 1500 * USEC_PER_MSEC); /* past the first pause */
+        assert_true(members_is_open(p.members));
+        assert_false(a.down);
+        close(fd);
+        raw_done(&a);
+        identity_done(&i);
+        place_done(&p);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_again),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
