@@ -72,13 +72,18 @@ static HeadPlan decide_running(const HeadFacts *f, HeadState now)
 HeadPlan head_decide(const HeadFacts *f, HeadState now)
 {
         bool up = f->phase == KEEP_RUNNING || f->phase == KEEP_STARTING;
-        const char *missing = f->no_address ? f->no_address : f->no_tls;
+        const char *missing = f->no_address ? f->no_address : f->no_tls ? f->no_tls : f->no_token;
 
         if (f->stopping)
                 return (HeadPlan){.state = HEAD_STOPPING, .reason = strdup(f->keep_text)};
         if (missing && !up && f->phase != KEEP_ASKING)
                 return (HeadPlan){.state = HEAD_BLOCKED,
                                   .reason = str_printf("blocked: %s", missing)};
+        if (f->no_token && up) /* nobody asks the GCS without it */
+                return (HeadPlan){
+                        .state = now == HEAD_BLOCKED ? HEAD_BLOCKED : HEAD_DEGRADED,
+                        .reason = str_printf("Ray's unit runs, but its GCS cannot be asked: %s",
+                                             f->no_token)};
         switch (f->phase) {
         case KEEP_RUNNING:
                 return decide_running(f, now);

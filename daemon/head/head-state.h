@@ -40,6 +40,7 @@ typedef struct HeadFacts {
         bool stopping;
         const char *no_address; /* why the own address is not known, or NULL */
         const char *no_tls;     /* why Ray cannot have the TLS that it is to have, or NULL */
+        const char *no_token;   /* why Ray's token is not known, or NULL */
         KeepPhase phase;
         const char *keep_text;
         bool serving;         /* the last answers of the GCS */

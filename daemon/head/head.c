@@ -10,6 +10,7 @@
 #include "disco/publish.h"
 #include "engine/tls.h"
 #include "head/head-state.h"
+#include "head/head-token.h"
 #include "head/members-bus.h"
 #include "head/ray-tls.h"
 #include "model/port-plan.h"
@@ -17,16 +18,15 @@
 #include "role/changes.h"
 #include "role/keeper.h"
 #include "role/show.h"
-#include "role/token.h"
 #include "role/watch.h"
 #include "sys/netlink.h"
 #include "sys/resolve.h"
 #include "wire/txt.h"
 
-#define GCS_TIMEOUT   (3 * USEC_PER_SEC)
-#define ADDRESS_RETRY (5 * USEC_PER_SEC)
-#define PACE_SERVING  ((WatchPace){.round = USEC_PER_SEC, .nodes = 2 * USEC_PER_SEC})
-#define PACE_WAITING  ((WatchPace){.round = USEC_PER_SEC / 4, .nodes = USEC_PER_SEC})
+#define GCS_TIMEOUT  (3 * USEC_PER_SEC)
+#define LOOK_AGAIN   (5 * USEC_PER_SEC)
+#define PACE_SERVING ((WatchPace){.round = USEC_PER_SEC, .nodes = 2 * USEC_PER_SEC})
+#define PACE_WAITING ((WatchPace){.round = USEC_PER_SEC / 4, .nodes = USEC_PER_SEC})
 
 struct Head {
         Daemon *daemon;
@@ -42,10 +42,10 @@ struct Head {
         HeadState state;
         Addr named;       /* what cluster.head is or resolves to; not set: nothing */
         char *no_address; /* why the own address is not known, or NULL */
-        char *token;
+        HeadToken token;
         usec_t unserved_since; /* the unit runs and the GCS does not serve; 0 = it serves */
         sd_event_source *work;
-        sd_event_source *retry; /* looks for the own address again */
+        sd_event_source *retry; /* looks for the own address, or the token, again */
 };
 
 static const Settings *settings(const Head *h)
@@ -100,14 +100,10 @@ static void resolve_named(Head *h)
                 log_debug_errno(r, "Asking for %s: %m", d->head);
 }
 
-/* Addresses of the machine tell us when they change; a name server does not. */
-static int on_retry(sd_event_source *s, uint64_t usec, void *userdata)
+static void look_again(Head *h)
 {
-        Head *h = userdata;
-
-        resolve_named(h);
-        schedule(h);
-        return 0;
+        (void)sd_event_source_set_time_relative(h->retry, LOOK_AGAIN);
+        (void)sd_event_source_set_enabled(h->retry, SD_EVENT_ONESHOT);
 }
 
 /* The address Ray is told; what runs keeps the one it has. */
@@ -125,8 +121,7 @@ static bool find_address(Head *h, Addr *ret)
                 return false;
         if (address_find(&settings(h)->node, ROLE_HEAD, named, &h->no_address, ret))
                 return true;
-        (void)sd_event_source_set_time_relative(h->retry, ADDRESS_RETRY);
-        (void)sd_event_source_set_enabled(h->retry, SD_EVENT_ONESHOT);
+        look_again(h);
         return false;
 }
 
@@ -143,7 +138,7 @@ static void watch_gcs(Head *h, const Addr *address)
         static const WatchOps ops = {.on_round = on_round};
         const EngineArgs *args = keeper_running(h->keeper);
 
-        if (!is_up(h) || !addr_is_set(address)) {
+        if (!is_up(h) || !addr_is_set(address) || h->token.missing) {
                 h->watch = watch_free(h->watch);
                 return;
         }
@@ -156,7 +151,7 @@ static void watch_gcs(Head *h, const Addr *address)
                 return;
         }
         GcsClientPolicy policy = {.addr = *address,
-                                  .token = h->token,
+                                  .token = h->token.text,
                                   .tls = engine_tls_files(&tls),
                                   .timeout = GCS_TIMEOUT};
         policy.addr.port = args ? args->ports.gcs : settings(h)->ports.gcs;
@@ -170,19 +165,18 @@ static bool serves(const Head *h)
         return h->watch && watch_facts(h->watch)->serving_since != 0;
 }
 
+static bool auth_is_on(const Head *h)
+{
+        return h->token.text || h->token.missing;
+}
+
 static void load_token(Head *h)
 {
-        _cleanup_free_ char *before = TAKE_PTR(h->token), *why = NULL;
-
-        int r = token_provide(settings(h), daemon_state_dir(), &why);
-        if (r < 0)
-                (void)log_warning_errno(r, "Ray's token cannot be had: %s", strna(why));
-        r = token_load(settings(h), ROLE_HEAD, &h->token);
-        if (r < 0)
-                (void)log_warning_errno(r, "Failed to read Ray's token: %m");
-        show_auth(daemon_status(h->daemon), r != 0, true);
-        if (!streq_ptr(before, h->token))
+        if (head_token_load(&h->token, settings(h), daemon_state_dir()))
                 h->watch = watch_free(h->watch); /* comes back with the token */
+        show_auth(daemon_status(h->daemon), auth_is_on(h), true);
+        if (h->token.missing)
+                look_again(h);
 }
 
 /* --- members ------------------------------------------------------------------------------------
@@ -203,7 +197,8 @@ static void tell_members(Head *h)
                                                    .node_id = daemon_node_id(h->daemon),
                                                    .name = s->text[STATUS_NODE_NAME],
                                                    .cluster = settings(h)->disco.cluster,
-                                                   .ray_token = h->token,
+                                                   .ray_token = h->token.text,
+                                                   .no_token = h->token.missing,
                                                    .ray_authority = ray_tls_authority(h->ray_tls),
                                                    .settings = daemon_conf(h->daemon)->room,
                                                    .port = settings(h)->ports.control});
@@ -334,7 +329,7 @@ static HeadFacts facts_of(Head *h, const char *address)
         const WatchFacts *w = h->watch ? watch_facts(h->watch) : NULL;
         usec_t now = now_mono(), since = keeper_running_since(h->keeper);
 
-        if (serves(h) || keeper_phase(h->keeper) != KEEP_RUNNING)
+        if (serves(h) || h->token.missing || keeper_phase(h->keeper) != KEEP_RUNNING)
                 h->unserved_since = 0;
         else if (h->unserved_since == 0)
                 h->unserved_since = now;
@@ -342,6 +337,7 @@ static HeadFacts facts_of(Head *h, const char *address)
                 .stopping = daemon_is_stopping(h->daemon),
                 .no_address = h->no_address,
                 .no_tls = ray_tls_missing(h->ray_tls),
+                .no_token = h->token.missing,
                 .phase = keeper_phase(h->keeper),
                 .keep_text = keeper_text(h->keeper),
                 .serving = serves(h),
@@ -354,7 +350,7 @@ static HeadFacts facts_of(Head *h, const char *address)
                 .degraded_for = h->unserved_since != 0 ? usec_sub(now, h->unserved_since) : 0,
                 .address = address,
                 .workers = w && w->nodes ? (unsigned)node_set_count_alive(w->nodes, true) : 0,
-                .auth_off = !h->token,
+                .auth_off = !auth_is_on(h),
         };
 }
 
@@ -393,7 +389,7 @@ static int on_work(sd_event_source *source, void *userdata)
         Addr address = {0};
         char text[ADDR_PORT_MAX] = "";
 
-        bool known = find_address(h, &address) && !ray_tls_missing(h->ray_tls);
+        bool known = find_address(h, &address) && !ray_tls_missing(h->ray_tls) && !h->token.missing;
         if (!daemon_is_stopping(h->daemon)) {
                 if (known && keeper_want(h->keeper, &(KeeperWant){.address = address}) < 0)
                         (void)log_oom();
@@ -433,6 +429,20 @@ static void on_keeper(Keeper *k, void *userdata)
                 return;
         }
         schedule(h);
+}
+
+/* Addresses of the machine tell us when they change; a name server does not, nor a token. */
+static int on_retry(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        Head *h = userdata;
+
+        resolve_named(h);
+        if (h->token.missing) {
+                load_token(h);
+                configure_members(h);
+        }
+        schedule(h);
+        return 0;
 }
 
 static void on_changes(void *userdata)
@@ -585,7 +595,7 @@ Head *head_free(Head *h)
         sd_event_source_disable_unref(h->work);
         sd_event_source_disable_unref(h->retry);
         free(h->no_address);
-        free(h->token);
+        head_token_done(&h->token);
         daemon_free(h->daemon);
         free(h);
         return NULL;

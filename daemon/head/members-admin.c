@@ -108,12 +108,18 @@ int members_revoke(Members *m, const char *who, char **reterr)
         return 0;
 }
 
+const char *members_ray_token(const Members *m, char **reterr)
+{
+        if (!m->ray_token)
+                *reterr = strdup(m->no_token ? m->no_token
+                                             : "Ray's authentication is off: there is no token");
+        return m->ray_token;
+}
+
 int members_rotate(Members *m, char **reterr)
 {
-        if (!m->ray_token) {
-                *reterr = strdup("Ray's authentication is off: there is no token");
+        if (!members_ray_token(m, reterr))
                 return *reterr ? -ENOENT : -ENOMEM;
-        }
         int r = token_rotate(m->state_dir, reterr);
         if (r < 0)
                 return r;

@@ -206,11 +206,11 @@ static int on_get_members(sd_bus_message *m, void *userdata, sd_bus_error *error
 static int on_get_ray_token(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         MembersBus *b = userdata;
-        const char *token = members_ray_token(b->members);
+        _cleanup_free_ char *why = NULL;
+        const char *token = members_ray_token(b->members, &why);
 
         if (!token)
-                return sd_bus_error_set(error, ERROR_MEMBERS,
-                                        "Ray's authentication is off: there is no token");
+                return members_bus_refuse(error, why ? -ENOENT : -ENOMEM, why);
         return sd_bus_reply_method_return(m, "s", token);
 }
 

@@ -11,7 +11,7 @@ struct Members {
         sd_event *event; /* weak */
         MembersOps ops;
         void *userdata;
-        char *state_dir, *node_id, *name, *cluster, *ray_token, *settings;
+        char *state_dir, *node_id, *name, *cluster, *ray_token, *settings, *no_token;
         const RayAuthority *ray_authority; /* weak */
         uint16_t port;
         Authority *authority;

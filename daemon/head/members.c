@@ -294,7 +294,7 @@ static int tell_all(Members *m, const MembersPolicy *p)
 int members_configure(Members *m, const MembersPolicy *p)
 {
         bool same = m->port == p->port && streq_ptr(m->cluster, p->cluster) &&
-                    streq_ptr(m->name, p->name);
+                    streq_ptr(m->name, p->name) && !p->no_token;
 
         m->ray_authority = p->ray_authority;
         if (m->gate)
@@ -303,17 +303,20 @@ int members_configure(Members *m, const MembersPolicy *p)
                 renew(m);
                 return tell_all(m, p);
         }
-        const char *values[] = {p->state_dir, p->node_id,   p->name,
-                                p->cluster,   p->ray_token, p->settings};
-        char **places[] = {&m->state_dir, &m->node_id,   &m->name,
-                           &m->cluster,   &m->ray_token, &m->settings};
+        const char *values[] = {p->state_dir, p->node_id,  p->name,    p->cluster,
+                                p->ray_token, p->settings, p->no_token};
+        char **places[] = {&m->state_dir, &m->node_id,  &m->name,    &m->cluster,
+                           &m->ray_token, &m->settings, &m->no_token};
         for (size_t i = 0; i < ELEMENTSOF(values); i++)
                 if (free_and_strdup(places[i], values[i]) < 0)
                         return -ENOMEM;
         m->port = p->port;
         backoff_reset(&m->backoff);
         close_all(m);
-        try_open(m);
+        if (p->no_token)
+                say(m, str_printf("the control port is closed: %s", p->no_token));
+        else
+                try_open(m);
         return 0;
 }
 
@@ -359,6 +362,7 @@ Members *members_free(Members *m)
         free(m->name);
         free(m->cluster);
         free(m->settings);
+        free(m->no_token);
         free(m->text);
         free(m);
         return NULL;
@@ -383,11 +387,6 @@ Gate *members_gate(const Members *m, char **reterr)
 Db *members_db(const Members *m)
 {
         return m->db;
-}
-
-const char *members_ray_token(const Members *m)
-{
-        return m->ray_token;
 }
 
 bool members_is_open(const Members *m)

@@ -14,7 +14,8 @@ typedef struct MembersPolicy {
         const char *state_dir, *node_id;
         const char *name;                  /* own host name */
         const char *cluster;               /* its name for people */
-        const char *ray_token;             /* or NULL */
+        const char *ray_token;             /* or NULL: authentication is off, or `no_token` */
+        const char *no_token;              /* why it is not known: nobody is welcomed without it */
         const RayAuthority *ray_authority; /* weak, or NULL: Ray has no TLS */
         const char *settings;              /* for all machines, as Conf.room */
         uint16_t port;
@@ -48,8 +49,8 @@ bool members_is_open(const Members *m);
  */
 Gate *members_gate(const Members *m, char **reterr);
 Db *members_db(const Members *m);
-/* Of the policy; NULL: authentication is off. */
-const char *members_ray_token(const Members *m);
+/* Of the policy; NULL, and *reterr (caller frees): authentication is off, or it is not known. */
+const char *members_ray_token(const Members *m, char **reterr);
 
 /* For an admin; each says in *reterr (caller frees) what is wrong, and -ENOMEM nothing. */
 int members_mint(Members *m, const TokenTerms *terms, char ret_id[static STORE_ID_MAX],

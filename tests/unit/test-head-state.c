@@ -136,13 +136,32 @@ static void test_no_tls(void **state)
         check(f, HEAD_REPAIRING, HEAD_BLOCKED, "blocked: ray-authority.pem: is damaged", false);
 }
 
+static void test_no_token(void **state)
+{
+        HeadFacts f = running();
+
+        f.no_token = "Ray's token cannot be had: /run/x: Permission denied";
+        f.serving = false; /* nobody asks it */
+        f.degraded_for = USEC_INFINITY;
+        check(f, HEAD_SERVING, HEAD_DEGRADED,
+              "Ray's unit runs, but its GCS cannot be asked: Ray's token cannot be had: /run/x: "
+              "Permission denied",
+              false);
+        check(f, HEAD_BLOCKED, HEAD_BLOCKED, NULL, false);
+        f.phase = KEEP_STARTING;
+        check(f, HEAD_ENGINE_STARTING, HEAD_DEGRADED, NULL, false);
+        f.phase = KEEP_IDLE;
+        check(f, HEAD_STARTING, HEAD_BLOCKED,
+              "blocked: Ray's token cannot be had: /run/x: Permission denied", false);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_tables),       cmocka_unit_test(test_serving),
                 cmocka_unit_test(test_lost_answers), cmocka_unit_test(test_lost_node),
                 cmocka_unit_test(test_phases),       cmocka_unit_test(test_no_address),
-                cmocka_unit_test(test_no_tls),
+                cmocka_unit_test(test_no_tls),       cmocka_unit_test(test_no_token),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -100,7 +100,6 @@ static void test_refused(void **state)
         room_free(&room);
 }
 
-/* What the head's file sets holds on the worker, now and after the head went away. */
 /* Another token of Ray: for both, and Ray is restarted with it. */
 static void test_rotate(void **state)
 {
@@ -129,6 +128,37 @@ static void test_rotate(void **state)
         room_free(&room);
 }
 
+/* A head that cannot read the token does not take its members' away. */
+static void test_no_token(void **state)
+{
+        Room room = room_with_member();
+        _cleanup_free_ char *before = ray_token(room.worker, MEMBERSHIP);
+        _cleanup_free_ char *run = str_printf("%s/run", room.head->dir);
+        _cleanup_free_ char *in_the_way = str_printf("%s/ray-token", run);
+
+        assert_non_null(before);
+        (void)end(&room.head->daemon, SIGKILL);
+        wait_for(room.worker, "Membership", "member, not connected");
+        assert_int_equal(mkdir(run, 0700), 0);
+        assert_int_equal(mkdir(in_the_way, 0700), 0);
+        enter(room.head);
+        assert_int_equal(setenv("RAYCLUSTER_RUN_DIR", run, 1), 0);
+        start_daemon(room.head);
+        wait_for(room.head, "Membership", "the control port is closed: Ray's token cannot be had");
+        wait_for(room.head, "Auth", "token");
+        wait_for_part(room.head, "Reason", "Ray's token cannot be had");
+        _cleanup_free_ char *none = ray_token(room.head, MEMBERS);
+        assert_null(none);
+
+        assert_int_equal(rmdir(in_the_way), 0); /* seen without being told */
+        wait_for(room.worker, "Membership", "member, connected");
+        wait_for(room.head, "State", "serving");
+        _cleanup_free_ char *after = ray_token(room.worker, MEMBERSHIP);
+        assert_string_equal(after, before);
+        room_free(&room);
+}
+
+/* What the head's file sets holds on the worker, now and after the head went away. */
 static void test_settings(void **state)
 {
         Room room = room_new();
@@ -304,7 +334,7 @@ int main(void)
                 cmocka_unit_test(test_settings),   cmocka_unit_test(test_rotate),
                 cmocka_unit_test(test_leave),      cmocka_unit_test(test_approval),
                 cmocka_unit_test(test_unattended), cmocka_unit_test(test_leave_ends_ray),
-                cmocka_unit_test(test_renewal),
+                cmocka_unit_test(test_renewal),    cmocka_unit_test(test_no_token),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
