@@ -130,6 +130,15 @@ int members_rotate(Members *m, char **reterr)
         return 0;
 }
 
+int members_drop(Members *m, const char *node)
+{
+        int r = roster_forget(m->db, node);
+        if (r >= 0)
+                (void)gate_revoke(m->gate, node);
+        members_count(m);
+        return r;
+}
+
 int members_forget(Members *m, const char *who, char **reterr)
 {
         GateMember here;
@@ -145,11 +154,9 @@ int members_forget(Members *m, const char *who, char **reterr)
                                    row.name, row.name);
                 return -EBUSY;
         }
-        r = of_store(roster_forget(m->db, row.node), reterr);
+        r = of_store(members_drop(m, row.node), reterr);
         if (r < 0)
                 return r;
-        (void)gate_revoke(m->gate, row.node); /* who is about to be one is looked up again */
-        members_count(m);
         members_show(m);
         return 0;
 }

@@ -28,5 +28,7 @@ struct Members {
 /* Anew how many are in the roster; and the sentence of it. */
 void members_count(Members *m);
 void members_show(Members *m);
+/* Out of the roster, and who is about to be that member is looked up again. */
+int members_drop(Members *m, const char *node);
 /* -ENOTCONN and *reterr (caller frees) while the port is closed. */
 int members_need_open(const Members *m, char **reterr);

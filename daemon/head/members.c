@@ -105,10 +105,9 @@ static void on_left(Gate *g, const GateMember *who, void *userdata)
         reflections_forget(m->reflections, who->node);
         member_log_left(who);
         /* nobody has its key any more: its name is free */
-        int r = roster_forget(m->db, who->node);
+        int r = members_drop(m, who->node);
         if (r < 0)
                 (void)log_warning_errno(r, "Failed to forget %s, which has left: %m", who->name);
-        members_count(m);
         members_show(m);
 }
 

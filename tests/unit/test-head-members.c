@@ -122,10 +122,39 @@ static void test_again(void **state)
         place_done(&p);
 }
 
+/* Who has said Hello with the key of a member that has left is looked up again. */
+static void test_left(void **state)
+{
+        const MemberMessage facts = facts_of("b1"), leave = {.kind = MEMBER_LEAVE};
+        Identity i = {0};
+        Place p;
+        Raw a, b;
+
+        place_init(&p);
+        open_members(&p);
+        join_members(&p, &i);
+        raw_init(&a, &p.w, &i, "127.0.0.1", &facts);
+        WAIT(&p.w, a.kinds[MEMBER_WELCOME] == 1);
+        raw_init(&b, &p.w, &i, "127.0.0.1", NULL);
+        WAIT(&p.w, b.kinds[MEMBER_HELLO] == 1);
+        spin(&p, 100 * USEC_PER_MSEC); /* until the head has read its Hello, too */
+        raw_say(&a, &leave);
+        WAIT(&p.w, a.down);
+        raw_say(&b, &facts);
+        WAIT(&p.w, b.kinds[MEMBER_REFUSED] == 1 || b.kinds[MEMBER_WELCOME] == 1);
+        assert_int_equal(b.kinds[MEMBER_WELCOME], 0);
+        assert_int_equal(b.refused.reason, MEMBER_REFUSAL_IDENTITY);
+        raw_done(&a);
+        raw_done(&b);
+        identity_done(&i);
+        place_done(&p);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_again),
+                cmocka_unit_test(test_left),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
