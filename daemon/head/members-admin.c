@@ -132,8 +132,14 @@ int members_rotate(Members *m, char **reterr)
 
 int members_drop(Members *m, const char *node)
 {
-        int r = roster_forget(m->db, node);
+        int r = db_begin(m->db);
         if (r >= 0)
+                r = roster_forget(m->db, node);
+        if (r >= 0)
+                r = db_commit(m->db);
+        if (r < 0)
+                db_rollback(m->db);
+        else
                 (void)gate_revoke(m->gate, node);
         members_count(m);
         return r;

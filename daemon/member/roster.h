@@ -31,7 +31,7 @@ int roster_list(Db *db, MemberRow **ret, size_t *ret_n);
 int roster_count(Db *db, size_t *ret);
 /* 1; 0 = no such member. A revoked key stays known until it is forgotten. */
 int roster_revoke(Db *db, const char *node);
-/* And an approval of its key. */
+/* And an approval of its key: for a transaction of the caller's. */
 int roster_forget(Db *db, const char *node);
 /* A room that comes back does not wait for the disk: a power cut may lose it. */
 int roster_seen(Db *db, const char *node, usec_t now);

@@ -150,11 +150,56 @@ static void test_left(void **state)
         place_done(&p);
 }
 
+static void sql(Db *db, const char *text)
+{
+        _cleanup_(db_query_freep) DbQuery *q = NULL;
+
+        assert_int_equal(db_query_new(db, text, &q), 0);
+        assert_int_equal(db_query_run(q), 0);
+}
+
+static int64_t count(Db *db, const char *text)
+{
+        _cleanup_(db_query_freep) DbQuery *q = NULL;
+
+        assert_int_equal(db_query_new(db, text, &q), 0);
+        assert_int_equal(db_query_step(q), 1);
+        return db_int(q, 0);
+}
+
+/* All of a member is forgotten, or nothing. */
+static void test_forget(void **state)
+{
+        static const char addresses[] = "SELECT count(*) FROM member_address";
+        _cleanup_free_ char *why = NULL, *nothing = NULL;
+        Identity i = {0};
+        Place p;
+
+        place_init(&p);
+        open_members(&p);
+        join_members(&p, &i);
+        Db *db = members_db(p.members);
+        int64_t n = count(db, addresses);
+        assert_true(n > 0);
+        sql(db, "CREATE TRIGGER full BEFORE DELETE ON member BEGIN SELECT RAISE(ABORT, 'full'); "
+                "END");
+        assert_true(members_forget(p.members, "w1", &why) < 0);
+        assert_non_null(why);
+        assert_int_equal(count(db, addresses), n);
+        sql(db, "DROP TRIGGER full");
+        assert_int_equal(members_forget(p.members, "w1", &nothing), 0);
+        assert_int_equal(count(db, addresses), 0);
+        assert_int_equal(count(db, "SELECT count(*) FROM member"), 0);
+        identity_done(&i);
+        place_done(&p);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_again),
                 cmocka_unit_test(test_left),
+                cmocka_unit_test(test_forget),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
