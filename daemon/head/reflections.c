@@ -126,39 +126,38 @@ static Talk *make_room(Reflections *r)
         return oldest;
 }
 
-static int talk_begin(Talk *t, Reflections *r, Gate *g, const GateMember *m)
+static int talk_begin(Talk *t, Reflections *r, Gate *g, const GateMember *m, const GateReach *reach)
 {
-        GateReach reach;
-
-        if (!gate_reach(g, m->node, &reach))
-                return -ENOTCONN;
-        const ViewEnds ends = {.observed = reach.there, .local = reach.here};
+        const ViewEnds ends = {.observed = reach->there, .local = reach->here};
         *t = (Talk){.reflections = r,
                     .gate = g,
                     .requests = {.interval = REQUESTS_EVERY, .burst = REFLECTIONS_REQUESTS}};
         str_copy(t->node, sizeof(t->node), m->node);
         str_copy(t->name, sizeof(t->name), m->name);
-        int k = reflect_asker_new(r->reflector, &ends, reach.rtt, on_reply, t, &t->asker);
-        if (k >= 0)
-                reflect_asker_set_own(t->asker, reach.certified, reach.n_certified);
-        return k;
+        return reflect_asker_new(r->reflector, &ends, reach->rtt, on_reply, t, &t->asker);
 }
 
-/* NULL: it was told why. */
+/* NULL: it was told why. A certificate that was renewed meanwhile may name other addresses. */
 static Talk *talk_with(Reflections *r, Gate *g, const GateMember *m)
 {
         Talk *t = find(r, m->node);
+        GateReach reach;
 
-        if (t)
-                return t;
-        t = make_room(r);
+        int k = gate_reach(g, m->node, &reach) ? 0 : -ENOTCONN;
         if (!t) {
-                refuse(g, m->node, REFLECT_BUSY, "too many machines are tested just now", 0);
-                return NULL;
+                t = make_room(r);
+                if (!t) {
+                        refuse(g, m->node, REFLECT_BUSY, "too many machines are tested just now",
+                               0);
+                        return NULL;
+                }
+                if (k >= 0)
+                        k = talk_begin(t, r, g, m, &reach);
         }
-        int k = talk_begin(t, r, g, m);
-        if (k >= 0)
+        if (k >= 0) {
+                reflect_asker_set_own(t->asker, reach.certified, reach.n_certified);
                 return t;
+        }
         log_debug_errno(k, "Beginning a two-way test with %s: %m", m->name);
         refuse(g, m->node, REFLECT_BUSY, "the head cannot test anything just now", 0);
         return NULL;

@@ -42,8 +42,8 @@ static void open_all(Talkers *t, bool own, uint16_t port)
         GateOps ops = gate_ops;
         MemberLinkOps lops = link_ops;
         World *w = &t->w;
-        _cleanup_(tls_party_unrefp) TlsParty *party = NULL;
         MemberFacts facts = {.name = "w1", .boot_id = "boot"};
+        char path[64];
         ReflectPolicy p = {.back = {.ports = {{port, port}}, .n_ports = 1, .own = own}};
 
         talkers = t;
@@ -55,8 +55,8 @@ static void open_all(Talkers *t, bool own, uint16_t port)
         assert_int_equal(gate_new(w->event, listen_on(&w->at), &gp, &ops, w, &w->gate), 0);
         assert_int_equal(reflections_new(w->event, &t->reflections), 0);
         reflections_configure(t->reflections, &p);
-        assert_int_equal(identity_party(&t->identity, &party), 0);
-        MemberLinkPolicy lp = {.head = w->at, .facts = &facts, .party = party};
+        path_of(w, path);
+        MemberLinkPolicy lp = {.head = w->at, .facts = &facts, .identity = path};
         lops.on_reflect = on_reply;
         assert_int_equal(member_link_new(w->event, &lp, &lops, w, &t->link), 0);
         WAIT(w, w->welcomes == 1 && w->came == 1);
@@ -190,6 +190,39 @@ static void test_forbidden(void **state)
         close_all(&t);
 }
 
+static void renew(Talkers *t, const Addr *addr)
+{
+        MemberFacts facts = {.name = "w1", .boot_id = "boot", .n_addrs = addr != NULL};
+        unsigned n = t->w.link_renewed;
+
+        if (addr)
+                facts.addrs[0] = *addr;
+        assert_int_equal(member_link_set_facts(t->link, &facts), 0);
+        assert_int_equal(member_link_renew(t->link), 0);
+        WAIT(&t->w, t->w.link_renewed > n);
+}
+
+/* What its latest certificate names is its own, and nothing else that an earlier one named. */
+static void test_renewed(void **state)
+{
+        const ReflectRequest begin = {.kind = REFLECT_BEGIN};
+        const Addr former = member_addr("192.0.2.5");
+        uint16_t port = free_port();
+        Talkers t = {0};
+
+        open_all(&t, true, port);
+        renew(&t, &former);
+        ask(&t, &begin);
+        renew(&t, NULL);
+        assert_int_equal(reflections_count(t.reflections), 1);
+        ReflectRequest q = back_to(&t, port);
+        q.claimed[q.n_claimed++] = former;
+        ask(&t, &q);
+        assert_int_equal(reflections_forbidden(t.reflections), 1);
+        assert_int_equal(t.reply.n_back, 1);
+        close_all(&t);
+}
+
 /* Where nobody said that it is all one machine, the head connects to itself for nobody. */
 static void test_own(void **state)
 {
@@ -253,8 +286,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_conversation), cmocka_unit_test(test_forbidden),
-                cmocka_unit_test(test_own),          cmocka_unit_test(test_bounds),
-                cmocka_unit_test(test_strangers),
+                cmocka_unit_test(test_own),          cmocka_unit_test(test_renewed),
+                cmocka_unit_test(test_bounds),       cmocka_unit_test(test_strangers),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
