@@ -14,5 +14,5 @@ usec_t cert_look_every(void)
 {
         usec_t life = cert_life_of_tests();
 
-        return life > 0 ? life / 10 : 24 * 60 * USEC_PER_MIN;
+        return life > 0 ? life / 10 : 60 * USEC_PER_MIN;
 }

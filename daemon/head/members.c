@@ -245,7 +245,7 @@ static void try_open(Members *m)
         (void)sd_event_source_set_enabled(m->again, SD_EVENT_ONESHOT);
 }
 
-/* The head's own certificate: each day, and when something of this machine changed. */
+/* The head's own certificate: each hour, and when something of this machine changed. */
 static void renew(Members *m)
 {
         Addr addrs[PKI_ADDRS_MAX];
@@ -337,7 +337,7 @@ int members_new(sd_event *event, const MembersOps *ops, void *userdata, Members 
         if (r >= 0)
                 r = reflections_new(event, &m->reflections);
         if (r >= 0)
-                r = sd_event_add_time_relative(event, &m->renewal, CLOCK_MONOTONIC,
+                r = sd_event_add_time_relative(event, &m->renewal, CLOCK_BOOTTIME,
                                                cert_look_every(), 0, on_renew, m);
         if (r < 0)
                 return r;

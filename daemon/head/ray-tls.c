@@ -12,7 +12,6 @@
 #include "head/cert-life.h"
 #include "member/ray-certificate.h"
 #include "role/address.h"
-#include "sys/deadline.h"
 
 struct RayTls {
         RayTlsOps ops;
@@ -22,7 +21,7 @@ struct RayTls {
         EngineTls files;
         char *trouble; /* why there is no later certificate, or NULL */
         char *missing; /* the same, and there is none that does */
-        Deadline *look;
+        sd_event_source *look;
         Backoff again;
 };
 
@@ -78,15 +77,18 @@ static void look(RayTls *t)
                 backoff_reset(&t->again);
         if (r >= 0 && engine_tls_cert(&t->files, &now) >= 0 && !streq(before.serial, now.serial))
                 log_info("The head has a new certificate for Ray's TLS.");
-        (void)deadline_move(t->look, r < 0 ? backoff_next(&t->again) : cert_look_every());
+        (void)sd_event_source_set_time_relative(t->look, r < 0 ? backoff_next(&t->again)
+                                                               : cert_look_every());
+        (void)sd_event_source_set_enabled(t->look, SD_EVENT_ONESHOT);
 }
 
-static void on_look(void *userdata)
+static int on_look(sd_event_source *s, uint64_t usec, void *userdata)
 {
         RayTls *t = userdata;
 
         look(t);
         t->ops.on_change(t, t->userdata);
+        return 0;
 }
 
 static void turn_off(RayTls *t)
@@ -95,12 +97,11 @@ static void turn_off(RayTls *t)
         engine_tls_done(&t->files);
         free(TAKE_PTR(t->trouble));
         free(TAKE_PTR(t->missing));
-        (void)deadline_move(t->look, USEC_INFINITY);
+        (void)sd_event_source_set_enabled(t->look, SD_EVENT_OFF);
 }
 
 int ray_tls_configure(RayTls *t, const RayTlsPolicy *p)
 {
-
         if (!p->on) {
                 turn_off(t);
                 return 0;
@@ -137,7 +138,9 @@ int ray_tls_new(sd_event *event, const RayTlsOps *ops, void *userdata, RayTls **
         *t = (RayTls){.ops = *ops,
                       .userdata = userdata,
                       .again = {.base = USEC_PER_SEC, .max = USEC_PER_MIN}};
-        int r = deadline_new(event, USEC_INFINITY, USEC_PER_SEC / 4, on_look, t, &t->look);
+        int r = sd_event_add_time(event, &t->look, CLOCK_BOOTTIME, USEC_INFINITY, 0, on_look, t);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(t->look, SD_EVENT_OFF);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(t);
@@ -148,7 +151,7 @@ RayTls *ray_tls_free(RayTls *t)
 {
         if (!t)
                 return NULL;
-        deadline_free(t->look);
+        sd_event_source_disable_unref(t->look);
         ray_authority_free(t->authority);
         engine_tls_done(&t->files);
         free(t->trouble);

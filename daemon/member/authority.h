@@ -41,9 +41,9 @@ int authority_open(const AuthorityPolicy *p, usec_t now, Authority **ret, char *
 Authority *authority_free(Authority *a);
 DEFINE_CLEANUP(Authority *, authority_free);
 
-/* The same while it runs, to be called once a day and when own addresses are others: the head's own
- * certificate is made anew when it is time. 1: it was, and connections from now on show it; 0: it
- * is still good. An error leaves everything as it was; *reterr as above. */
+/* The same while it runs, to be called once an hour and when own addresses are others: the head's
+ * own certificate is made anew when it is time. 1: it was, and connections from now on show it; 0:
+ * it is still good. An error leaves everything as it was; *reterr as above. */
 int authority_renew(Authority *a, usec_t now, const Addr *addrs, size_t n_addrs, char **reterr);
 
 /* The cluster, as it stands in its certificates: 32 random hex digits, made with the authority.

@@ -3,6 +3,7 @@
 #include "gate-world.h"
 
 #include "head/members.h"
+#include "head/ray-tls.h"
 
 typedef struct Place {
         World w; /* its gate is the members' */
@@ -194,12 +195,62 @@ static void test_forget(void **state)
         place_done(&p);
 }
 
+static void on_ray_tls(RayTls *t, void *userdata)
+{
+}
+
+/* In seconds, when the loop wakes by the clock that goes on while the machine sleeps; -1: never. */
+static long long boottime_wakes(World *w)
+{
+        DIR *d = opendir("/proc/self/fdinfo");
+        long long wakes = -1;
+        struct dirent *e;
+
+        assert_true(sd_event_run(w->event, 0) >= 0);
+        while ((e = readdir(d))) {
+                _cleanup_free_ char *path = str_printf("/proc/self/fdinfo/%s", e->d_name);
+                _cleanup_free_ char *text = NULL;
+                if (read_file(path, 4096, &text, NULL) < 0 || !strstr(text, "clockid: 7\n"))
+                        continue;
+                const char *value = strstr(text, "it_value: (");
+                if (value)
+                        wakes = strtoll(value + strlen("it_value: ("), NULL, 10);
+        }
+        closedir(d);
+        return wakes;
+}
+
+/* A clock that was set, or a machine that slept, shows a certificate that is over for an hour. */
+static void test_looks(void **state)
+{
+        static const RayTlsOps ops = {.on_change = on_ray_tls};
+        RayTls *tls = NULL;
+        Place p;
+
+        place_init(&p);
+        assert_in_range(boottime_wakes(&p.w), 3590, 3600);
+        p.members = members_free(p.members);
+        assert_int_equal(setenv("RAYCLUSTER_RUN_DIR", p.w.m.dir, 1), 0);
+        assert_int_equal(ray_tls_new(p.w.event, &ops, NULL, &tls), 0);
+        const RayTlsPolicy on = {
+                .on = true, .state_dir = p.w.m.dir, .node_id = "headnode", .name = "head"};
+        assert_int_equal(ray_tls_configure(tls, &on), 0);
+        assert_null(ray_tls_missing(tls));
+        assert_in_range(boottime_wakes(&p.w), 3590, 3600);
+        ray_tls_free(tls);
+        assert_int_equal(unsetenv("RAYCLUSTER_RUN_DIR"), 0);
+        _cleanup_free_ char *cmd = str_printf("rm -r %s/ray-tls", p.w.m.dir);
+        assert_int_equal(system(cmd), 0);
+        place_done(&p);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_again),
                 cmocka_unit_test(test_left),
                 cmocka_unit_test(test_forget),
+                cmocka_unit_test(test_looks),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
