@@ -142,11 +142,15 @@ static void on_copied(Gate *g, const GateMember *here, const GateMember *there, 
 static int open_authority(Members *m, char **reterr)
 {
         Addr addrs[PKI_ADDRS_MAX];
+
+        int n = address_own(addrs, ELEMENTSOF(addrs), reterr);
+        if (n < 0)
+                return n;
         AuthorityPolicy p = {.dir = m->state_dir,
                              .node = m->node_id,
                              .name = m->name,
                              .addrs = addrs,
-                             .n_addrs = address_own(addrs, ELEMENTSOF(addrs)),
+                             .n_addrs = (size_t)n,
                              .life = cert_life_of_tests()};
 
         return authority_open(&p, now_real(), &m->authority, reterr);
@@ -253,8 +257,9 @@ static void renew(Members *m)
 
         if (!m->gate)
                 return;
-        int r = authority_renew(m->authority, now_real(), addrs,
-                                address_own(addrs, ELEMENTSOF(addrs)), &why);
+        int r = address_own(addrs, ELEMENTSOF(addrs), &why);
+        if (r >= 0)
+                r = authority_renew(m->authority, now_real(), addrs, (size_t)r, &why);
         if (r < 0)
                 (void)log_warning_errno(r, "The head's certificate cannot be renewed: %s",
                                         strna(why));

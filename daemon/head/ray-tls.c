@@ -32,11 +32,12 @@ static int provide(RayTls *t, char **reterr)
         int r = t->authority ? 0
                              : ray_authority_open(t->state_dir, cert_life_of_tests(), now_real(),
                                                   &t->authority, reterr);
-        if (r < 0)
-                return r;
+        int n = r < 0 ? r : address_own(own.addrs, RAY_CERT_ADDRS_MAX, reterr);
+        if (n < 0)
+                return n;
         str_copy(own.node, sizeof(own.node), t->node_id);
         str_copy(own.name, sizeof(own.name), t->name);
-        own.n_addrs = address_own(own.addrs, RAY_CERT_ADDRS_MAX);
+        own.n_addrs = (size_t)n;
         return ray_certificate_provide(t->state_dir, t->files.dir, t->authority, &own, now_real(),
                                        reterr);
 }

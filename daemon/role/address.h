@@ -11,6 +11,6 @@
  * one, or nobody looked. */
 bool address_find(const NodeSettings *node, Role role, const Addr *head, char **missing, Addr *ret);
 
-/* All global addresses of this machine that others may use, as the kernel lists them; at most max.
- */
-size_t address_own(Addr *ret, size_t max);
+/* All global addresses of this machine that others may use, as the kernel lists them: how many, at
+ * most max. Negative errno: they are not known, and *reterr (caller frees) says so. */
+int address_own(Addr *ret, size_t max, char **reterr);

@@ -90,15 +90,21 @@ static void on_join(Join *j, const JoinResult *r, void *userdata)
 static void ask(Admission *a)
 {
         Addr addrs[MEMBER_ADDRS_MAX];
+        _cleanup_free_ char *why = NULL;
+
+        (void)deadline_move(a->deadline, USEC_INFINITY);
+        int n = address_own(addrs, ELEMENTSOF(addrs), &why);
+        if (n < 0) {
+                a->ops.on_failed(a, strna(why), a->userdata);
+                return;
+        }
         JoinPolicy p = {.head = a->heads[a->at],
                         .token = a->token.n_pins > 0 ? &a->token : NULL,
                         .path = a->path,
                         .node = a->node_id,
                         .name = a->name,
                         .addrs = addrs,
-                        .n_addrs = address_own(addrs, ELEMENTSOF(addrs))};
-
-        (void)deadline_move(a->deadline, USEC_INFINITY);
+                        .n_addrs = (size_t)n};
         int r = join_new(a->event, &p, on_join, a, &a->join);
         if (r < 0)
                 a->ops.on_failed(a, strerror(-r), a->userdata);

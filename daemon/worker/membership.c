@@ -71,6 +71,7 @@ void membership_find_facts(Membership *m)
         Hardware h = hardware_read();
         MemberFacts *f = &m->facts;
         char boot[MACHINE_ID_STR_MAX] = "";
+        _cleanup_free_ char *why = NULL;
 
         (void)machine_boot_id(boot);
         str_copy(f->name, sizeof(f->name), m->name);
@@ -78,7 +79,11 @@ void membership_find_facts(Membership *m)
         f->cpus = h.cpus;
         f->gpus = h.gpus;
         f->memory = h.memory_bytes;
-        f->n_addrs = address_own(f->addrs, ELEMENTSOF(f->addrs));
+        int n = address_own(f->addrs, ELEMENTSOF(f->addrs), &why);
+        if (n >= 0)
+                f->n_addrs = (size_t)n;
+        else /* they stay what they were */
+                log_debug("%s", strna(why));
 }
 
 /* --- the standing connection --------------------------------------------------------------------

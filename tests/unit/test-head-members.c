@@ -2,8 +2,16 @@
  * tells of it. */
 #include "gate-world.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
 #include "head/members.h"
 #include "head/ray-tls.h"
+#include "role/address.h"
 
 typedef struct Place {
         World w; /* its gate is the members' */
@@ -220,37 +228,123 @@ static long long boottime_wakes(World *w)
         return wakes;
 }
 
-/* A clock that was set, or a machine that slept, shows a certificate that is over for an hour. */
-static void test_looks(void **state)
+static void configure_tls(Place *p, RayTls *tls)
+{
+        const RayTlsPolicy on = {
+                .on = true, .state_dir = p->w.m.dir, .node_id = "headnode", .name = "head"};
+        assert_int_equal(ray_tls_configure(tls, &on), 0);
+}
+
+static RayTls *open_tls(Place *p)
 {
         static const RayTlsOps ops = {.on_change = on_ray_tls};
         RayTls *tls = NULL;
+
+        assert_int_equal(setenv("RAYCLUSTER_RUN_DIR", p->w.m.dir, 1), 0);
+        assert_int_equal(ray_tls_new(p->w.event, &ops, NULL, &tls), 0);
+        configure_tls(p, tls);
+        assert_null(ray_tls_missing(tls));
+        return tls;
+}
+
+static void close_tls(Place *p, RayTls *tls)
+{
+        _cleanup_free_ char *cmd = str_printf("rm -r %s/ray-tls", p->w.m.dir);
+
+        ray_tls_free(tls);
+        assert_int_equal(unsetenv("RAYCLUSTER_RUN_DIR"), 0);
+        assert_int_equal(system(cmd), 0);
+}
+
+/* A clock that was set, or a machine that slept, shows a certificate that is over for an hour. */
+static void test_looks(void **state)
+{
         Place p;
 
         place_init(&p);
         assert_in_range(boottime_wakes(&p.w), 3590, 3600);
         p.members = members_free(p.members);
-        assert_int_equal(setenv("RAYCLUSTER_RUN_DIR", p.w.m.dir, 1), 0);
-        assert_int_equal(ray_tls_new(p.w.event, &ops, NULL, &tls), 0);
-        const RayTlsPolicy on = {
-                .on = true, .state_dir = p.w.m.dir, .node_id = "headnode", .name = "head"};
-        assert_int_equal(ray_tls_configure(tls, &on), 0);
-        assert_null(ray_tls_missing(tls));
+        RayTls *tls = open_tls(&p);
         assert_in_range(boottime_wakes(&p.w), 3590, 3600);
-        ray_tls_free(tls);
-        assert_int_equal(unsetenv("RAYCLUSTER_RUN_DIR"), 0);
-        _cleanup_free_ char *cmd = str_printf("rm -r %s/ray-tls", p.w.m.dir);
-        assert_int_equal(system(cmd), 0);
+        close_tls(&p, tls);
         place_done(&p);
+}
+
+/* From now on the kernel tells this process nothing of addresses. */
+static bool block_netlink(void)
+{
+        struct sock_filter code[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_NETLINK, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOBUFS),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        const struct sock_fprog program = {.len = ELEMENTSOF(code), .filter = code};
+
+        return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+               prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static char *contents(const Place *p, const char *name)
+{
+        _cleanup_free_ char *path = path_join(p->w.m.dir, name);
+        char *text = NULL;
+
+        assert_int_equal(read_file(path, 1 << 16, &text, NULL), 0);
+        return text;
+}
+
+static void go_without_addresses(void)
+{
+        Place p;
+
+        place_init(&p);
+        open_members(&p);
+        RayTls *tls = open_tls(&p);
+        _cleanup_free_ char *own = contents(&p, "identity.pem");
+        _cleanup_free_ char *rays = contents(&p, "ray-tls/cert.pem");
+        assert_true(block_netlink());
+        configure(&p, p.w.at.port);
+        configure_tls(&p, tls);
+        assert_true(members_is_open(p.members));
+        assert_null(ray_tls_missing(tls));
+        configure(&p, (uint16_t)(p.w.at.port + 1)); /* the authority is opened anew */
+        assert_non_null(strstr(members_text(p.members), "addresses of this machine"));
+        _cleanup_free_ char *own_after = contents(&p, "identity.pem");
+        _cleanup_free_ char *rays_after = contents(&p, "ray-tls/cert.pem");
+        assert_string_equal(own_after, own);
+        assert_string_equal(rays_after, rays);
+        close_tls(&p, tls);
+        place_done(&p);
+}
+
+/* Addresses that cannot be read are not none: certificates stay, and none is made. */
+static void test_no_addresses(void **state)
+{
+        _cleanup_free_ char *why = NULL;
+        Addr own[PKI_ADDRS_MAX];
+        int status = 0;
+
+        /* a certificate of such a machine names none anyway */
+        if (address_own(own, ELEMENTSOF(own), &why) <= 0)
+                skip();
+        pid_t pid = fork();
+        if (pid == 0) { /* what is blocked stays blocked */
+                go_without_addresses();
+                _exit(0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
 }
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_again),
-                cmocka_unit_test(test_left),
-                cmocka_unit_test(test_forget),
-                cmocka_unit_test(test_looks),
+                cmocka_unit_test(test_again),        cmocka_unit_test(test_left),
+                cmocka_unit_test(test_forget),       cmocka_unit_test(test_looks),
+                cmocka_unit_test(test_no_addresses),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
