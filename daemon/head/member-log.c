@@ -24,12 +24,14 @@ static char **fields_of(const char *name, const Addr *from)
 
 void member_log_enrolled(const MemberRow *m, const Addr *from)
 {
+        bool approved = streq(m->token, ENROLMENT_APPROVED);
         _cleanup_strv_free_ char **fields = fields_of(m->name, from);
         char at[ADDR_MAX];
 
-        log_event(LOG_NOTICE, MSG_MEMBER_ENROLLED, fields,
-                  "%s at %s became a member, with token %s", m->name, addr_format(at, from),
-                  m->token);
+        log_event(LOG_NOTICE, MSG_MEMBER_ENROLLED, fields, "%s at %s became a member%s%s", m->name,
+                  addr_format(at, from),
+                  approved ? ": it, or its subnet, was approved" : ", with token ",
+                  approved ? "" : m->token);
 }
 
 /* held_back: how many there were since the last line. */

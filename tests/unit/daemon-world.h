@@ -182,6 +182,33 @@ _unused_ static void wait_for(World *w, const char *property, const char *want)
         }
 }
 
+_unused_ static size_t count_in_log(const World *w, const char *what)
+{
+        _cleanup_free_ char *path = in_dir(w, "log"), *text = NULL;
+        size_t n = 0;
+
+        assert_int_equal(read_file(path, 1 << 20, &text, NULL), 0);
+        for (const char *s = text; (s = strstr(s, what)); s += strlen(what))
+                n++;
+        return n;
+}
+
+/* The line of the journal, here on stderr; a moment after the bus. */
+_unused_ static void wait_for_log(World *w, const char *what)
+{
+        usec_t deadline = usec_add(now_mono(), DEADLINE);
+
+        while (count_in_log(w, what) == 0) {
+                if (now_mono() >= deadline) {
+                        show_log(w);
+                        fail_msg("not in the log: %s", what);
+                }
+                (void)sd_bus_wait(w->bus, 50 * USEC_PER_MSEC);
+                while (sd_bus_process(w->bus, NULL) > 0)
+                        ;
+        }
+}
+
 _unused_ static uint32_t starts(World *w)
 {
         sd_bus_message *m = NULL;

@@ -8,26 +8,6 @@
 
 #define REFLECTOR "org.raycluster1.Reflector"
 
-/* Until the journal of the daemon has this in it. */
-static void wait_for_log(World *w, const char *part)
-{
-        _cleanup_free_ char *path = in_dir(w, "log");
-        usec_t deadline = usec_add(now_mono(), DEADLINE);
-
-        for (;;) {
-                _cleanup_free_ char *text = NULL;
-                (void)read_file(path, (size_t)1 << 20, &text, NULL);
-                if (text && strstr(text, part))
-                        return;
-                if (now_mono() >= deadline) {
-                        show_log(w);
-                        fail_msg("no line with \"%s\"", part);
-                }
-                (void)sd_bus_process(w->bus, NULL);
-                (void)sd_bus_wait(w->bus, 50 * USEC_PER_MSEC);
-        }
-}
-
 /* "" and the answer when it worked, else the sentence. */
 static char *ask_reflector(Room *room, const ReflectRequest *q, ReflectReply *ret)
 {

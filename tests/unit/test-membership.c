@@ -289,6 +289,8 @@ static void test_approval(void **state)
         assert_string_equal(own, "");
         wait_for(room.worker, "Membership", "member, connected");
         wait_for(room.head, "Membership", "1 of 1 member is here");
+        wait_for_log(room.head, "became a member: it, or its subnet, was approved");
+        assert_int_equal(count_in_log(room.head, "with token"), 0);
 
         /* a no: refused */
         _cleanup_free_ char *left = tell_worker(&room, "Leave");

@@ -32,26 +32,6 @@ static void test_facts(void **state)
         room_free(&room);
 }
 
-/* Until the daemon's log has this in it. */
-static void wait_for_log(World *w, const char *part)
-{
-        _cleanup_free_ char *path = in_dir(w, "log");
-        usec_t deadline = usec_add(now_mono(), DEADLINE);
-
-        for (;;) {
-                _cleanup_free_ char *text = NULL;
-                if (read_file(path, 1 << 20, &text, NULL) >= 0 && strstr(text, part))
-                        return;
-                if (now_mono() >= deadline) {
-                        show_log(w);
-                        fail_msg("nothing of \"%s\"", part);
-                }
-                while (sd_bus_process(w->bus, NULL) > 0)
-                        ;
-                (void)sd_bus_wait(w->bus, 100 * USEC_PER_MSEC);
-        }
-}
-
 static void test_events(void **state)
 {
         Room room = room_with_member();
