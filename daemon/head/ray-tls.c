@@ -48,14 +48,14 @@ static bool files_do(const RayTls *t)
         return engine_tls_check(&t->files, now_real(), &why) > 0;
 }
 
-/* In the journal once, and once when it is over. */
+/* In the journal once, again when what there is does no more, and once when it is over. */
 static void judge(RayTls *t, int r, const char *why)
 {
         const char *text = r < 0 ? strempty(isempty(why) ? strerror(-r) : why) : NULL;
         bool news = !streq_ptr(t->trouble, text);
         char *missing = text && !files_do(t) ? strdup(text) : NULL;
 
-        if (news && missing)
+        if (missing && !streq_ptr(t->missing, missing))
                 log_event(LOG_WARNING, MSG_BLOCKED, NULL, "blocked: %s", text);
         else if (news && text)
                 log_warning("There is no later certificate for Ray's TLS: %s", text);

@@ -132,12 +132,37 @@ static void test_tls_missing(void **state)
         world_free(w);
 }
 
+/* No later certificate, and then none that does: each is told once, and that it is over. */
+static void test_tls_ends(void **state)
+{
+        static const char blocked[] = "warning: blocked: ";
+        World *w = world_new_tls("Head", true);
+        _cleanup_free_ char *kept = in_dir(w, "ray-tls.pem");
+
+        assert_int_equal(setenv("RAYCLUSTER_CERT_LIFE", "6s", 1), 0);
+        write_conf(w, "auth: { mode = \"auto\"; tls = \"on\"; };");
+        start_daemon(w);
+        assert_int_equal(unsetenv("RAYCLUSTER_CERT_LIFE"), 0);
+        wait_for(w, "State", "serving");
+        assert_int_equal(unlink(kept), 0);
+        assert_int_equal(mkdir(kept, 0700), 0);
+        wait_for_log(w, "There is no later certificate for Ray's TLS: ");
+        assert_int_equal(count_in_log(w, blocked), 0);
+        wait_for_log(w, blocked);
+        assert_int_equal(rmdir(kept), 0);
+        wait_for_log(w, "Ray's TLS has an authority again");
+        assert_int_equal(count_in_log(w, "There is no later certificate for Ray's TLS: "), 1);
+        assert_int_equal(count_in_log(w, blocked), 1);
+        world_free(w);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_tls),
                 cmocka_unit_test(test_tls_renewal),
                 cmocka_unit_test(test_tls_missing),
+                cmocka_unit_test(test_tls_ends),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
