@@ -23,6 +23,13 @@ bool answer_store_failed(EnrolmentAnswer *a, int r)
 {
         if (r >= 0)
                 return false;
+        if (r == -EXFULL) { /* roster_put(): the sentence is all there is to say */
+                answer_refuse(a, MEMBER_REFUSAL_STORE,
+                              "the head has %d members, and room for no more: on the head, "
+                              "raycluster node forget one that is gone",
+                              STORE_MEMBERS_MAX);
+                return true;
+        }
         a->error = r;
         answer_refuse(a, MEMBER_REFUSAL_STORE,
                       "the head cannot write it down (%s): see its journal", strerror(-r));

@@ -15,7 +15,7 @@ typedef struct EnrolmentAnswer {
         PkiCert *cert;         /* and its certificate */
         MemberRow replaced;    /* a member that is none any more, as it has its name; or node "" */
         MemberRefused refused; /* when it is not: the reason, with a sentence and a remedy */
-        int error;             /* of MEMBER_REFUSAL_STORE: negative errno, for the log */
+        int error;             /* of MEMBER_REFUSAL_STORE: negative errno, for the log; or 0 */
         usec_t locked;         /* of a wrong proof: for so long now; 0 = not yet */
 } EnrolmentAnswer;
 

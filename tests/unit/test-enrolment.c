@@ -359,6 +359,36 @@ static void test_full_store(void **state)
         member_world_done(&w);
 }
 
+/* So many members that no more are taken: who asks is told the limit and the way out. */
+static void test_full_roster(void **state)
+{
+        _cleanup_(db_query_freep) DbQuery *q = NULL;
+        EnrolmentAnswer a;
+        MemberWorld w;
+
+        member_world_init(&w, NOW);
+        member_world_token(&w, "abcdefgh", 9);
+        int r = db_query_new(w.db,
+                             "INSERT INTO member(node, name, node_group, token, pin, enrolled,"
+                             " not_after, seen, revoked)"
+                             " WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL"
+                             " SELECT i + 1 FROM n WHERE i < ?1)"
+                             " SELECT 'n' || i, 'n' || i, '', '',"
+                             " CAST(printf('%032d', i) AS BLOB), 0, 0, 0, 0 FROM n",
+                             &q);
+        assert_int_equal(r, 0);
+        db_bind_int(q, 1, STORE_MEMBERS_MAX);
+        assert_int_equal(db_query_run(q), 0);
+        MemberEnrol e = member_world_enrol(&w, "abcdefgh", binding);
+        assert_int_equal(decide(&w, &e, &a), MEMBER_REFUSAL_STORE);
+        assert_string_equal(a.refused.text,
+                            "the head has 10000 members, and room for no more: on the head, "
+                            "raycluster node forget one that is gone");
+        assert_int_equal(a.error, 0);
+        assert_int_equal(left(&w, "abcdefgh"), 9);
+        member_world_done(&w);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -372,6 +402,7 @@ int main(void)
                 cmocka_unit_test(test_taken),
                 cmocka_unit_test(test_bad_requests),
                 cmocka_unit_test(test_full_store),
+                cmocka_unit_test(test_full_roster),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
