@@ -10,6 +10,7 @@
 
 /* Who has which, so that none meets another: */
 #define PORTS_ASK           12000 /* 30 blocks of 240 */
+#define PORTS_MEMBERS       19200 /* 100 blocks of 8 */
 #define PORTS_DAEMONS       20000 /* 250 blocks of 40 */
 #define PORTS_SCANNED_FIRST 30000 /* at an address of the test's own */
 #define PORTS_SCANNED_LAST  32767

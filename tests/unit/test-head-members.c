@@ -11,11 +11,14 @@
 
 #include "head/members.h"
 #include "head/ray-tls.h"
+#include "ports.h"
 #include "role/address.h"
 
 typedef struct Place {
         World w; /* its gate is the members' */
         Members *members;
+        unsigned ports; /* the first of a block of 8 */
+        int lock;
 } Place;
 
 static void on_change(Members *m, void *userdata)
@@ -50,6 +53,7 @@ static void place_init(Place *p)
         assert_non_null(mkdtemp(p->w.m.dir));
         assert_true(sd_event_new(&p->w.event) >= 0);
         assert_int_equal(members_new(p->w.event, &ops, p, &p->members), 0);
+        p->ports = ports_take(PORTS_MEMBERS, 100, 8, 7, &p->lock);
 }
 
 static void place_done(Place *p)
@@ -57,6 +61,7 @@ static void place_done(Place *p)
         members_free(p->members);
         sd_event_unref(p->w.event);
         member_world_done(&p->w.m);
+        close(p->lock);
 }
 
 static void spin(Place *p, usec_t time)
@@ -67,10 +72,10 @@ static void spin(Place *p, usec_t time)
                 assert_true(sd_event_run(p->w.event, 50 * USEC_PER_MSEC) >= 0);
 }
 
-/* On a port of nobody's. */
 static void open_members(Place *p)
 {
-        close(listen_on(&p->w.at));
+        p->w.at = member_addr("127.0.0.1");
+        p->w.at.port = (uint16_t)p->ports;
         configure(p, p->w.at.port);
         assert_true(members_is_open(p->members));
 }
@@ -103,20 +108,20 @@ static void test_again(void **state)
 {
         const MemberMessage facts = facts_of("b1");
         Identity i = {0};
-        Addr busy;
         Place p;
         Raw a;
 
         place_init(&p);
-        int fd = listen_on(&busy);
-        configure(&p, busy.port);
+        uint16_t busy = (uint16_t)(p.ports + 1);
+        int fd = port_listen(busy);
+        configure(&p, busy);
         assert_false(members_is_open(p.members));
         assert_non_null(strstr(members_text(p.members), "cannot be opened"));
         close(fd);
         WAIT(&p.w, members_is_open(p.members));
 
-        fd = listen_on(&busy);
-        configure(&p, busy.port);
+        fd = port_listen(++busy);
+        configure(&p, busy);
         assert_false(members_is_open(p.members));
         open_members(&p);
         join_members(&p, &i);
