@@ -149,7 +149,8 @@ def scenario_control_port_held_by_systemd(room):
         head.wait_message("MEMBER_HERE", cursor, 30, f"^{name} is here")
     expect(head.state("ray-head.service") == "active", "no member has started ray-head")
     expect_in(head.out("ss -Hltnp sport = :6388"), "systemd", "who has the control port")
-    story.wait_cluster(room, 2)
+    wait_until("the head's raylet", lambda: head.pids(story.RAYLET), 60)
+    story.wait_alive(room, ["head", "w1", "w2"], 60)
     scenario_head_daemon_restart(room)
     head.run(f"systemctl disable --now {unit}; rm /etc/systemd/system/{unit}; "
              "systemctl daemon-reload; systemctl restart ray-head")
