@@ -47,9 +47,11 @@ struct MemberLink {
         bool renews;   /* a Renew is out, */
         bool asks_ray; /* or a RayIssue: Refused does not say which it is about */
         usec_t asked;  /* when; monotonic */
-        Addr asked_at; /* our address then, of the last Renew: asked once for each that is new */
-        bool moved;    /* our certificate does not name the address that we come from */
-        bool stranger; /* met by the last attempt */
+        Addr asked_for[MEMBER_ADDRS_MAX + 1]; /* our addresses at the last Renew */
+        size_t n_asked_for;
+        usec_t renewed; /* when that was; 0 = not yet */
+        bool moved;     /* we have one that is none of them, nor in our certificate */
+        bool stranger;  /* met by the last attempt */
         bool clock_known;
         int64_t offset;
         usec_t offset_error;
@@ -75,7 +77,7 @@ void link_renewal_tick(MemberLink *l);
 int link_renewal_ask(MemberLink *l, Peer *p);
 /* The certificate with which this connection came up has worked. */
 void link_renewal_worked(MemberLink *l);
-/* The connection is new, and so may our address be. */
+/* The connection is new, or our Facts are: so may our addresses be. */
 void link_renewal_look(MemberLink *l);
 /* What the head says to a Renew. */
 void link_renewal_issued(MemberLink *l, const MemberIssued *m);

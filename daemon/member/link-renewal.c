@@ -20,6 +20,26 @@ static void fail(MemberLink *l, const char *why)
 /* --- asking -------------------------------------------------------------------------------------
  */
 
+/* The address that we come from, and those that we say we have; returns how many. */
+static size_t own(const MemberLink *l, Addr ret[static MEMBER_ADDRS_MAX + 1])
+{
+        Addr there;
+        usec_t rtt;
+
+        bool known = peer_ends(l->peer, &ret[0], &there, &rtt);
+        ret[0].port = 0;
+        memcpy(&ret[known], l->facts.addrs, l->facts.n_addrs * sizeof(*ret));
+        return known + l->facts.n_addrs;
+}
+
+static bool was_asked_for(const MemberLink *l, const Addr *a)
+{
+        for (size_t i = 0; i < l->n_asked_for; i++)
+                if (addr_equal(&l->asked_for[i], a))
+                        return true;
+        return false;
+}
+
 int link_renewal_ask(MemberLink *l, Peer *p)
 {
         MemberMessage m = {.kind = MEMBER_RENEW};
@@ -31,7 +51,8 @@ int link_renewal_ask(MemberLink *l, Peer *p)
         m.csr = (MemberBytes){buf_data(&csr), buf_size(&csr)};
         r = peer_send(p, &m);
         l->renews = r >= 0;
-        l->asked = now_mono();
+        l->asked = l->renewed = now_mono();
+        l->n_asked_for = own(l, l->asked_for);
         l->moved = false;
         return r;
 }
@@ -40,27 +61,20 @@ int link_renewal_ask(MemberLink *l, Peer *p)
  * connected back to there (raycluster-protocol(7)), but Ray and the connection do without. */
 void link_renewal_look(MemberLink *l)
 {
-        Addr here, there;
-        usec_t rtt;
+        Addr addrs[MEMBER_ADDRS_MAX + 1];
 
         l->moved = false;
-        if (!l->keeper || !peer_ends(l->peer, &here, &there, &rtt) ||
-            identity_keeper_names(l->keeper, &here))
-                return;
-        here.port = 0;
-        l->moved = !addr_equal(&here, &l->asked_at);
-        l->asked_at = here;
+        for (size_t i = l->keeper ? own(l, addrs) : 0; i > 0 && !l->moved; i--)
+                l->moved = !identity_keeper_names(l->keeper, &addrs[i - 1]) &&
+                           !was_asked_for(l, &addrs[i - 1]);
 }
 
-int member_link_renew(MemberLink *l)
+/* Addresses may come and go all day, as those of containers do. */
+static bool is_due(const MemberLink *l)
 {
-        if (l->state == LINK_CHANGING || l->renews || l->asks_ray)
-                return -EBUSY;
-        if (l->state != LINK_JOINED)
-                return -ENOTCONN;
-        if (!l->keeper || !(l->can & MEMBER_CAN_RENEW))
-                return -EOPNOTSUPP;
-        return link_renewal_ask(l, l->peer);
+        bool may = l->renewed == 0 || now_mono() - l->renewed >= IDENTITY_RETRY;
+
+        return (l->moved && may) || identity_keeper_is_due(l->keeper, now_real());
 }
 
 void link_renewal_refused(MemberLink *l, const MemberRefused *f)
@@ -178,8 +192,7 @@ void link_renewal_tick(MemberLink *l)
         else if (l->renews && now - l->asked > CHANGE_MAX)
                 fail(l, "the head does not answer");
         else if (l->state == LINK_JOINED && !l->renews && !l->asks_ray &&
-                 (l->can & MEMBER_CAN_RENEW) &&
-                 (l->moved || identity_keeper_is_due(l->keeper, now_real()))) {
+                 (l->can & MEMBER_CAN_RENEW) && is_due(l)) {
                 int r = link_renewal_ask(l, l->peer);
                 if (r < 0)
                         fail(l, strerror(-r));

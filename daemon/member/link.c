@@ -46,6 +46,8 @@ static void hang_up(MemberLink *l)
         l->peer = peer_free(l->peer);
         l->next = peer_free(l->next);
         l->before = peer_free(l->before);
+        if (l->renews) /* nobody knows what became of it */
+                l->n_asked_for = 0;
         l->awaits = l->renews = l->asks_ray = false;
 }
 
@@ -396,6 +398,8 @@ int member_link_leave(MemberLink *l)
 int member_link_set_facts(MemberLink *l, const MemberFacts *facts)
 {
         l->facts = *facts;
+        if (is_joined(l))
+                link_renewal_look(l);
         return is_joined(l) || l->state == LINK_INTRODUCING ? link_say_facts(l, l->peer) : 0;
 }
 

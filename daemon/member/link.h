@@ -67,11 +67,9 @@ bool member_link_is_joined(const MemberLink *l);
 const PkiCert *member_link_head_cert(const MemberLink *l);
 /* The last attempt met somebody else than a head of our authority. */
 bool member_link_met_stranger(const MemberLink *l);
-/* Other addresses, another Ray: the head hears it now or when it is there. */
+/* Other addresses, another Ray: the head hears it now or when it is there. For an address that the
+ * certificate does not name, it is renewed. */
 int member_link_set_facts(MemberLink *l, const MemberFacts *facts);
-/* Renews the certificate now: own addresses are others. -ENOTCONN, -EOPNOTSUPP (the head does not
- * know of it, or nothing is renewed here), -EBUSY: it is on its way; -ENOMEM, -EIO. */
-int member_link_renew(MemberLink *l);
 /* Asks for a certificate of Ray's TLS by a request (DER) of a key of its own. -ENOTCONN;
  * -EOPNOTSUPP: the head does not know of it; -EBUSY: one certificate at a time; as peer_send(). */
 int member_link_ask_ray(MemberLink *l, MemberBytes csr);

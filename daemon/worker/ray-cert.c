@@ -123,7 +123,7 @@ void ray_cert_issued(RayCert *c, const MemberIssued *m)
         free(TAKE_PTR(c->trouble));
         if (renew_at(c) > 0)
                 wait_no_more(c);
-        else /* one that lacks our address, which the membership has to get first */
+        else /* it lacks our address: the membership's certificate gets it first, in a minute */
                 wait_for(c, backoff_next(&c->pause));
         c->cb(c, c->userdata);
 }

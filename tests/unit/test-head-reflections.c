@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "head/reflections.h"
+#include "member/link-private.h"
 #include "reflect/doors.h"
 #include "sys/mac.h"
 
@@ -198,7 +199,7 @@ static void renew(Talkers *t, const Addr *addr)
         if (addr)
                 facts.addrs[0] = *addr;
         assert_int_equal(member_link_set_facts(t->link, &facts), 0);
-        assert_int_equal(member_link_renew(t->link), 0);
+        assert_int_equal(link_renewal_ask(t->link, t->link->peer), 0);
         WAIT(&t->w, t->w.link_renewed > n);
 }
 

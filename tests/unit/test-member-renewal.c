@@ -5,8 +5,9 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "member/certify.h"
 #include "member/clock-words.h"
-#include "member/identity-keeper.h"
+#include "member/link-private.h"
 
 /* A link that renews what is in the file. */
 static MemberLink *keep(World *w)
@@ -19,6 +20,22 @@ static MemberLink *keep(World *w)
         path_of(w, path);
         assert_int_equal(member_link_new(w->event, &p, &link_ops, w, &l), 0);
         return l;
+}
+
+static int renew_now(MemberLink *l)
+{
+        return link_renewal_ask(l, l->peer);
+}
+
+static void let_a_minute_pass(MemberLink *l)
+{
+        l->renewed = 0;
+}
+
+static void wait_beats(World *w)
+{
+        usec_t until = now_mono() + 5 * BEAT;
+        WAIT(w, now_mono() > until);
 }
 
 static void serial_of(const World *w, const char *suffix, char ret[static PKI_SERIAL_MAX])
@@ -51,11 +68,9 @@ static void test_fifty_in_a_row(void **state)
         member(&w, &i);
         serial_of(&w, "", before);
         l = keep(&w);
-        assert_int_equal(member_link_renew(l), -ENOTCONN);
         WAIT(&w, w.welcomes == 1);
         for (unsigned n = 1; n <= 50; n++) {
-                assert_int_equal(member_link_renew(l), 0);
-                assert_int_equal(member_link_renew(l), -EBUSY);
+                assert_int_equal(renew_now(l), 0);
                 WAIT(&w, w.link_renewed == n);
                 assert_int_equal(gate_count(w.gate), 1);
                 serial_of(&w, "", after);
@@ -68,8 +83,7 @@ static void test_fifty_in_a_row(void **state)
         assert_int_equal(w.facts, 50);
         assert_int_equal(w.lost + w.losses + w.copied + w.renewals_failed, 0);
         /* and it is heard by the last connection */
-        usec_t until = now_mono() + 5 * BEAT;
-        WAIT(&w, now_mono() > until);
+        wait_beats(&w);
         assert_int_equal(w.lost + w.losses, 0);
         assert_true(member_link_is_joined(l));
         world_done(&w);
@@ -125,13 +139,35 @@ static void test_other_facts(void **state)
         assert_string_equal(w.facts_name, "renamed");
         assert_true(gate_find(w.gate, "workernode", &m));
         assert_string_equal(m.name, "w1"); /* what it is called stands in its certificate */
-        assert_int_equal(member_link_renew(l), 0);
-        WAIT(&w, w.link_renewed == 1);
+        WAIT(&w, w.link_renewed == 1);     /* by itself */
         load(&w, &next);
         assert_int_equal(pki_cert_names(next.cert, &n), 0);
         assert_int_equal(n.n_addrs, 2);
         assert_true(addr_equal(&n.addrs[1], &facts.addrs[0]));
         assert_string_equal(w.facts_name, "renamed"); /* the second connection says it, too */
+
+        /* what comes and goes is asked for once a minute at most */
+        facts.addrs[0] = member_addr("10.9.9.10");
+        assert_int_equal(member_link_set_facts(l, &facts), 0);
+        wait_beats(&w);
+        assert_int_equal(w.link_renewed, 1);
+        let_a_minute_pass(l);
+        WAIT(&w, w.link_renewed == 2);
+
+        /* and what the head does not give, once: an address of another machine */
+        PkiNames other = {
+                .node = "other", .name = "w2", .addrs = {member_addr("10.9.9.11")}, .n_addrs = 1};
+        MemberRow row = {.node = "other", .name = "w2"};
+        assert_int_equal(certify_record(w.m.db, &row, &other), 0);
+        facts.addrs[0] = other.addrs[0];
+        assert_int_equal(member_link_set_facts(l, &facts), 0);
+        let_a_minute_pass(l);
+        WAIT(&w, w.link_renewed == 3);
+        facts.cpus = 2;
+        assert_int_equal(member_link_set_facts(l, &facts), 0);
+        let_a_minute_pass(l);
+        wait_beats(&w);
+        assert_int_equal(w.link_renewed, 3);
         assert_int_equal(w.lost + w.losses, 0);
         world_done(&w);
 }
@@ -157,7 +193,7 @@ static void test_command_across(void **state)
                 gate_command(w.gate, "workernode", MEMBER_ORDER_DRAIN, "", 0, on_answer, &answers),
                 0);
         WAIT(&w, w.commands == 1);
-        assert_int_equal(member_link_renew(l), 0);
+        assert_int_equal(renew_now(l), 0);
         WAIT(&w, w.link_renewed == 1);
         assert_int_equal(member_link_done(l, w.command.number, true, "drained"), 0);
         WAIT(&w, answers == 1);
@@ -300,11 +336,11 @@ static void test_cannot_be_kept(void **state)
         WAIT(&w, w.welcomes == 1);
         (void)snprintf(path, sizeof(path), "%s/worker.pem.new", w.m.dir);
         assert_int_equal(mkdir(path, 0700), 0); /* nothing can take its place */
-        assert_int_equal(member_link_renew(l), 0);
+        assert_int_equal(renew_now(l), 0);
         WAIT(&w, w.renewals_failed == 1);
         assert_non_null(strstr(w.renewal_why, "cannot be kept"));
         assert_int_equal(rmdir(path), 0);
-        assert_int_equal(member_link_renew(l), 0);
+        assert_int_equal(renew_now(l), 0);
         WAIT(&w, w.link_renewed == 1);
         assert_int_equal(w.lost + w.losses, 0);
         world_done(&w);
@@ -322,7 +358,7 @@ static void test_head_goes_in_between(void **state)
         serial_of(&w, "", before);
         l = keep(&w);
         WAIT(&w, w.welcomes == 1);
-        assert_int_equal(member_link_renew(l), 0);
+        assert_int_equal(renew_now(l), 0);
         WAIT(&w, exists(&w, ".new"));
         assert_int_equal(w.link_renewed, 0);
         Addr at = w.at;
@@ -401,8 +437,7 @@ static void test_moved(void **state)
         assert_int_equal(n.n_addrs, 1);
         assert_true(addr_equal(&n.addrs[0],
                                &(Addr){.family = AF_INET, .in.s_addr = htonl(INADDR_LOOPBACK)}));
-        usec_t until = now_mono() + 5 * BEAT;
-        WAIT(&w, now_mono() > until);
+        wait_beats(&w);
         assert_int_equal(w.link_renewed, 1);
         assert_int_equal(w.lost + w.losses + w.renewals_failed, 0);
         world_done(&w);
