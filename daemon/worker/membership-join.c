@@ -87,6 +87,29 @@ static int begin_admission(Membership *m, const char *token, const Addr *heads, 
         return r;
 }
 
+char *membership_left_path(const Membership *m)
+{
+        return path_join(m->state_dir, "left");
+}
+
+/* Else a machine that asks by itself would be a member again at once. */
+static void set_left(Membership *m, bool left)
+{
+        _cleanup_free_ char *path = membership_left_path(m);
+        int r = 0;
+
+        m->left = left;
+        if (!path)
+                r = -ENOMEM;
+        else if (left)
+                r = write_file_atomic(path, "", 0, 0600, (gid_t)-1);
+        else if (unlink(path) < 0 && errno != ENOENT)
+                r = -errno;
+        if (r < 0)
+                (void)log_error_errno(r, "Failed to keep in %s whether this machine has left: %m",
+                                      m->state_dir);
+}
+
 void membership_join(Membership *m, const char *token, const Addr *heads, size_t n,
                      membership_cb cb, void *userdata)
 {
@@ -107,15 +130,18 @@ void membership_join(Membership *m, const char *token, const Addr *heads, size_t
                 return;
         }
         int r = begin_admission(m, token, heads, n, false, &why);
-        if (r < 0)
+        if (r < 0) {
                 answer_text(m, r, why ? why : strerror(-r));
+                return;
+        }
+        set_left(m, false);
 }
 
 void membership_ask(Membership *m)
 {
         _cleanup_free_ char *why = NULL;
 
-        if (m->member || m->admission)
+        if (m->member || m->admission || m->left)
                 return;
         int r = begin_admission(m, NULL, NULL, 0, true, &why);
         if (r < 0)
@@ -137,6 +163,7 @@ static int forget(Membership *m)
                 return -errno;
         forget_beside(m, ".new"); /* a certificate that was being tried, and its key */
         forget_beside(m, ".key");
+        set_left(m, true);
         m->link = member_link_free(m->link);
         m->member = false;
         m->told = TOLD_NOTHING;
@@ -148,7 +175,7 @@ static int forget(Membership *m)
         if (r < 0)
                 (void)log_error_errno(r, "Failed to remove Ray's token from %s: %m", m->state_dir);
         log_event(LOG_NOTICE, MSG_LEFT, NULL, "this machine has left its cluster");
-        membership_say(m, "no member of a cluster: raycluster join, with a token of the head");
+        membership_say(m, "%s", membership_none(m));
         membership_take_settings(m, NULL);
         m->ops.on_token(m, m->userdata);
         return 0;

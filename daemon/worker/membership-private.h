@@ -26,6 +26,7 @@ struct Membership {
         MemberFacts facts;
 
         bool member; /* there is an identity */
+        bool left;   /* it was told to leave, and nothing since: kept in the file `left` */
         MemberLink *link;
         Told told;
         Addr heads[MEMBERSHIP_HEADS_MAX + 1];
@@ -46,6 +47,8 @@ struct Membership {
 
 /* The sentence on where it stands; the owner hears when it is another one. */
 void membership_say(Membership *m, const char *fmt, ...) _printf_(2, 3);
+/* Why it is no member, for membership_say(). */
+const char *membership_none(const Membership *m);
 /* What the head is told of this machine, looked at anew. */
 void membership_find_facts(Membership *m);
 /* The connection to heads[at], anew; none while the machine is no member. */
@@ -54,5 +57,7 @@ void membership_connect(Membership *m);
 const char *membership_head_text(const Membership *m, char buf[ADDR_PORT_MAX]);
 /* Kept, and told to the owner; NULL: the head has none for us any more. */
 void membership_take_settings(Membership *m, const char *text);
+/* The mark of a machine that has left (caller frees), or NULL: no memory. */
+char *membership_left_path(const Membership *m);
 /* The head knows that this machine leaves, or cannot be told. */
 void membership_on_left(MemberLink *l, void *userdata);

@@ -63,6 +63,12 @@ void membership_say(Membership *m, const char *fmt, ...)
                 m->ops.on_change(m, m->userdata);
 }
 
+const char *membership_none(const Membership *m)
+{
+        return m->left ? "no member of a cluster: this machine has left (raycluster join)"
+                       : "no member of a cluster: raycluster join, with a token of the head";
+}
+
 /* --- this machine -------------------------------------------------------------------------------
  */
 
@@ -418,7 +424,9 @@ static void take_up(Membership *m)
 
         int r = identity_load(m->path, &i);
         if (r == -ENOENT) {
-                begin(m, "no member of a cluster: raycluster join, with a token of the head");
+                _cleanup_free_ char *left = membership_left_path(m);
+                m->left = left && access(left, F_OK) == 0;
+                begin(m, "%s", membership_none(m));
                 if (first_sight_load(m->path, pin) >= 0) /* it waited for an admin's word */
                         membership_ask(m);
                 return;

@@ -67,7 +67,7 @@ typedef void (*membership_cb)(const MembershipAnswer *a, void *userdata);
 void membership_join(Membership *m, const char *token, const Addr *heads, size_t n,
                      membership_cb cb, void *userdata);
 /* The same without anybody who waits: asks the head that discovery finds, whenever that is. Does
- * nothing on a member. */
+ * nothing on a member, nor on a machine that was told to leave, until somebody has it join. */
 void membership_ask(Membership *m);
 
 /* Tells the head, if it is there, and removes what makes this machine a member, Ray's token too. cb

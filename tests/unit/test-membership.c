@@ -305,13 +305,16 @@ static void test_approval(void **state)
 }
 
 /* A room that is installed unattended: workers ask by themselves, a subnet is let in for a while.
- */
+ * Who was told to leave does not ask again, until it is told to join. */
 static void test_unattended(void **state)
 {
+        static const char has_left[] = "no member of a cluster: this machine has left";
+        char head[KEY_WORDS_MAX], own[KEY_WORDS_MAX];
         Room room = {.head = world_new("Head")};
         int port = room.head->port;
 
         write_conf(room.head, "auth: { mode = \"auto\"; };");
+        (void)snprintf(room.control, sizeof(room.control), "127.0.0.1:%d", port + 9);
         start_head(&room);
         for (int i = 0; i < 2; i++) {
                 const char *subnet = i == 0 ? "127.0.0.1/8" : "127.0.0.0/8";
@@ -326,6 +329,19 @@ static void test_unattended(void **state)
         start_worker(&room);
         wait_for(room.worker, "Membership", "member, connected");
         wait_for(room.head, "Membership", "1 of 1 member is here");
+
+        _cleanup_free_ char *left = tell_worker(&room, "Leave");
+        assert_string_equal(left, "");
+        wait_for(room.worker, "Membership", has_left);
+        assert_int_equal(kill(room.worker->daemon, SIGHUP), 0);
+        (void)usleep(USEC_PER_SEC);
+        wait_for(room.worker, "Membership", has_left);
+        (void)end(&room.worker->daemon, SIGKILL);
+        start_worker(&room);
+        wait_for(room.worker, "Membership", has_left);
+        wait_for(room.head, "Membership", "no members yet");
+        ask(&room, head, own);
+        wait_for(room.worker, "Membership", "member, connected");
         room_free(&room);
 }
 
