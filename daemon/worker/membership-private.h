@@ -36,6 +36,8 @@ struct Membership {
         Confirmed *confirmed;
         bool damaged;      /* an identity is there, and cannot be read */
         Addr stranger;     /* where another head was met last; not set: nowhere */
+        Addr refuser;      /* where this machine was not let in last; not set: nowhere */
+        char refusal[300]; /* the sentence on that */
         bool unnamed;      /* connected at an address that the head's certificate does not name */
         bool passed;       /* such a head was left in this round */
         Deadline *passing; /* runs since all of a round were left */

@@ -133,7 +133,7 @@ static void on_welcome(MemberLink *l, const MemberWelcome *w, void *userdata)
                 log_event(LOG_INFO, MSG_CONTROL_JOINED, NULL,
                           "connected to the head of cluster \"%s\" at %s", w->cluster,
                           membership_head_text(m, head));
-        m->stranger = (Addr){0};
+        m->stranger = m->refuser = (Addr){0};
         m->told = TOLD_HERE;
         m->known = m->heads[m->at];
         int r = token_take(m->state_dir, w->ray_token);
@@ -201,6 +201,22 @@ static bool turn(Membership *m)
         return false;
 }
 
+static void dial_next(Membership *m, bool other)
+{
+        bool next = other && turn(m);
+
+        m->unnamed = false;
+        member_link_set_head(m->link, &m->heads[m->at]);
+        if (next)
+                member_link_hurry(m->link);
+}
+
+/* Of several addresses each is the last one in turn: what another has said is not to be missed. */
+static bool is_elsewhere(const Membership *m, const Addr *a)
+{
+        return addr_is_set(a) && !same(a, &m->heads[m->at]);
+}
+
 static void on_lost(MemberLink *l, const char *why, void *userdata)
 {
         Membership *m = userdata;
@@ -215,21 +231,18 @@ static void on_lost(MemberLink *l, const char *why, void *userdata)
         char kept[ADDR_PORT_MAX], other[ADDR_PORT_MAX];
         if (member_link_met_stranger(l))
                 m->stranger = m->heads[m->at];
-        /* of several addresses each is the last one in turn: this is not to be missed */
-        bool beside = addr_is_set(&m->stranger) && !same(&m->stranger, &m->heads[m->at]);
-        membership_say(m, "member, not connected to the head at %s: %s%s%s%s%s%s",
+        bool beside = is_elsewhere(m, &m->stranger), refused = is_elsewhere(m, &m->refuser);
+        membership_say(m, "%s%s not connected to the head at %s: %s%s%s%s%s%s",
+                       refused ? m->refusal : "member,", refused ? ";" : "",
                        membership_head_text(m, head), why, beside ? "; what answers at " : "",
                        beside ? addr_format_port(other, &m->stranger) : "",
                        beside ? " is not the head of this machine's cluster" : "",
                        at ? "; Ray goes by the address that was confirmed last, " : "",
                        at ? addr_format_port(kept, at) : "");
         /* the one that was the head is dialled again first */
-        bool next = m->told != TOLD_HERE && turn(m);
-        member_link_set_head(m->link, &m->heads[m->at]);
-        if (next)
-                member_link_hurry(m->link);
-        m->told = TOLD_LOST;
-        m->unnamed = false;
+        dial_next(m, m->told != TOLD_HERE);
+        if (m->told != TOLD_REFUSED)
+                m->told = TOLD_LOST;
         if (news)
                 m->ops.on_change(m, m->userdata);
 }
@@ -239,13 +252,16 @@ static void on_refused(MemberLink *l, const MemberRefused *r, void *userdata)
         Membership *m = userdata;
         char head[ADDR_PORT_MAX];
 
-        if (m->told != TOLD_REFUSED)
-                log_event(LOG_ERR, MSG_CONTROL_REFUSED, NULL,
-                          "the head at %s does not let this machine in: %s",
-                          membership_head_text(m, head), r->text);
-        m->told = TOLD_REFUSED;
-        membership_say(m, "the head at %s does not let this machine in: %s",
+        (void)snprintf(m->refusal, sizeof(m->refusal),
+                       "the head at %s does not let this machine in: %s",
                        membership_head_text(m, head), r->text);
+        if (m->told != TOLD_REFUSED)
+                log_event(LOG_ERR, MSG_CONTROL_REFUSED, NULL, "%s", m->refusal);
+        m->told = TOLD_REFUSED;
+        m->refuser = m->heads[m->at];
+        membership_say(m, "%s", m->refusal);
+        /* the machine that was the head before a restore knows the authority, too */
+        dial_next(m, true);
 }
 
 static void on_ray_issued(MemberLink *l, const MemberIssued *issued, void *userdata)

@@ -1,0 +1,152 @@
+/* A worker's membership on one loop with the gates of its head: what becomes of it when the head is
+ * restored elsewhere, has no room on its disk, or moves. */
+#include "gate-world.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+
+#include "worker/membership.h"
+
+typedef struct Machine {
+        World w; /* of the head */
+        char dir[32];
+        Membership *m;
+        unsigned answers, settings;
+        MembershipAnswer answer;
+        char text[500];
+} Machine;
+
+static void on_change(Membership *m, void *userdata)
+{
+}
+
+static void on_head_settings(Membership *m, void *userdata)
+{
+        ((Machine *)userdata)->settings++;
+}
+
+static void on_ray_issued(Membership *m, const MemberIssued *issued, void *userdata)
+{
+}
+
+static void on_ray_refused(Membership *m, const char *why, void *userdata)
+{
+}
+
+static void on_order(Membership *m, const MemberCommand *c, void *userdata)
+{
+}
+
+static void on_answer(const MembershipAnswer *a, void *userdata)
+{
+        Machine *o = userdata;
+
+        o->answers++;
+        o->answer = *a;
+        str_copy(o->text, sizeof(o->text), strempty(a->text));
+}
+
+static void machine_start(Machine *o)
+{
+        static const MembershipOps ops = {.on_change = on_change,
+                                          .on_token = on_change,
+                                          .on_settings = on_head_settings,
+                                          .on_ray_issued = on_ray_issued,
+                                          .on_ray_refused = on_ray_refused,
+                                          .on_command = on_order};
+        const MembershipPolicy p = {.state_dir = o->dir, .node_id = "workernode", .name = "w1"};
+
+        assert_int_equal(membership_new(o->w.event, &p, &ops, o, &o->m), 0);
+}
+
+static void machine_init(Machine *o)
+{
+        *o = (Machine){.dir = "/tmp/test-worker-XXXXXX"};
+        world_init(&o->w);
+        assert_non_null(mkdtemp(o->dir));
+        assert_int_equal(setenv("RAYCLUSTER_RUN_DIR", o->dir, 1), 0);
+        machine_start(o);
+}
+
+static void machine_done(Machine *o)
+{
+        DIR *d = opendir(o->dir);
+        struct dirent *e;
+
+        membership_free(o->m);
+        world_done(&o->w);
+        while (d && (e = readdir(d)))
+                (void)unlinkat(dirfd(d), e->d_name, 0);
+        closedir(d);
+        assert_int_equal(rmdir(o->dir), 0);
+}
+
+/* At the head's address; what is said of it is in o->answer. */
+static void join_with(Machine *o, const char *token)
+{
+        unsigned before = o->answers;
+
+        membership_join(o->m, token, &o->w.at, 1, on_answer, o);
+        WAIT(&o->w, o->answers == before + 1);
+}
+
+static void enter(Machine *o)
+{
+        JoinToken t = token_of(&o->w, "abcdefgh");
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(join_token_format(&t, &text), 0);
+        join_with(o, text);
+        if (o->answer.error < 0)
+                fail_msg("%s", o->text);
+        WAIT(&o->w, membership_is_connected(o->m));
+}
+
+static void check_text(const Machine *o, const char *part)
+{
+        if (!strstr(membership_text(o->m), part))
+                fail_msg("\"%s\", without \"%s\"", membership_text(o->m), part);
+}
+
+/* Another machine that has the head's authority. */
+static void twin_init(World *w, const Machine *o, Db *db)
+{
+        *w = (World){.m = {.authority = o->w.m.authority, .db = db}, .event = o->w.event};
+        open_gate(w);
+}
+
+/* The machine that was the head before it was restored elsewhere is on again, and knows nothing of
+ * its former members. */
+static void test_old_head_refuses(void **state)
+{
+        Machine o;
+        Db *db = NULL;
+        World old;
+
+        machine_init(&o);
+        enter(&o);
+        assert_int_equal(store_open(":memory:", &db), 0);
+        twin_init(&old, &o, db);
+        Addr heads[] = {old.at, o.w.at}, at = o.w.at;
+        membership_set_heads(o.m, heads, 2, false);
+        o.w.gate = gate_free(o.w.gate);
+        WAIT(&o.w, old.refused >= 2);
+        char where[ADDR_PORT_MAX];
+        addr_format_port(where, &old.at);
+        check_text(&o, where);
+        check_text(&o, "does not let this machine in");
+        open_gate_at(&o.w, &at);
+        WAIT(&o.w, membership_is_connected(o.m));
+        gate_free(old.gate);
+        db_free(db);
+        machine_done(&o);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_old_head_refuses),
+        };
+        (void)signal(SIGPIPE, SIG_IGN);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
