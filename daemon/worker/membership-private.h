@@ -1,5 +1,5 @@
 /* A membership from inside, for the files that are it: the standing connection is in membership.c,
- * joining and leaving in membership-join.c. */
+ * joining and leaving in membership-join.c, what the head has set in membership-settings.c. */
 #pragma once
 
 #include "member/confirmed.h"
@@ -23,6 +23,7 @@ struct Membership {
         void *userdata;
         char *state_dir, *path, *node_id, *name;
         char *text, *settings;
+        Deadline *unkept; /* settings could not be written: until they are tried again */
         MemberFacts facts;
 
         bool member; /* there is an identity */

@@ -150,30 +150,6 @@ static void on_welcome(MemberLink *l, const MemberWelcome *w, void *userdata)
                 m->ops.on_token(m, m->userdata);
 }
 
-/* What cannot be kept holds all the same, until the next start. */
-static int keep_settings(Membership *m, const char *text)
-{
-        _cleanup_free_ char *path = path_join(m->state_dir, DAEMON_HEAD_CONF);
-
-        if (!path)
-                return -ENOMEM;
-        if (!text)
-                return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
-        return write_file_atomic(path, text, strlen(text), 0600, (gid_t)-1);
-}
-
-void membership_take_settings(Membership *m, const char *text)
-{
-        int r = free_and_strdup(&m->settings, text);
-        if (r > 0)
-                r = keep_settings(m, text);
-        else if (r == 0)
-                return;
-        if (r < 0)
-                (void)log_error_errno(r, "Failed to keep what the head has set: %m");
-        m->ops.on_settings(m, m->userdata);
-}
-
 static void on_settings(MemberLink *l, const char *text, void *userdata)
 {
         membership_take_settings(userdata, text);
@@ -503,6 +479,7 @@ Membership *membership_free(Membership *m)
                 return NULL;
         admission_free(m->admission);
         deadline_free(m->passing);
+        deadline_free(m->unkept);
         member_link_free(m->link);
         confirmed_free(m->confirmed);
         free(m->state_dir);

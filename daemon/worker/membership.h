@@ -74,7 +74,8 @@ void membership_ask(Membership *m);
  * as above. */
 void membership_leave(Membership *m, membership_cb cb, void *userdata);
 
-/* What the head has set, or NULL. Valid until the next on_settings. */
+/* What the head has set, or NULL; while it cannot be written it does not hold yet. Valid until the
+ * loop goes on. */
 const char *membership_settings(const Membership *m);
 /* As the head gave it (caller frees); -ENOENT: it gave none. */
 int membership_ray_token(const Membership *m, char **ret);

@@ -142,10 +142,38 @@ static void test_old_head_refuses(void **state)
         machine_done(&o);
 }
 
+/* The disk of this machine is full, and then it is not: what is not written does not hold, and does
+ * not count as known. */
+static void test_settings_not_kept(void **state)
+{
+        static const char text[] = "log: { ray = \"files\"; };\n";
+        _cleanup_free_ char *kept = NULL;
+        char path[80];
+        Machine o;
+
+        machine_init(&o);
+        enter(&o);
+        (void)snprintf(path, sizeof(path), "%s/head.conf", o.dir);
+        assert_int_equal(mkdir(path, 0700), 0); /* nothing can take its place */
+        assert_int_equal(gate_set_settings(o.w.gate, text), 0);
+        WAIT(&o.w, membership_settings(o.m));
+        assert_int_equal(o.settings, 0);
+        assert_int_equal(rmdir(path), 0);
+        Addr at = o.w.at;
+        o.w.gate = gate_free(o.w.gate);
+        open_gate_at(&o.w, &at);
+        assert_int_equal(gate_set_settings(o.w.gate, text), 0);
+        WAIT(&o.w, o.settings == 1);
+        assert_true(read_file(path, 1 << 10, &kept, NULL) >= 0);
+        assert_string_equal(kept, text);
+        machine_done(&o);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_old_head_refuses),
+                cmocka_unit_test(test_settings_not_kept),
         };
         (void)signal(SIGPIPE, SIG_IGN);
         return cmocka_run_group_tests(tests, NULL, NULL);
