@@ -36,19 +36,36 @@ static void ask_later(Admission *a, usec_t in)
         (void)deadline_move(a->deadline, in);
 }
 
+/* For now; text may be the join's, which ends here. */
+static void fail(Admission *a, const char *text, usec_t retry)
+{
+        char copy[sizeof(((JoinResult *)NULL)->text)];
+
+        str_copy(copy, sizeof(copy), text);
+        if (!a->patient) {
+                a->ops.on_failed(a, copy, a->userdata);
+                return;
+        }
+        ask_later(a, retry > 0 ? retry : AGAIN);
+        a->ops.on_trouble(a, copy, a->userdata);
+}
+
 /* It has to be told that there is nothing at any of the addresses, or nobody of the token's. */
 static void ask_next(Admission *a, const JoinResult *r)
 {
-        char text[sizeof(r->text)];
-
-        str_copy(text, sizeof(text), r->text);
         if (++a->at < a->n_heads) {
                 a->join = join_free(a->join);
                 ask(a);
-        } else if (a->patient)
-                ask_later(a, AGAIN);
-        else
-                a->ops.on_failed(a, text, a->userdata);
+        } else
+                fail(a, r->text, 0);
+}
+
+/* The head has decided, and will again: what else it refuses, its disk or its clock may change. */
+static bool is_last_word(const JoinResult *r)
+{
+        return r->end == JOIN_REFUSED &&
+               (r->refusal == MEMBER_REFUSAL_DENIED || r->refusal == MEMBER_REFUSAL_REVOKED ||
+                r->refusal == MEMBER_REFUSAL_BAD || r->refusal == MEMBER_REFUSAL_NAME_TAKEN);
 }
 
 static void on_join(Join *j, const JoinResult *r, void *userdata)
@@ -74,16 +91,10 @@ static void on_join(Join *j, const JoinResult *r, void *userdata)
         case JOIN_WRONG_HEAD:
                 ask_next(a, r);
                 break;
-        default: {
-                if (a->patient && r->retry > 0) { /* the head is busy, or this address locked */
-                        ask_later(a, r->retry);
-                        break;
-                }
-                char text[sizeof(r->text)];
-                str_copy(text, sizeof(text), r->text);
-                a->ops.on_failed(a, text, a->userdata);
+        default:
+                a->patient = a->patient && !is_last_word(r);
+                fail(a, r->text, r->retry);
                 break;
-        }
         }
 }
 
@@ -107,7 +118,7 @@ static void ask(Admission *a)
                         .n_addrs = (size_t)n};
         int r = join_new(a->event, &p, on_join, a, &a->join);
         if (r < 0)
-                a->ops.on_failed(a, strerror(-r), a->userdata);
+                fail(a, strerror(-r), 0);
 }
 
 static void on_deadline(void *userdata)

@@ -2,8 +2,8 @@
  * word, and waits as long as that takes.
  *
  *     searching ── discovery found heads ──> asking ── let in ──> done
- *         │                                   │  ^  └─ refused, or no head answers ──> failed
- *         │ SEARCH_MAX, unless patient        v  │ after a while
+ *         │                                   │  ^  └─ refused, or no head answers, unless patient
+ *         │ SEARCH_MAX, unless patient        v  │ after a while                    ──> failed
  *         └──> failed                        pending
  */
 #pragma once
@@ -21,8 +21,8 @@ typedef struct AdmissionPolicy {
         const char *token; /* its text; NULL: an admin of the head is asked */
         const Addr *heads; /* with the control port; none: where discovery finds heads */
         size_t n_heads;
-        /* Nobody waits for the outcome: a head that is not there yet, or not any more, is waited
-         * for, however long. */
+        /* Nobody waits for the outcome: a head that is not there yet, or not any more, or that
+         * cannot do it now, is waited for, however long. */
         bool patient;
 } AdmissionPolicy;
 
@@ -31,7 +31,9 @@ typedef struct AdmissionOps {
         void (*on_done)(Admission *a, const Addr *head, void *userdata);
         /* The head's admin has to say a word; comes each time that it was asked again. */
         void (*on_pending)(Admission *a, const Addr *head, const JoinResult *r, void *userdata);
-        /* The last word of it; text: one sentence. */
+        /* Of a patient one: it came to nothing, and is tried again; text: one sentence. */
+        void (*on_trouble)(Admission *a, const char *text, void *userdata);
+        /* The last word of it; text as above. */
         void (*on_failed)(Admission *a, const char *text, void *userdata);
 } AdmissionOps;
 

@@ -57,6 +57,11 @@ static void on_pending(Admission *a, const Addr *head, const JoinResult *r, void
                           .text = r->text, .words_head = r->words_head, .words_own = r->words_own});
 }
 
+static void on_trouble(Admission *a, const char *text, void *userdata)
+{
+        membership_say(userdata, "not a member yet: %s", text);
+}
+
 static void on_not_admitted(Admission *a, const char *text, void *userdata)
 {
         Membership *m = userdata;
@@ -69,8 +74,10 @@ static void on_not_admitted(Admission *a, const char *text, void *userdata)
 static int begin_admission(Membership *m, const char *token, const Addr *heads, size_t n,
                            bool patient, char **reterr)
 {
-        static const AdmissionOps ops = {
-                .on_done = on_admitted, .on_pending = on_pending, .on_failed = on_not_admitted};
+        static const AdmissionOps ops = {.on_done = on_admitted,
+                                         .on_pending = on_pending,
+                                         .on_trouble = on_trouble,
+                                         .on_failed = on_not_admitted};
         AdmissionPolicy p = {.path = m->path,
                              .node_id = m->node_id,
                              .name = m->name,

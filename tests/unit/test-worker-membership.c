@@ -169,11 +169,41 @@ static void test_settings_not_kept(void **state)
         machine_done(&o);
 }
 
+static void run_sql(Db *db, const char *text)
+{
+        _cleanup_(db_query_freep) DbQuery *q = NULL;
+
+        assert_int_equal(db_query_new(db, text, &q), 0);
+        assert_true(db_query_run(q) >= 0);
+}
+
+/* The disk of the head is full, and then it is not. */
+static void test_head_cannot_note_it(void **state)
+{
+        Machine o;
+        World other;
+
+        machine_init(&o);
+        run_sql(o.w.m.db, "ALTER TABLE verdict RENAME TO away");
+        membership_ask(o.m);
+        membership_set_heads(o.m, &o.w.at, 1, false);
+        WAIT(&o.w, strstr(membership_text(o.m), "the head cannot write it down"));
+        check_text(&o, "not a member yet: ");
+        run_sql(o.w.m.db, "ALTER TABLE away RENAME TO verdict");
+        /* which is in a quarter of a minute, or when another address of it is found */
+        twin_init(&other, &o, o.w.m.db);
+        membership_set_heads(o.m, &other.at, 1, false);
+        WAIT(&o.w, other.pending == 1);
+        gate_free(other.gate);
+        machine_done(&o);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_old_head_refuses),
                 cmocka_unit_test(test_settings_not_kept),
+                cmocka_unit_test(test_head_cannot_note_it),
         };
         (void)signal(SIGPIPE, SIG_IGN);
         return cmocka_run_group_tests(tests, NULL, NULL);
