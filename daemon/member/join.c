@@ -194,7 +194,7 @@ static void on_pending(Join *j, const MemberPending *m)
 
         if (!j->has_token && ca) {
                 pki_cert_pin(ca, pin);
-                r = first_sight_save(j->path, pin);
+                r = first_sight_save(j->path, pin, &j->head);
         }
         if (r < 0)
                 finish(j, &(JoinResult){.end = JOIN_FAILED},
@@ -339,7 +339,7 @@ static int choose(const JoinPolicy *p, TlsLinkPolicy *ret)
                 return 0;
         }
         *ret = (TlsLinkPolicy){.n_pins = 1};
-        int r = first_sight_load(p->path, ret->pins[0]);
+        int r = first_sight_load(p->path, ret->pins[0], NULL);
         if (r == -ENOENT) {
                 *ret = (TlsLinkPolicy){.first_sight = true};
                 r = 0;

@@ -22,24 +22,58 @@ struct Admission {
         JoinToken token; /* n_pins 0: none */
         bool patient, named;
         Addr heads[ADMISSION_HEADS_MAX];
-        size_t n_heads, at;
+        size_t n_heads, next; /* next: to be asked */
+        Addr asked;
+        char trouble[sizeof(((JoinResult *)NULL)->text)]; /* why there is none at the heads */
         Deadline *deadline; /* of the search, or until it asks again */
         Join *join;         /* NULL: searching, or pending */
 };
 
 static void ask(Admission *a);
 
+static bool same(const Addr *a, const Addr *b)
+{
+        return addr_equal(a, b) && a->port == b->port;
+}
+
+static bool has_head(const Admission *a, const Addr *head)
+{
+        for (size_t i = 0; i < a->n_heads; i++)
+                if (same(&a->heads[i], head))
+                        return true;
+        return false;
+}
+
+static void add_heads(Admission *a, const Addr *heads, size_t n)
+{
+        for (size_t i = 0; i < n && a->n_heads < ELEMENTSOF(a->heads); i++)
+                if (!has_head(a, &heads[i]))
+                        a->heads[a->n_heads++] = heads[i];
+}
+
+/* The head that is waited for; the others may be other addresses of it. */
+static void put_first(Admission *a, const Addr *head)
+{
+        Addr others[ADMISSION_HEADS_MAX];
+        size_t n = a->n_heads;
+
+        memcpy(others, a->heads, sizeof(others));
+        a->heads[0] = *head;
+        a->n_heads = 1;
+        add_heads(a, others, n);
+}
+
 static void ask_later(Admission *a, usec_t in)
 {
         a->join = join_free(a->join);
-        a->at = 0;
+        a->next = 0;
         (void)deadline_move(a->deadline, in);
 }
 
 /* For now; text may be the join's, which ends here. */
 static void fail(Admission *a, const char *text, usec_t retry)
 {
-        char copy[sizeof(((JoinResult *)NULL)->text)];
+        char copy[sizeof(a->trouble)];
 
         str_copy(copy, sizeof(copy), text);
         if (!a->patient) {
@@ -50,14 +84,17 @@ static void fail(Admission *a, const char *text, usec_t retry)
         a->ops.on_trouble(a, copy, a->userdata);
 }
 
-/* It has to be told that there is nothing at any of the addresses, or nobody of the token's. */
+/* It has to be told that there is nothing at any of the addresses, or nobody of the token's. Who
+ * waits for a head hears of that one: the others need not be its. */
 static void ask_next(Admission *a, const JoinResult *r)
 {
-        if (++a->at < a->n_heads) {
+        if (!a->named || !a->patient || same(&a->asked, &a->heads[0]))
+                str_copy(a->trouble, sizeof(a->trouble), r->text);
+        if (a->next < a->n_heads) {
                 a->join = join_free(a->join);
                 ask(a);
         } else
-                fail(a, r->text, 0);
+                fail(a, a->trouble, 0);
 }
 
 /* The head has decided, and will again: what else it refuses, its disk or its clock may change. */
@@ -71,7 +108,7 @@ static bool is_last_word(const JoinResult *r)
 static void on_join(Join *j, const JoinResult *r, void *userdata)
 {
         Admission *a = userdata;
-        Addr head = a->heads[a->at];
+        Addr head = a->asked;
 
         switch (r->end) {
         case JOIN_DONE:
@@ -79,9 +116,7 @@ static void on_join(Join *j, const JoinResult *r, void *userdata)
                 break;
         case JOIN_PENDING: {
                 JoinResult copy = *r;
-                /* from now on only this one: its words are what the admin compares */
-                a->heads[0] = head;
-                a->n_heads = 1;
+                put_first(a, &head);
                 a->named = a->patient = true;
                 ask_later(a, r->retry > 0 ? r->retry : AGAIN);
                 a->ops.on_pending(a, &head, &copy, a->userdata);
@@ -106,10 +141,11 @@ static void ask(Admission *a)
         (void)deadline_move(a->deadline, USEC_INFINITY);
         int n = address_own(addrs, ELEMENTSOF(addrs), &why);
         if (n < 0) {
-                a->ops.on_failed(a, strna(why), a->userdata);
+                fail(a, strna(why), 0);
                 return;
         }
-        JoinPolicy p = {.head = a->heads[a->at],
+        a->asked = a->heads[a->next++];
+        JoinPolicy p = {.head = a->asked,
                         .token = a->token.n_pins > 0 ? &a->token : NULL,
                         .path = a->path,
                         .node = a->node_id,
@@ -135,20 +171,19 @@ static void on_deadline(void *userdata)
                                  a->userdata);
 }
 
-static void set_heads(Admission *a, const Addr *heads, size_t n)
-{
-        a->n_heads = MIN(n, ELEMENTSOF(a->heads));
-        if (a->n_heads > 0)
-                memcpy(a->heads, heads, a->n_heads * sizeof(*heads));
-        a->at = 0;
-}
-
 void admission_found(Admission *a, const Addr *heads, size_t n)
 {
-        if (a->named || a->join || n == 0)
+        bool news = !a->named;
+
+        if (n == 0 || (a->named && !a->patient))
                 return;
-        set_heads(a, heads, n);
-        (void)deadline_move(a->deadline, 0);
+        for (size_t i = 0; i < n; i++)
+                news = news || !has_head(a, &heads[i]);
+        a->n_heads = a->named ? 1 : 0;
+        add_heads(a, heads, n);
+        a->next = 0;
+        if (news && !a->join)
+                (void)deadline_move(a->deadline, 0);
 }
 
 static int parse(Admission *a, const char *token, char **reterr)
@@ -177,7 +212,7 @@ int admission_new(sd_event *event, const AdmissionPolicy *p, const AdmissionOps 
         int r = parse(a, p->token, reterr);
         if (r < 0)
                 return r;
-        set_heads(a, p->heads, p->n_heads);
+        add_heads(a, p->heads, p->n_heads);
         usec_t begin = a->named ? 0 : a->patient ? USEC_INFINITY : SEARCH_MAX;
         r = deadline_new(event, begin, USEC_PER_SEC / 4, on_deadline, a, &a->deadline);
         if (r < 0)

@@ -44,5 +44,6 @@ int admission_new(sd_event *event, const AdmissionPolicy *p, const AdmissionOps 
 Admission *admission_free(Admission *a);
 DEFINE_CLEANUP(Admission *, admission_free);
 
-/* Heads that discovery found: asked when the caller named none. */
+/* Heads that discovery found: asked when the caller named none. A machine that waits asks there,
+ * too, as its head may have moved; it knows it by its authority (member/first-sight.h). */
 void admission_found(Admission *a, const Addr *heads, size_t n);

@@ -147,10 +147,13 @@ void membership_join(Membership *m, const char *token, const Addr *heads, size_t
 void membership_ask(Membership *m)
 {
         _cleanup_free_ char *why = NULL;
+        uint8_t pin[PKI_PIN_SIZE];
+        Addr head = {0};
 
         if (m->member || m->admission || m->left)
                 return;
-        int r = begin_admission(m, NULL, NULL, 0, true, &why);
+        (void)first_sight_load(m->path, pin, &head); /* where it has asked before */
+        int r = begin_admission(m, NULL, &head, addr_is_set(&head), true, &why);
         if (r < 0)
                 (void)log_error_errno(r, "Failed to ask for membership: %m");
 }

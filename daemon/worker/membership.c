@@ -419,7 +419,7 @@ static void take_up(Membership *m)
                 _cleanup_free_ char *left = membership_left_path(m);
                 m->left = left && access(left, F_OK) == 0;
                 begin(m, "%s", membership_none(m));
-                if (first_sight_load(m->path, pin) >= 0) /* it waited for an admin's word */
+                if (first_sight_load(m->path, pin, NULL) >= 0) /* it waited for an admin's word */
                         membership_ask(m);
                 return;
         }

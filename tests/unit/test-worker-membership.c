@@ -198,12 +198,55 @@ static void test_head_cannot_note_it(void **state)
         machine_done(&o);
 }
 
+/* It asked at an address that somebody gave, and nothing finds it there: after a restart it asks
+ * there again. */
+static void test_waits_over_restart(void **state)
+{
+        Machine o;
+
+        machine_init(&o);
+        join_with(&o, NULL);
+        assert_int_equal(o.answer.error, 0);
+        membership_free(o.m);
+        assert_int_equal(gate_approve(o.w.gate, "w1"), 1);
+        machine_start(&o);
+        WAIT(&o.w, membership_is_connected(o.m));
+        machine_done(&o);
+}
+
+/* While it waits the head comes to be elsewhere, which discovery finds; so does another head, which
+ * is not asked. */
+static void test_head_moves(void **state)
+{
+        World moved, other = {0};
+        Machine o;
+
+        machine_init(&o);
+        membership_ask(o.m);
+        membership_set_heads(o.m, &o.w.at, 1, false);
+        WAIT(&o.w, strstr(membership_text(o.m), "has to approve"));
+        o.w.gate = gate_free(o.w.gate);
+        member_world_init(&other.m, now_real());
+        other.event = sd_event_ref(o.w.event);
+        open_gate(&other);
+        twin_init(&moved, &o, o.w.m.db);
+        Addr heads[] = {other.at, moved.at};
+        membership_set_heads(o.m, heads, 2, false);
+        WAIT(&o.w, moved.pending == 1);
+        assert_int_equal(other.pending, 0);
+        gate_free(moved.gate);
+        world_done(&other);
+        machine_done(&o);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_old_head_refuses),
                 cmocka_unit_test(test_settings_not_kept),
                 cmocka_unit_test(test_head_cannot_note_it),
+                cmocka_unit_test(test_waits_over_restart),
+                cmocka_unit_test(test_head_moves),
         };
         (void)signal(SIGPIPE, SIG_IGN);
         return cmocka_run_group_tests(tests, NULL, NULL);
