@@ -251,10 +251,14 @@ void trial_grant(Trial *t, const Addr *head, const Addr *own)
 
 void trial_kick(Trial *t)
 {
-        if (t->state != TRIAL_REFUSED)
+        usec_t at;
+
+        if (t->state != TRIAL_REFUSED || sd_event_source_get_time(t->timer, &at) < 0)
                 return;
         backoff_reset(&t->pause);
-        set_timer(t, backoff_next(&t->pause));
+        usec_t in = backoff_next(&t->pause);
+        if (usec_add(now_mono(), in) < at) /* else one that is kicked all day is never tested */
+                set_timer(t, in);
 }
 
 /* --- the object ---------------------------------------------------------------------------------

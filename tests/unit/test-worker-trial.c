@@ -285,6 +285,23 @@ static void test_blocked(void **state)
         court_done(&c);
 }
 
+/* A machine whose links come and go all the time, as containers' do, is tested again as well. */
+static void test_kicked(void **state)
+{
+        Court c;
+
+        court_init(&c, BACK_SILENT);
+        wait_over(&c);
+        assert_int_equal(trial_state(c.trial), TRIAL_REFUSED);
+        c.fake.result = BACK_NONCE_OK;
+        for (usec_t end = now_mono() + 2 * DEADLINE; trial_state(c.trial) != TRIAL_PASSED;) {
+                assert_true(now_mono() < end);
+                assert_true(sd_event_run(c.event, USEC_PER_SEC) >= 0);
+                trial_kick(c.trial);
+        }
+        court_done(&c);
+}
+
 /* Nobody to ask, and what runs already: Ray is not kept waiting. */
 static void test_untested(void **state)
 {
@@ -313,7 +330,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_states),   cmocka_unit_test(test_judge),
                 cmocka_unit_test(test_good),     cmocka_unit_test(test_blocked),
-                cmocka_unit_test(test_untested),
+                cmocka_unit_test(test_untested), cmocka_unit_test(test_kicked),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
