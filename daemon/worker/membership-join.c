@@ -85,13 +85,17 @@ static int begin_admission(Membership *m, const char *token, const Addr *heads, 
                              .heads = heads,
                              .n_heads = n,
                              .patient = patient};
+        Admission *next = NULL;
 
         membership_find_facts(m);
-        m->admission = admission_free(m->admission);
-        int r = admission_new(m->event, &p, &ops, m, &m->admission, reterr);
-        if (r >= 0 && m->n_heads > 0)
+        int r = admission_new(m->event, &p, &ops, m, &next, reterr);
+        if (r < 0) /* a token that is none: who waits to be let in, waits on */
+                return r;
+        admission_free(m->admission);
+        m->admission = next;
+        if (m->n_heads > 0)
                 admission_found(m->admission, m->heads, m->n_heads);
-        return r;
+        return 0;
 }
 
 char *membership_left_path(const Membership *m)

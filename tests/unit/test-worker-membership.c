@@ -239,6 +239,26 @@ static void test_head_moves(void **state)
         machine_done(&o);
 }
 
+/* A token that is none costs a machine that waits nothing. */
+static void test_no_token_while_waiting(void **state)
+{
+        World other;
+        Machine o;
+
+        machine_init(&o);
+        join_with(&o, NULL);
+        assert_int_equal(o.answer.error, 0);
+        join_with(&o, "rc1-typo");
+        assert_int_equal(o.answer.error, -EINVAL);
+        check_text(&o, "not a member yet: ");
+        assert_int_equal(gate_approve(o.w.gate, "w1"), 1);
+        twin_init(&other, &o, o.w.m.db);
+        membership_set_heads(o.m, &other.at, 1, false);
+        WAIT(&o.w, membership_is_connected(o.m));
+        gate_free(other.gate);
+        machine_done(&o);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -247,6 +267,7 @@ int main(void)
                 cmocka_unit_test(test_head_cannot_note_it),
                 cmocka_unit_test(test_waits_over_restart),
                 cmocka_unit_test(test_head_moves),
+                cmocka_unit_test(test_no_token_while_waiting),
         };
         (void)signal(SIGPIPE, SIG_IGN);
         return cmocka_run_group_tests(tests, NULL, NULL);
