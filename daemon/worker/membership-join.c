@@ -200,7 +200,10 @@ void membership_on_left(MemberLink *l, void *userdata)
 {
         Membership *m = userdata;
 
+        m->leaving = false;
         int r = forget(m);
+        if (r < 0)
+                membership_connect(m);
         answer_text(m, r, r < 0 ? strerror(-r) : "");
 }
 
@@ -223,6 +226,7 @@ void membership_leave(Membership *m, membership_cb cb, void *userdata)
                 first_sight_forget(m->path);
         }
         int r = m->link ? member_link_leave(m->link) : -ENOTCONN;
+        m->leaving = r >= 0;
         if (r < 0) /* the head finds out when an admin looks */
                 membership_on_left(m->link, m);
 }

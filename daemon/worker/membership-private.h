@@ -29,6 +29,7 @@ struct Membership {
         bool member; /* there is an identity */
         bool left;   /* it was told to leave, and nothing since: kept in the file `left` */
         MemberLink *link;
+        bool leaving; /* the link says so to the head, and is not to be touched until it has */
         Told told;
         Addr heads[MEMBERSHIP_HEADS_MAX + 1];
         size_t n_heads, at; /* at: the one that is dialled */
@@ -54,7 +55,7 @@ void membership_say(Membership *m, const char *fmt, ...) _printf_(2, 3);
 const char *membership_none(const Membership *m);
 /* What the head is told of this machine, looked at anew. */
 void membership_find_facts(Membership *m);
-/* The connection to heads[at], anew; none while the machine is no member. */
+/* The connection to heads[at], anew; none while the machine is no member. Not while it leaves. */
 void membership_connect(Membership *m);
 /* Of heads[at]; returns buf. */
 const char *membership_head_text(const Membership *m, char buf[ADDR_PORT_MAX]);

@@ -282,6 +282,8 @@ void membership_connect(Membership *m)
                                           .on_ray_refused = on_ray_refused,
                                           .on_command = on_command};
 
+        if (m->leaving)
+                return;
         m->link = member_link_free(m->link);
         if (!m->member)
                 return;

@@ -259,6 +259,25 @@ static void test_no_token_while_waiting(void **state)
         machine_done(&o);
 }
 
+/* Discovery finds another address while the head hears that the machine leaves. */
+static void test_found_while_leaving(void **state)
+{
+        Machine o;
+
+        machine_init(&o);
+        enter(&o);
+        Addr other = o.w.at;
+        other.port = 1;
+        unsigned before = o.answers;
+        membership_leave(o.m, on_answer, &o);
+        membership_set_heads(o.m, &other, 1, true);
+        WAIT(&o.w, o.answers == before + 1);
+        assert_int_equal(o.answer.error, 0);
+        assert_false(membership_is_member(o.m));
+        assert_int_equal(o.w.left, 1);
+        machine_done(&o);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -268,6 +287,7 @@ int main(void)
                 cmocka_unit_test(test_waits_over_restart),
                 cmocka_unit_test(test_head_moves),
                 cmocka_unit_test(test_no_token_while_waiting),
+                cmocka_unit_test(test_found_while_leaving),
         };
         (void)signal(SIGPIPE, SIG_IGN);
         return cmocka_run_group_tests(tests, NULL, NULL);
