@@ -49,8 +49,8 @@ struct Membership {
         void *cb_userdata;
 };
 
-/* The sentence on where it stands; the owner hears when it is another one. */
-void membership_say(Membership *m, const char *fmt, ...) _printf_(2, 3);
+/* The sentence on where it stands; the owner hears when it is another one: true. */
+bool membership_say(Membership *m, const char *fmt, ...) _printf_(2, 3);
 /* Why it is no member, for membership_say(). */
 const char *membership_none(const Membership *m);
 /* What the head is told of this machine, looked at anew. */

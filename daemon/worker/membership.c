@@ -29,38 +29,21 @@
 /* How often a head at an address that is not its own is left for the other addresses. */
 #define PASS_PAUSE (30 * USEC_PER_SEC)
 
-static bool set_text(Membership *m, const char *fmt, va_list ap) _printf_(2, 0);
-static bool set_text(Membership *m, const char *fmt, va_list ap)
+/* Not yet known to its owner, it tells nobody. */
+bool membership_say(Membership *m, const char *fmt, ...)
 {
         char text[512];
+        va_list ap;
 
+        va_start(ap, fmt);
         (void)vsnprintf(text, sizeof(text), fmt, ap);
+        va_end(ap);
         int r = free_and_strdup(&m->text, text);
         if (r < 0)
                 (void)log_oom();
-        return r > 0;
-}
-
-/* For a constructor, which tells nobody. */
-static void begin(Membership *m, const char *fmt, ...) _printf_(2, 3);
-static void begin(Membership *m, const char *fmt, ...)
-{
-        va_list ap;
-
-        va_start(ap, fmt);
-        (void)set_text(m, fmt, ap);
-        va_end(ap);
-}
-
-void membership_say(Membership *m, const char *fmt, ...)
-{
-        va_list ap;
-
-        va_start(ap, fmt);
-        bool news = set_text(m, fmt, ap);
-        va_end(ap);
-        if (news)
+        if (r > 0 && m->ops.on_change)
                 m->ops.on_change(m, m->userdata);
+        return r > 0;
 }
 
 const char *membership_none(const Membership *m)
@@ -293,8 +276,8 @@ void membership_connect(Membership *m)
         }
         MemberLinkPolicy p = {.head = m->heads[m->at], .identity = m->path, .facts = &m->facts};
         int r = member_link_new(m->event, &p, &ops, m, &m->link);
-        if (r < 0)
-                (void)log_error_errno(r, "Failed to connect to the head's control port: %m");
+        if (r < 0 && membership_say(m, "member, but cannot go by %s: %s", m->path, strerror(-r)))
+                log_event(LOG_ERR, MSG_CONTROL_LOST, NULL, "%s", m->text);
 }
 
 /* Left for the next address, once a round: what is connected may be somebody in between. */
@@ -341,7 +324,8 @@ void membership_set_heads(Membership *m, const Addr *heads, size_t n, bool only)
                 has_known = has_known || same(&heads[i], &m->known);
         }
         /* what a source does not name any more may be the head all the same */
-        if (n == 0 || (!news && n + !has_known == m->n_heads))
+        bool idle = m->member && !m->link; /* it could not be begun: tried again */
+        if (n == 0 || (!news && n + !has_known == m->n_heads && !idle))
                 return;
         memcpy(m->heads, heads, n * sizeof(*heads));
         if (!has_known)
@@ -420,15 +404,15 @@ static void take_up(Membership *m)
         if (r == -ENOENT) {
                 _cleanup_free_ char *left = membership_left_path(m);
                 m->left = left && access(left, F_OK) == 0;
-                begin(m, "%s", membership_none(m));
+                membership_say(m, "%s", membership_none(m));
                 if (first_sight_load(m->path, pin, NULL) >= 0) /* it waited for an admin's word */
                         membership_ask(m);
                 return;
         }
         m->damaged = r < 0;
         if (r < 0) {
-                begin(m, "%s is damaged (%s): remove it, and join again with a token", m->path,
-                      strerror(-r));
+                membership_say(m, "%s is damaged (%s): remove it, and join again with a token",
+                               m->path, strerror(-r));
                 log_event(LOG_ERR, MSG_CONTROL_REFUSED, NULL, "%s", m->text);
                 return;
         }
@@ -439,7 +423,7 @@ static void take_up(Membership *m)
         if (r < 0 && r != -ENOENT)
                 (void)log_error_errno(r, "Failed to hand Ray its token: %m");
         m->member = true;
-        begin(m, "member, looking for the head");
+        membership_say(m, "member, looking for the head");
         const Addr *last = confirmed_last(m->confirmed);
         if (last) {
                 m->heads[0] = m->known = *last;
@@ -455,7 +439,6 @@ int membership_new(sd_event *event, const MembershipPolicy *p, const MembershipO
                 return -ENOMEM;
         *m = (Membership){
                 .event = event,
-                .ops = *ops,
                 .userdata = userdata,
                 .state_dir = strdup(p->state_dir),
                 .path = path_join(p->state_dir, "identity.pem"),
@@ -471,6 +454,7 @@ int membership_new(sd_event *event, const MembershipPolicy *p, const MembershipO
         take_up(m);
         if (m->n_heads > 0)
                 membership_connect(m);
+        m->ops = *ops;
         *ret = TAKE_PTR(m);
         return 0;
 }

@@ -278,6 +278,28 @@ static void test_found_while_leaving(void **state)
         machine_done(&o);
 }
 
+/* The identity cannot be read for a moment, and just then the head moves. */
+static void test_connects_again(void **state)
+{
+        char path[80], away[80];
+        World other;
+        Machine o;
+
+        machine_init(&o);
+        enter(&o);
+        twin_init(&other, &o, o.w.m.db);
+        (void)snprintf(path, sizeof(path), "%s/identity.pem", o.dir);
+        (void)snprintf(away, sizeof(away), "%s/away", o.dir);
+        assert_int_equal(rename(path, away), 0);
+        membership_set_heads(o.m, &other.at, 1, true);
+        check_text(&o, "member, but cannot go by ");
+        assert_int_equal(rename(away, path), 0);
+        membership_set_heads(o.m, &other.at, 1, true);
+        WAIT(&o.w, membership_is_connected(o.m));
+        gate_free(other.gate);
+        machine_done(&o);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -288,6 +310,7 @@ int main(void)
                 cmocka_unit_test(test_head_moves),
                 cmocka_unit_test(test_no_token_while_waiting),
                 cmocka_unit_test(test_found_while_leaving),
+                cmocka_unit_test(test_connects_again),
         };
         (void)signal(SIGPIPE, SIG_IGN);
         return cmocka_run_group_tests(tests, NULL, NULL);
