@@ -179,8 +179,8 @@ static void on_issued(Join *j, const MemberIssued *m)
         }
         r = identity_save(j->path, &j->identity);
         if (r < 0)
-                finish(j, &failed, "%s: %s; mend that, then join again with the same token",
-                       j->path, strerror(-r));
+                finish(j, &failed, "%s: %s; mend that, then join again%s", j->path, strerror(-r),
+                       j->has_token ? ": this has cost the token one use" : "");
         else
                 finish(j, &(JoinResult){.end = JOIN_DONE}, "this machine is a member");
 }

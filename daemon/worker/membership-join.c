@@ -47,26 +47,34 @@ static void on_admitted(Admission *a, const Addr *head, void *userdata)
         answer_text(m, 0, "");
 }
 
+/* A member may be on its way to another cluster: what it is until then, its connection says. */
 static void on_pending(Admission *a, const Addr *head, const JoinResult *r, void *userdata)
 {
         Membership *m = userdata;
 
-        membership_say(m, "not a member yet: %s; this machine's key is \"%s\", the head's \"%s\"",
-                       r->text, r->words_own, r->words_head);
+        if (!m->member)
+                membership_say(m,
+                               "not a member yet: %s; this machine's key is \"%s\", the head's "
+                               "\"%s\"",
+                               r->text, r->words_own, r->words_head);
         answer(m, &(MembershipAnswer){
                           .text = r->text, .words_head = r->words_head, .words_own = r->words_own});
 }
 
 static void on_trouble(Admission *a, const char *text, void *userdata)
 {
-        membership_say(userdata, "not a member yet: %s", text);
+        Membership *m = userdata;
+
+        if (!m->member)
+                membership_say(m, "not a member yet: %s", text);
 }
 
 static void on_not_admitted(Admission *a, const char *text, void *userdata)
 {
         Membership *m = userdata;
 
-        membership_say(m, "no member of a cluster: %s", text);
+        if (!m->member)
+                membership_say(m, "no member of a cluster: %s", text);
         answer_text(m, -ECONNREFUSED, text);
         m->admission = admission_free(m->admission);
 }
@@ -173,6 +181,8 @@ static void forget_beside(const Membership *m, const char *ending)
 /* Nothing that makes it a member is left. */
 static int forget(Membership *m)
 {
+        bool was_bound = membership_is_bound(m);
+
         if (unlink(m->path) < 0 && errno != ENOENT)
                 return -errno;
         forget_beside(m, ".new"); /* a certificate that was being tried, and its key */
@@ -185,11 +195,13 @@ static int forget(Membership *m)
         m->unnamed = m->passed = m->damaged = false;
         m->passing = deadline_free(m->passing);
         confirmed_forget(m->confirmed);
+        membership_say(m, "%s", membership_none(m));
+        if (!was_bound) /* it has waited, in vain: Ray has nothing of it */
+                return 0;
         int r = token_take(m->state_dir, "");
         if (r < 0)
                 (void)log_error_errno(r, "Failed to remove Ray's token from %s: %m", m->state_dir);
         log_event(LOG_NOTICE, MSG_LEFT, NULL, "this machine has left its cluster");
-        membership_say(m, "%s", membership_none(m));
         membership_take_settings(m, NULL);
         m->ops.on_token(m, m->userdata);
         return 0;

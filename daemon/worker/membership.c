@@ -395,6 +395,12 @@ int membership_event(Membership *m, const char *message_id, const char *text)
 /* --- the object ---------------------------------------------------------------------------------
  */
 
+/* Of identity_load(): what is read is no identity; else it may be one. */
+static bool is_damage(int r)
+{
+        return r == -EBADMSG || r == -EKEYREJECTED || r == -EMSGSIZE || r == -E2BIG;
+}
+
 static void take_up(Membership *m)
 {
         _cleanup_identity_ Identity i = {0};
@@ -411,7 +417,11 @@ static void take_up(Membership *m)
         }
         m->damaged = r < 0;
         if (r < 0) {
-                membership_say(m, "%s is damaged (%s): remove it, and join again with a token",
+                membership_say(m,
+                               is_damage(r) ? "%s is damaged (%s): remove it, and join again with "
+                                              "a token"
+                                            : "%s cannot be read (%s): mend that, then systemctl "
+                                              "restart ray-worker",
                                m->path, strerror(-r));
                 log_event(LOG_ERR, MSG_CONTROL_REFUSED, NULL, "%s", m->text);
                 return;

@@ -11,13 +11,18 @@ typedef struct Machine {
         World w; /* of the head */
         char dir[32];
         Membership *m;
-        unsigned answers, settings;
+        unsigned answers, settings, tokens;
         MembershipAnswer answer;
         char text[500];
 } Machine;
 
 static void on_change(Membership *m, void *userdata)
 {
+}
+
+static void on_token(Membership *m, void *userdata)
+{
+        ((Machine *)userdata)->tokens++;
 }
 
 static void on_head_settings(Membership *m, void *userdata)
@@ -49,7 +54,7 @@ static void on_answer(const MembershipAnswer *a, void *userdata)
 static void machine_start(Machine *o)
 {
         static const MembershipOps ops = {.on_change = on_change,
-                                          .on_token = on_change,
+                                          .on_token = on_token,
                                           .on_settings = on_head_settings,
                                           .on_ray_issued = on_ray_issued,
                                           .on_ray_refused = on_ray_refused,
@@ -300,6 +305,61 @@ static void test_connects_again(void **state)
         machine_done(&o);
 }
 
+/* Ray, which somebody may run without a membership, is none of the business of who only waited. */
+static void test_leave_while_waiting(void **state)
+{
+        Machine o;
+
+        machine_init(&o);
+        join_with(&o, NULL);
+        membership_leave(o.m, on_answer, &o);
+        assert_int_equal(o.answer.error, 0);
+        check_text(&o, "no member of a cluster: this machine has left");
+        assert_int_equal(o.tokens, 0);
+        machine_done(&o);
+}
+
+/* A member stays one when it cannot join elsewhere. */
+static void test_member_cannot_join(void **state)
+{
+        JoinToken t;
+        _cleanup_free_ char *text = NULL;
+        Machine o;
+
+        machine_init(&o);
+        enter(&o);
+        o.w.gate = gate_free(o.w.gate);
+        WAIT(&o.w, !membership_is_connected(o.m));
+        t = token_of(&o.w, "abcdefgh");
+        assert_int_equal(join_token_format(&t, &text), 0);
+        join_with(&o, text);
+        assert_true(o.answer.error < 0);
+        check_text(&o, "member, not connected");
+        machine_done(&o);
+}
+
+/* What cannot be read may be whole. */
+static void test_unreadable(void **state)
+{
+        char path[80];
+        Machine o;
+
+        machine_init(&o);
+        (void)snprintf(path, sizeof(path), "%s/identity.pem", o.dir);
+        membership_free(o.m);
+        assert_int_equal(write_file_atomic(path, "x", 1, 0600, (gid_t)-1), 0);
+        machine_start(&o);
+        check_text(&o, "is damaged (Bad message): remove it");
+        membership_free(o.m);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(mkdir(path, 0700), 0);
+        machine_start(&o);
+        check_text(&o, "cannot be read (Is a directory)");
+        assert_true(membership_is_bound(o.m));
+        assert_int_equal(rmdir(path), 0);
+        machine_done(&o);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -311,6 +371,9 @@ int main(void)
                 cmocka_unit_test(test_no_token_while_waiting),
                 cmocka_unit_test(test_found_while_leaving),
                 cmocka_unit_test(test_connects_again),
+                cmocka_unit_test(test_leave_while_waiting),
+                cmocka_unit_test(test_member_cannot_join),
+                cmocka_unit_test(test_unreadable),
         };
         (void)signal(SIGPIPE, SIG_IGN);
         return cmocka_run_group_tests(tests, NULL, NULL);
