@@ -91,8 +91,8 @@ typedef struct GateOps {
         /* dropped: so many before this one; may be NULL */
         void (*on_event)(Gate *g, const GateMember *m, const MemberEvent *e, unsigned dropped,
                          void *userdata);
-        /* It goes and does not come back by itself; in place of on_lost(). It stays in the roster
-         * until it is forgotten. May be NULL: then on_lost(). */
+        /* It goes and does not come back by itself; in place of on_lost(). The gate leaves it in
+         * the roster: the callee has it forgotten. May be NULL: then on_lost(). */
         void (*on_left)(Gate *g, const GateMember *m, void *userdata);
         /* It has a later certificate; it comes by another connection now, of which nothing is
          * told. May be NULL. */

@@ -21,7 +21,7 @@ int identity_load(const char *path, Identity *ret);
 int identity_read(const void *pem, size_t n, Identity *ret);
 /* The key that is to be certified: that of the identity, that of an attempt before, or a new one,
  * which is on the disk (PATH.key) before anybody hears of it: an answer that is lost on the way
- * costs a machine neither its name nor a use of its token. */
+ * does not cost a machine its name, but one use of its token. */
 int identity_key(const char *path, PkiKey **ret);
 /* As write_file_atomic(). A key that waited for this has an end, a certificate that was to be
  * tried (member/identity-keeper.h), and waiting for approval. */

@@ -45,8 +45,7 @@ int issued_read(const MemberIssued *m, const PkiKey *key, const char *node, cons
         _cleanup_identity_ Identity i = {0};
         PkiNames names;
 
-        if (m->n_cas > ELEMENTSOF(i.cas))
-                return -E2BIG;
+        static_assert(MEMBER_CAS_MAX <= ELEMENTSOF(i.cas), "authorities");
         int r = take_cert(m->cert, &i.cert);
         for (; i.n_cas < m->n_cas && r >= 0; i.n_cas += r >= 0)
                 r = take_cert(m->cas[i.n_cas], &i.cas[i.n_cas]);

@@ -7,6 +7,6 @@
 #include "wire/member-codec.h"
 
 /* The certificates go to *ret, which has no key: it is the caller's to add. known: of the head's
- * authority. -EBADMSG, -E2BIG: it is not that; those of reading certificates. */
+ * authority. -EBADMSG: it is not that; those of reading certificates. */
 int issued_read(const MemberIssued *m, const PkiKey *key, const char *node, const PkiCert *known,
                 Identity *ret);

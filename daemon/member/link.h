@@ -1,6 +1,6 @@
 /* A member's standing connection to its head: dials, says who it is, is heard every beat, and dials
- * again when the way breaks, at once the first time and then with back-off and jitter, so that a
- * room does not come back in step. */
+ * again when the way breaks, with back-off and jitter, so that a room does not come back in step.
+ */
 #pragma once
 
 #include "member/peer.h"

@@ -8,8 +8,8 @@
 
 /* Longest DER certificate read. Ours have 400 bytes to one KiB. */
 #define PKI_CERT_MAX ((size_t)8 << 10)
-/* The CA, its successor, and as many again by mistake. */
-#define PKI_BUNDLE_MAX 4
+/* A certificate, the CA, its successor, and as many again by mistake. */
+#define PKI_BUNDLE_MAX 5
 /* At most 20 octets (RFC 5280 4.1.2.2). */
 #define PKI_SERIAL_MAX (2 * 20 + 1)
 

@@ -89,6 +89,24 @@ static void test_fifty_in_a_row(void **state)
         world_done(&w);
 }
 
+/* As many authorities as a head may send are kept. */
+static void test_all_authorities(void **state)
+{
+        _cleanup_identity_ Identity i = {0}, kept = {0};
+        char path[64];
+        World w;
+
+        member(&w, &i);
+        path_of(&w, path);
+        Identity many = {.key = i.key, .cert = i.cert};
+        while (many.n_cas < MEMBER_CAS_MAX)
+                many.cas[many.n_cas++] = i.cas[0];
+        assert_int_equal(identity_save(path, &many), 0);
+        load(&w, &kept);
+        assert_int_equal(kept.n_cas, MEMBER_CAS_MAX);
+        world_done(&w);
+}
+
 /* By themselves, when two thirds of a life of seconds are over. */
 static void test_lifes_of_seconds(void **state)
 {
@@ -617,6 +635,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_fifty_in_a_row),
                 cmocka_unit_test(test_lifes_of_seconds),
+                cmocka_unit_test(test_all_authorities),
                 cmocka_unit_test(test_command_across),
                 cmocka_unit_test(test_too_often),
                 cmocka_unit_test(test_cut_before_it_was_tried),
