@@ -1,27 +1,22 @@
 /* The manager: facts come in from the features, head_decide() says what they mean, the rest carries
- * it out. States and their picture: head-state.h.
- *
- * Over 500 lines: finding the own address, some eighty of them, is what would leave next. */
+ * it out. States and their picture: head-state.h. */
 #include "head/head.h"
 
 #include <stdio.h>
 
 #include "base/log.h"
-#include "disco/publish.h"
 #include "engine/tls.h"
+#include "head/announcement.h"
+#include "head/head-address.h"
 #include "head/head-state.h"
 #include "head/head-token.h"
 #include "head/members-bus.h"
 #include "head/ray-tls.h"
-#include "model/port-plan.h"
-#include "role/address.h"
 #include "role/changes.h"
 #include "role/keeper.h"
 #include "role/show.h"
 #include "role/watch.h"
-#include "sys/netlink.h"
-#include "sys/resolve.h"
-#include "wire/txt.h"
+#include "sys/deadline.h"
 
 #define GCS_TIMEOUT  (3 * USEC_PER_SEC)
 #define LOOK_AGAIN   (5 * USEC_PER_SEC)
@@ -37,15 +32,12 @@ struct Head {
         MembersBus *members_bus;
         RayTls *ray_tls;
         Changes *changes;
-        Resolver *resolver;
-        ResolveQuery *query; /* cluster.head, when it is a name */
+        HeadAddress *address;
         HeadState state;
-        Addr named;       /* what cluster.head is or resolves to; not set: nothing */
-        char *no_address; /* why the own address is not known, or NULL */
         HeadToken token;
         usec_t unserved_since; /* the unit runs and the GCS does not serve; 0 = it serves */
         sd_event_source *work;
-        sd_event_source *retry; /* looks for the own address, or the token, again */
+        Deadline *retry; /* looks for the own address, or the token, again */
 };
 
 static const Settings *settings(const Head *h)
@@ -53,8 +45,9 @@ static const Settings *settings(const Head *h)
         return daemon_conf(h->daemon)->settings;
 }
 
-static void schedule(Head *h)
+static void schedule(void *userdata)
 {
+        Head *h = userdata;
         (void)sd_event_source_set_enabled(h->work, SD_EVENT_ONESHOT);
 }
 
@@ -66,63 +59,20 @@ static bool is_up(const Head *h)
 /* --- the own address ----------------------------------------------------------------------------
  */
 
-static void on_named(const ResolveAnswer *answer, void *userdata)
-{
-        Head *h = userdata;
-
-        h->query = NULL;
-        h->named = (Addr){0};
-        for (size_t i = 0; i < answer->n_addrs; i++) {
-                const Addr *a = &answer->addrs[i];
-                if (!addr_is_set(&h->named))
-                        h->named = *a;
-                if (addr_is_usable(a) && netlink_is_own(a) > 0) {
-                        h->named = *a;
-                        break;
-                }
-        }
-        if (answer->result != RESOLVE_OK)
-                log_debug("cluster.head %s: %s", answer->name, answer->text);
-        schedule(h);
-}
-
-/* cluster.head names this machine in a configuration that the whole room shares. */
-static void resolve_named(Head *h)
-{
-        const DiscoSettings *d = &settings(h)->disco;
-
-        h->query = resolve_query_cancel(h->query);
-        h->named = (Addr){0};
-        if (isempty(d->head) || addr_parse(d->head, &h->named) >= 0)
-                return;
-        int r = resolver_host(h->resolver, d->head, d->timeout, on_named, h, &h->query);
-        if (r < 0)
-                log_debug_errno(r, "Asking for %s: %m", d->head);
-}
-
 static void look_again(Head *h)
 {
-        (void)sd_event_source_set_time_relative(h->retry, LOOK_AGAIN);
-        (void)sd_event_source_set_enabled(h->retry, SD_EVENT_ONESHOT);
+        (void)deadline_move(h->retry, LOOK_AGAIN);
 }
 
-/* The address Ray is told; what runs keeps the one it has. */
 static bool find_address(Head *h, Addr *ret)
 {
         const EngineArgs *args = keeper_running(h->keeper);
-        const Addr *named = addr_is_set(&h->named) ? &h->named : NULL;
 
-        if (is_up(h) && args) {
-                *ret = args->node_address;
-                free(TAKE_PTR(h->no_address));
-                return true;
-        }
-        if (h->query) /* the answer decides */
-                return false;
-        if (address_find(&settings(h)->node, ROLE_HEAD, named, &h->no_address, ret))
-                return true;
-        look_again(h);
-        return false;
+        int r = head_address_find(h->address, &settings(h)->node,
+                                  is_up(h) && args ? &args->node_address : NULL, ret);
+        if (r == 0)
+                look_again(h);
+        return r > 0;
 }
 
 /* --- the GCS ------------------------------------------------------------------------------------
@@ -228,48 +178,14 @@ static void on_ray_tls(RayTls *t, void *userdata)
         schedule(h);
 }
 
-/* A test goes to ports of a worker's plan; what Ray is told to announce, the asker is told. */
-static void configure_reflector(Head *h, const Addr *address)
-{
-        ReflectPolicy p = {.head_node = *address};
-
-        p.back.n_ports = port_plan_spans(&settings(h)->ports, ROLE_WORKER, p.back.ports);
-        if (h->watch)
-                p.head = watch_facts(h->watch)->versions;
-        members_set_reflector(h->members, &p);
-}
-
 /* --- the announcement ---------------------------------------------------------------------------
  */
-
-static int publish(Head *h)
-{
-        const Status *s = daemon_status(h->daemon);
-        const Settings *c = settings(h);
-        const WatchFacts *f = watch_facts(h->watch);
-        _cleanup_strv_free_ char **txt = NULL;
-        HeadTxt t = {.role = "head", .gcs = watch_addr(h->watch)->port};
-        char id[RAY_ID_STR_MAX] = "";
-
-        _cleanup_free_ char *instance =
-                str_printf("%.30s on %.28s", c->disco.cluster, s->text[STATUS_NODE_NAME]);
-        if (!instance)
-                return -ENOMEM;
-        if (watch_is_known(f))
-                ray_id_format(id, &f->cluster_id);
-        (void)snprintf(t.cluster, sizeof(t.cluster), "%s", c->disco.cluster);
-        (void)snprintf(t.id, sizeof(t.id), "%.16s", id);
-        (void)snprintf(t.ray, sizeof(t.ray), "%s", f->versions.ray);
-        (void)snprintf(t.python, sizeof(t.python), "%s", f->versions.python);
-        (void)snprintf(t.auth, sizeof(t.auth), "%s", s->text[STATUS_AUTH]);
-        int r = head_txt_format(&t, &txt);
-        return r < 0 ? r : publisher_set(h->publisher, instance, c->ports.control, txt);
-}
 
 static void announce(Head *h, HeadState before)
 {
         if (h->state == HEAD_SERVING && before != HEAD_SERVING) {
-                int r = publish(h);
+                int r = announcement_make(h->publisher, settings(h), daemon_status(h->daemon),
+                                          h->watch);
                 if (r < 0)
                         (void)log_warning_errno(r, "Failed to announce the head by mDNS: %m");
         } else if (h->state != HEAD_SERVING && before == HEAD_SERVING)
@@ -280,9 +196,7 @@ static void on_published(Publisher *p, void *userdata)
 {
         Head *h = userdata;
 
-        int r = status_set(daemon_status(h->daemon), STATUS_PUBLISHED, publisher_text(p));
-        if (r > 0 && publisher_is_published(p))
-                log_event(LOG_INFO, MSG_HEAD_PUBLISHED, NULL, "%s", publisher_text(p));
+        announcement_show(p, daemon_status(h->daemon));
 }
 
 /* --- state --------------------------------------------------------------------------------------
@@ -335,7 +249,7 @@ static HeadFacts facts_of(Head *h, const char *address)
                 h->unserved_since = now;
         return (HeadFacts){
                 .stopping = daemon_is_stopping(h->daemon),
-                .no_address = h->no_address,
+                .no_address = head_address_missing(h->address),
                 .no_tls = ray_tls_missing(h->ray_tls),
                 .no_token = h->token.missing,
                 .phase = keeper_phase(h->keeper),
@@ -354,23 +268,9 @@ static HeadFacts facts_of(Head *h, const char *address)
         };
 }
 
-static char *dashboard_url(const EngineArgs *args)
-{
-        char text[ADDR_PORT_MAX];
-        Addr a;
-
-        if (addr_parse(args->dashboard_bind, &a) < 0)
-                return NULL;
-        if (addr_is_any(&a))
-                a = args->node_address;
-        a.port = args->ports.dashboard;
-        return str_printf("http://%s", addr_format_port(text, &a));
-}
-
 static void show(Head *h, const Addr *address)
 {
         Status *s = daemon_status(h->daemon);
-        const EngineArgs *args = keeper_running(h->keeper);
         const WatchFacts *w = h->watch ? watch_facts(h->watch) : NULL;
         char own[ADDR_MAX];
 
@@ -379,8 +279,7 @@ static void show(Head *h, const Addr *address)
         show_gcs(s, h->watch ? watch_addr(h->watch) : NULL, w);
         (void)status_set_count(s, STATUS_WORKERS_ALIVE,
                                w && w->nodes ? (unsigned)node_set_count_alive(w->nodes, true) : 0);
-        _cleanup_free_ char *url = is_up(h) && args ? dashboard_url(args) : NULL;
-        (void)status_set(s, STATUS_DASHBOARD_URL, url);
+        show_dashboard(s, is_up(h) ? keeper_running(h->keeper) : NULL);
 }
 
 static int on_work(sd_event_source *source, void *userdata)
@@ -400,7 +299,8 @@ static int on_work(sd_event_source *source, void *userdata)
         if (h->watch)
                 addr_format_port(text, watch_addr(h->watch));
         show(h, &address);
-        configure_reflector(h, &address);
+        members_set_reflector(h->members, &settings(h)->ports, &address,
+                              h->watch ? &watch_facts(h->watch)->versions : NULL);
         HeadFacts f = facts_of(h, text);
         HeadPlan plan = head_decide(&f, h->state);
         _cleanup_free_ char *reason = plan.reason;
@@ -432,17 +332,16 @@ static void on_keeper(Keeper *k, void *userdata)
 }
 
 /* Addresses of the machine tell us when they change; a name server does not, nor a token. */
-static int on_retry(sd_event_source *s, uint64_t usec, void *userdata)
+static void on_retry(void *userdata)
 {
         Head *h = userdata;
 
-        resolve_named(h);
+        head_address_look(h->address, &settings(h)->disco);
         if (h->token.missing) {
                 load_token(h);
                 configure_members(h);
         }
         schedule(h);
-        return 0;
 }
 
 static void on_changes(void *userdata)
@@ -452,7 +351,7 @@ static void on_changes(void *userdata)
         load_token(h);
         configure_members(h);
         if (!is_up(h))
-                resolve_named(h);
+                head_address_look(h->address, &settings(h)->disco);
         keeper_kick(h->keeper);
         schedule(h);
 }
@@ -520,11 +419,9 @@ static int new_features(Head *h)
 
         int r = sd_event_add_defer(e, &h->work, on_work, h);
         if (r >= 0)
-                r = sd_event_add_time(e, &h->retry, CLOCK_MONOTONIC, USEC_INFINITY, 0, on_retry, h);
+                r = deadline_new(e, USEC_INFINITY, USEC_PER_SEC, on_retry, h, &h->retry);
         if (r >= 0)
-                r = sd_event_source_set_enabled(h->retry, SD_EVENT_OFF);
-        if (r >= 0)
-                r = resolver_new(e, &h->resolver);
+                r = head_address_new(e, schedule, h, &h->address);
         if (r >= 0)
                 r = publisher_new(bus, &publisher_ops, h, &h->publisher);
         if (r >= 0)
@@ -566,7 +463,7 @@ int head_start(Head *h)
         load_token(h);
         configure_members(h);
         keeper_configure(h->keeper, settings(h), daemon_status(h->daemon)->text[STATUS_NODE_NAME]);
-        resolve_named(h);
+        head_address_look(h->address, &settings(h)->disco);
         on_published(h->publisher, h);
         int r = changes_new(daemon_event(h->daemon), on_changes, h, &h->changes);
         if (r >= 0)
@@ -588,13 +485,11 @@ Head *head_free(Head *h)
         members_free(h->members);
         ray_tls_free(h->ray_tls);
         watch_free(h->watch);
-        resolve_query_cancel(h->query);
-        resolver_free(h->resolver);
+        head_address_free(h->address);
         keeper_free(h->keeper);
         publisher_free(h->publisher);
         sd_event_source_disable_unref(h->work);
-        sd_event_source_disable_unref(h->retry);
-        free(h->no_address);
+        deadline_free(h->retry);
         head_token_done(&h->token);
         daemon_free(h->daemon);
         free(h);

@@ -372,9 +372,15 @@ Members *members_free(Members *m)
         return NULL;
 }
 
-void members_set_reflector(Members *m, const ReflectPolicy *p)
+void members_set_reflector(Members *m, const PortPlan *plan, const Addr *address,
+                           const Versions *versions)
 {
-        reflections_configure(m->reflections, p);
+        ReflectPolicy p = {.head_node = *address};
+
+        p.back.n_ports = port_plan_spans(plan, ROLE_WORKER, p.back.ports);
+        if (versions)
+                p.head = *versions;
+        reflections_configure(m->reflections, &p);
 }
 
 const char *members_text(const Members *m)

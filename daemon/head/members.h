@@ -6,6 +6,7 @@
 
 #include "member/gate.h"
 #include "member/mint.h"
+#include "model/port-plan.h"
 #include "reflect/reflector.h"
 
 typedef struct Members Members;
@@ -36,8 +37,11 @@ DEFINE_CLEANUP(Members *, members_free);
 /* Opens, or opens anew when something of the policy is other than before. */
 int members_configure(Members *m, const MembersPolicy *p);
 
-/* What the reflector of the control port may do for members; until then it connects to nothing. */
-void members_set_reflector(Members *m, const ReflectPolicy *p);
+/* What the reflector of the control port may do for members, until then it connects to nothing: a
+ * test goes to the ports of a worker's plan, and who asks is told what Ray is told to announce
+ * (address), and what Ray it is; versions may be NULL. */
+void members_set_reflector(Members *m, const PortPlan *plan, const Addr *address,
+                           const Versions *versions);
 
 /* One sentence on the control port: "3 members of 4 are here", or why it is not open. Valid until
  * the next on_change. */

@@ -63,3 +63,22 @@ void show_auth(Status *s, bool token, bool loud)
                           "can run code on it as user ray; raycluster join gives a worker its "
                           "head's token, auth.mode = \"auto\" makes a head have one");
 }
+
+static char *dashboard_url(const EngineArgs *args)
+{
+        char text[ADDR_PORT_MAX];
+        Addr a;
+
+        if (addr_parse(args->dashboard_bind, &a) < 0)
+                return NULL;
+        if (addr_is_any(&a))
+                a = args->node_address;
+        a.port = args->ports.dashboard;
+        return str_printf("http://%s", addr_format_port(text, &a));
+}
+
+void show_dashboard(Status *s, const EngineArgs *args)
+{
+        _cleanup_free_ char *url = args ? dashboard_url(args) : NULL;
+        set(s, STATUS_DASHBOARD_URL, url);
+}

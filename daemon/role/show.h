@@ -9,6 +9,7 @@
 void show_engine(Status *s, const Keeper *k, const char *more);
 /* ClusterId, RayVersion, PythonVersion, HeadAddress; f may be NULL: nothing is known. */
 void show_gcs(Status *s, const Addr *head, const WatchFacts *f);
-/* Auth; says loudly, once a change, that it is off. */
-/* loud: that it is off is news for the journal. */
+/* DashboardUrl, of what runs; NULL: nothing does. */
+void show_dashboard(Status *s, const EngineArgs *args);
+/* Auth. loud: that it is off is news for the journal, once a change. */
 void show_auth(Status *s, bool token, bool loud);
