@@ -362,7 +362,7 @@ static void test_full_store(void **state)
 /* So many members that no more are taken: who asks is told the limit and the way out. */
 static void test_full_roster(void **state)
 {
-        _cleanup_(db_query_freep) DbQuery *q = NULL;
+        DbQuery *q = NULL;
         EnrolmentAnswer a;
         MemberWorld w;
 
@@ -379,6 +379,7 @@ static void test_full_roster(void **state)
         assert_int_equal(r, 0);
         db_bind_int(q, 1, STORE_MEMBERS_MAX);
         assert_int_equal(db_query_run(q), 0);
+        db_query_free(q); /* before its store */
         MemberEnrol e = member_world_enrol(&w, "abcdefgh", binding);
         assert_int_equal(decide(&w, &e, &a), MEMBER_REFUSAL_STORE);
         assert_string_equal(a.refused.text,
