@@ -152,9 +152,11 @@ def scenario_control_port_held_by_systemd(room):
     wait_until("the head's raylet", lambda: head.pids(story.RAYLET), 60)
     story.wait_alive(room, ["head", "w1", "w2"], 60)
     scenario_head_daemon_restart(room)
+    cursor = head.cursor()
     head.run(f"systemctl disable --now {unit}; rm /etc/systemd/system/{unit}; "
              "systemctl daemon-reload; systemctl restart ray-head")
-    story.wait_cluster(room, 2)
+    for name in ("w1", "w2"):
+        head.wait_message("MEMBER_HERE", cursor, 30, f"^{name} is here")
 
 
 def scenario_leave(room):
@@ -175,7 +177,7 @@ def scenario_leave(room):
 
 def scenario_group_of_a_token(room):
     """A machine that joins with a token of a group is in it, for the head and for Ray."""
-    head, w2 = room["head"], room["w2"]
+    head, w2 = room["head"], outsider(room, "w2")
     token, _ = create(head, "--group gpu")
     mine = w2.cursor()
     w2.run("raycluster join -", stdin=token, timeout=100)

@@ -50,12 +50,17 @@ def scenario_approved(room):
 
 
 def scenario_auto_approve(room):
-    """While its subnet is approved, a machine whose file says so is in by itself."""
+    """While its subnet is approved, a machine whose file says so is in by itself; but not one that
+    was told to leave."""
     head, w1 = room["head"], outsider(room)
     head.run("raycluster node auto-approve --subnet 10.77.0.0/24 --for 5min")
-    mine = w1.cursor()
     w1.conf('auth: { enrol = "ask"; };\n')
     w1.run("systemctl reload ray-worker")
+    expect_in(w1.run("raycluster status", check=False).out, "this machine has left",
+              "raycluster status")
+    mine = w1.cursor()
+    w1.run("systemctl stop ray-worker; rm /var/lib/raycluster/left")  # as if newly installed
+    w1.run("systemctl start ray-worker")
     w1.wait_message("WORKER_JOINED", mine, 60)
     head.run("raycluster node auto-approve --subnet 10.77.0.0/24 --for 0s")
     w1.run("rm /etc/raycluster.conf.d/50-room.conf; systemctl reload ray-worker")
