@@ -147,6 +147,19 @@ bool addr_equal(const Addr *a, const Addr *b)
         return true;
 }
 
+bool addr_port_equal(const Addr *a, const Addr *b)
+{
+        return addr_equal(a, b) && a->port == b->port;
+}
+
+bool addr_port_in(const Addr *list, size_t n, const Addr *a)
+{
+        for (size_t i = 0; i < n; i++)
+                if (addr_port_equal(&list[i], a))
+                        return true;
+        return false;
+}
+
 bool addr_same_source(const Addr *a, const Addr *b)
 {
         if (a->family != AF_INET6 || b->family != AF_INET6)

@@ -44,6 +44,9 @@ void addr_unmap(Addr *a);
 
 /* Without the port. */
 bool addr_equal(const Addr *a, const Addr *b);
+/* With it. */
+bool addr_port_equal(const Addr *a, const Addr *b);
+bool addr_port_in(const Addr *list, size_t n, const Addr *a);
 /* One machine may have both: an IPv4 address, or what is in a /64 of IPv6. */
 bool addr_same_source(const Addr *a, const Addr *b);
 bool addr_is_set(const Addr *a);

@@ -46,11 +46,6 @@ static void confirmed_set_state(Confirmed *c, ConfirmedState state, const Addr *
         c->at = at ? *at : (Addr){0};
 }
 
-static bool same(const Addr *a, const Addr *b)
-{
-        return addr_equal(a, b) && a->port == b->port;
-}
-
 /* Neither scope nor port have a place in a certificate. */
 static bool is_named(const Addr *at, const PkiCert *head)
 {
@@ -74,7 +69,7 @@ int confirmed_prove(Confirmed *c, const Addr *at, const PkiCert *head)
 
         if (!is_named(at, head))
                 return 0;
-        bool kept = c->state != CONFIRMED_NONE && same(&c->at, at);
+        bool kept = c->state != CONFIRMED_NONE && addr_port_equal(&c->at, at);
         confirmed_set_state(c, CONFIRMED_HOLDS, at);
         if (kept)
                 return 1;
@@ -85,7 +80,7 @@ int confirmed_prove(Confirmed *c, const Addr *at, const PkiCert *head)
 
 bool confirmed_miss(Confirmed *c, const Addr *at, bool stranger)
 {
-        if (c->state == CONFIRMED_NONE || !same(&c->at, at))
+        if (c->state == CONFIRMED_NONE || !addr_port_equal(&c->at, at))
                 return false;
         if (stranger) {
                 bool held = c->state == CONFIRMED_HOLDS;

@@ -60,10 +60,7 @@ bool candidate_has(const Candidate *c, const Addr *a)
 static void add(Addr *list, size_t *n, size_t max, Addr a, uint16_t port)
 {
         a.port = port;
-        for (size_t i = 0; i < *n; i++)
-                if (addr_equal(&list[i], &a) && list[i].port == port)
-                        return;
-        if (*n < max)
+        if (*n < max && !addr_port_in(list, *n, &a))
                 list[(*n)++] = a;
 }
 

@@ -421,7 +421,7 @@ int keeper_want(Keeper *k, const KeeperWant *want)
         if (a < 0 || b < 0)
                 return -ENOMEM;
         bool same = a == 0 && b == 0 && addr_equal(&k->want.address, &want->address) &&
-                    addr_equal(&k->want.head, &want->head) && k->want.head.port == want->head.port;
+                    addr_port_equal(&k->want.head, &want->head);
         k->want.address = want->address;
         k->want.head = want->head;
         set_wish(k, WISH_RUN);

@@ -31,23 +31,10 @@ struct Admission {
 
 static void ask(Admission *a);
 
-static bool same(const Addr *a, const Addr *b)
-{
-        return addr_equal(a, b) && a->port == b->port;
-}
-
-static bool has_head(const Admission *a, const Addr *head)
-{
-        for (size_t i = 0; i < a->n_heads; i++)
-                if (same(&a->heads[i], head))
-                        return true;
-        return false;
-}
-
 static void add_heads(Admission *a, const Addr *heads, size_t n)
 {
         for (size_t i = 0; i < n && a->n_heads < ELEMENTSOF(a->heads); i++)
-                if (!has_head(a, &heads[i]))
+                if (!addr_port_in(a->heads, a->n_heads, &heads[i]))
                         a->heads[a->n_heads++] = heads[i];
 }
 
@@ -88,7 +75,7 @@ static void fail(Admission *a, const char *text, usec_t retry)
  * waits for a head hears of that one: the others need not be its. */
 static void ask_next(Admission *a, const JoinResult *r)
 {
-        if (!a->named || !a->patient || same(&a->asked, &a->heads[0]))
+        if (!a->named || !a->patient || addr_port_equal(&a->asked, &a->heads[0]))
                 str_copy(a->trouble, sizeof(a->trouble), r->text);
         if (a->next < a->n_heads) {
                 a->join = join_free(a->join);
@@ -178,7 +165,7 @@ void admission_found(Admission *a, const Addr *heads, size_t n)
         if (n == 0 || (a->named && !a->patient))
                 return;
         for (size_t i = 0; i < n; i++)
-                news = news || !has_head(a, &heads[i]);
+                news = news || !addr_port_in(a->heads, a->n_heads, &heads[i]);
         a->n_heads = a->named ? 1 : 0;
         add_heads(a, heads, n);
         a->next = 0;

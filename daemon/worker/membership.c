@@ -78,11 +78,6 @@ void membership_find_facts(Membership *m)
 /* --- the standing connection --------------------------------------------------------------------
  */
 
-static bool same(const Addr *a, const Addr *b)
-{
-        return addr_equal(a, b) && a->port == b->port;
-}
-
 const char *membership_head_text(const Membership *m, char buf[ADDR_PORT_MAX])
 {
         return addr_format_port(buf, &m->heads[m->at]);
@@ -173,7 +168,7 @@ static void dial_next(Membership *m, bool other)
 /* Of several addresses each is the last one in turn: what another has said is not to be missed. */
 static bool is_elsewhere(const Membership *m, const Addr *a)
 {
-        return addr_is_set(a) && !same(a, &m->heads[m->at]);
+        return addr_is_set(a) && !addr_port_equal(a, &m->heads[m->at]);
 }
 
 static void on_lost(MemberLink *l, const char *why, void *userdata)
@@ -308,7 +303,7 @@ static void on_passing(void *userdata)
 static bool has_head(const Membership *m, const Addr *a)
 {
         for (size_t i = 0; i < m->n_heads; i++)
-                if (same(&m->heads[i], a))
+                if (addr_port_equal(&m->heads[i], a))
                         return true;
         return false;
 }
@@ -321,7 +316,7 @@ void membership_set_heads(Membership *m, const Addr *heads, size_t n, bool only)
         n = MIN(n, (size_t)MEMBERSHIP_HEADS_MAX);
         for (size_t i = 0; i < n; i++) {
                 news = news || !has_head(m, &heads[i]);
-                has_known = has_known || same(&heads[i], &m->known);
+                has_known = has_known || addr_port_equal(&heads[i], &m->known);
         }
         /* what a source does not name any more may be the head all the same */
         bool idle = m->member && !m->link; /* it could not be begun: tried again */
@@ -337,11 +332,11 @@ void membership_set_heads(Membership *m, const Addr *heads, size_t n, bool only)
                 m->passing = deadline_free(m->passing);
         }
         for (size_t i = 0; i < n; i++)
-                if (same(&m->heads[i], &now))
+                if (addr_port_equal(&m->heads[i], &now))
                         m->at = i;
         if (m->admission)
                 admission_found(m->admission, m->heads, m->n_heads);
-        if (!m->link || !same(&m->heads[m->at], &now))
+        if (!m->link || !addr_port_equal(&m->heads[m->at], &now))
                 membership_connect(m);
 }
 

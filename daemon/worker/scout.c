@@ -57,10 +57,7 @@ static bool serves(const Scout *s)
 
 static bool has_addr(const Candidate *c, const Addr *a)
 {
-        for (size_t i = 0; c && addr_is_set(a) && i < c->n_addrs; i++)
-                if (addr_equal(&c->addrs[i], a) && c->addrs[i].port == a->port)
-                        return true;
-        return false;
+        return c && addr_is_set(a) && addr_port_in(c->addrs, c->n_addrs, a);
 }
 
 static size_t found(const Scout *s, const Candidate *ret[DISCO_CANDIDATES_MAX])
@@ -323,8 +320,7 @@ void scout_set_head(Scout *s, const ScoutHead *h)
 {
         int r = free_and_strdup(&s->head_why, strempty(h->why));
 
-        if (r == 0 && s->head.member == h->member && addr_equal(&s->head.addr, &h->addr) &&
-            s->head.addr.port == h->addr.port)
+        if (r == 0 && s->head.member == h->member && addr_port_equal(&s->head.addr, &h->addr))
                 return;
         s->head = (ScoutHead){.member = h->member, .addr = h->addr};
         take_best(s);
@@ -352,7 +348,7 @@ void scout_seek(Scout *s, bool seek, const Addr *avoid)
 {
         Addr to_avoid = avoid ? *avoid : (Addr){0};
 
-        if (s->seek == seek && addr_equal(&s->avoid, &to_avoid) && s->avoid.port == to_avoid.port)
+        if (s->seek == seek && addr_port_equal(&s->avoid, &to_avoid))
                 return;
         if (seek && !s->seek) {
                 s->seeking_since = now_mono();

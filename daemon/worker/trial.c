@@ -200,7 +200,7 @@ static void test(Trial *t, const TrialWant *w)
 
 static bool is_same(const Trial *t, const Addr *head, const Addr *own)
 {
-        return addr_equal(&t->head, head) && t->head.port == head->port && addr_equal(&t->own, own);
+        return addr_port_equal(&t->head, head) && addr_equal(&t->own, own);
 }
 
 static void forget(Trial *t)
