@@ -44,7 +44,7 @@ static int read_heads(sd_bus_message *m, Addr *ret, size_t *ret_n, sd_bus_error 
 
         int r = sd_bus_message_enter_container(m, 'a', "s");
         while (r >= 0 && (r = sd_bus_message_read(m, "s", &text)) > 0) {
-                if (*ret_n >= MEMBERSHIP_HEADS_MAX)
+                if (*ret_n >= HEAD_TURNS_MAX)
                         continue;
                 if (addr_parse_port(text, &ret[*ret_n]) < 0 || ret[*ret_n].port == 0)
                         return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
@@ -59,7 +59,7 @@ static int read_heads(sd_bus_message *m, Addr *ret, size_t *ret_n, sd_bus_error 
 static int on_join(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         MembershipBus *b = userdata;
-        Addr heads[MEMBERSHIP_HEADS_MAX];
+        Addr heads[HEAD_TURNS_MAX];
         const char *token;
         size_t n = 0;
 

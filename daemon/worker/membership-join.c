@@ -32,9 +32,7 @@ static void on_admitted(Admission *a, const Addr *head, void *userdata)
         char text[ADDR_PORT_MAX];
 
         /* this one is the head, whatever else was found */
-        m->heads[0] = m->known = *head;
-        m->n_heads = 1;
-        m->at = m->tried = 0;
+        head_turns_only(&m->heads, head);
         m->unnamed = m->passed = m->damaged = false;
         m->passing = deadline_free(m->passing);
         confirmed_forget(m->confirmed); /* it may be another cluster */
@@ -101,8 +99,7 @@ static int begin_admission(Membership *m, const char *token, const Addr *heads, 
                 return r;
         admission_free(m->admission);
         m->admission = next;
-        if (m->n_heads > 0)
-                admission_found(m->admission, m->heads, m->n_heads);
+        admission_found(m->admission, m->heads.addrs, m->heads.n);
         return 0;
 }
 
@@ -191,7 +188,7 @@ static int forget(Membership *m)
         m->link = member_link_free(m->link);
         m->member = false;
         m->told = TOLD_NOTHING;
-        m->known = (Addr){0};
+        m->heads.last = (Addr){0};
         m->unnamed = m->passed = m->damaged = false;
         m->passing = deadline_free(m->passing);
         confirmed_forget(m->confirmed);

@@ -1,5 +1,6 @@
 /* A membership from inside, for the files that are it: the standing connection is in membership.c,
- * joining and leaving in membership-join.c, what the head has set in membership-settings.c. */
+ * joining and leaving in membership-join.c, what the head has set in membership-settings.c, what it
+ * is told of this machine in membership-facts.c. */
 #pragma once
 
 #include "member/confirmed.h"
@@ -31,10 +32,7 @@ struct Membership {
         MemberLink *link;
         bool leaving; /* the link says so to the head, and is not to be touched until it has */
         Told told;
-        Addr heads[MEMBERSHIP_HEADS_MAX + 1];
-        size_t n_heads, at; /* at: the one that is dialled */
-        size_t tried;       /* of this round */
-        Addr known;         /* where the head was last, by its certificate; not set: nowhere yet */
+        HeadTurns heads; /* the one whose turn it is, is dialled */
         Confirmed *confirmed;
         bool damaged;      /* an identity is there, and cannot be read */
         Addr stranger;     /* where another head was met last; not set: nowhere */
@@ -55,9 +53,10 @@ bool membership_say(Membership *m, const char *fmt, ...) _printf_(2, 3);
 const char *membership_none(const Membership *m);
 /* What the head is told of this machine, looked at anew. */
 void membership_find_facts(Membership *m);
-/* The connection to heads[at], anew; none while the machine is no member. Not while it leaves. */
+/* The connection to the head whose turn it is, anew; none while the machine is no member. Not while
+ * it leaves. */
 void membership_connect(Membership *m);
-/* Of heads[at]; returns buf. */
+/* The one whose turn it is; returns buf. */
 const char *membership_head_text(const Membership *m, char buf[ADDR_PORT_MAX]);
 /* Kept, and told to the owner; NULL: the head has none for us any more. */
 void membership_take_settings(Membership *m, const char *text);

@@ -3,8 +3,7 @@
  *        ├── refused, or nobody to ask ──────┘           its link comes and goes by itself  │
  *        └── membership_leave() ────────────────────────────────────────────────────────────┘
  *
- * Over 500 lines: the addresses in turn and the connection end each other's states; becoming a
- * member and leaving are in membership-join.c.
+ * Becoming a member and leaving are in membership-join.c.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,12 +17,9 @@
 #include "base/str.h"
 #include "member/confirmed.h"
 #include "member/first-sight.h"
-#include "role/address.h"
 #include "role/daemon.h"
 #include "role/token.h"
 #include "sys/deadline.h"
-#include "sys/hardware.h"
-#include "sys/machine-id.h"
 #include "worker/membership-private.h"
 
 /* How often a head at an address that is not its own is left for the other addresses. */
@@ -52,35 +48,12 @@ const char *membership_none(const Membership *m)
                        : "no member of a cluster: raycluster join, with a token of the head";
 }
 
-/* --- this machine -------------------------------------------------------------------------------
- */
-
-void membership_find_facts(Membership *m)
-{
-        Hardware h = hardware_read();
-        MemberFacts *f = &m->facts;
-        char boot[MACHINE_ID_STR_MAX] = "";
-        _cleanup_free_ char *why = NULL;
-
-        (void)machine_boot_id(boot);
-        str_copy(f->name, sizeof(f->name), m->name);
-        str_copy(f->boot_id, sizeof(f->boot_id), boot);
-        f->cpus = h.cpus;
-        f->gpus = h.gpus;
-        f->memory = h.memory_bytes;
-        int n = address_own(f->addrs, ELEMENTSOF(f->addrs), &why);
-        if (n >= 0)
-                f->n_addrs = (size_t)n;
-        else /* they stay what they were */
-                log_debug("%s", strna(why));
-}
-
 /* --- the standing connection --------------------------------------------------------------------
  */
 
 const char *membership_head_text(const Membership *m, char buf[ADDR_PORT_MAX])
 {
-        return addr_format_port(buf, &m->heads[m->at]);
+        return addr_format_port(buf, head_turns_now(&m->heads));
 }
 
 static bool pass_by(Membership *m);
@@ -88,14 +61,12 @@ static bool pass_by(Membership *m);
 /* False: this head was left for its other addresses. */
 static bool confirm(Membership *m, MemberLink *l)
 {
-        int r = confirmed_prove(m->confirmed, &m->heads[m->at], member_link_head_cert(l));
+        int r = confirmed_prove(m->confirmed, head_turns_now(&m->heads), member_link_head_cert(l));
 
         if (r < 0)
                 (void)log_error_errno(r, "Failed to keep where the head is in %s: %m",
                                       m->state_dir);
         m->unnamed = r == 0;
-        if (!m->unnamed)
-                m->tried = 0;
         return !m->unnamed || !pass_by(m);
 }
 
@@ -113,7 +84,7 @@ static void on_welcome(MemberLink *l, const MemberWelcome *w, void *userdata)
                           membership_head_text(m, head));
         m->stranger = m->refuser = (Addr){0};
         m->told = TOLD_HERE;
-        m->known = m->heads[m->at];
+        head_turns_found(&m->heads, !m->unnamed);
         int r = token_take(m->state_dir, w->ray_token);
         if (r < 0)
                 (void)log_error_errno(r, "Failed to keep Ray's token in %s: %m", m->state_dir);
@@ -145,9 +116,7 @@ static void on_passing(void *userdata);
 /* False: all addresses had their turn in this round, and the first one has it again. */
 static bool turn(Membership *m)
 {
-        m->at = (m->at + 1) % m->n_heads;
-        m->tried = (m->tried + 1) % m->n_heads;
-        if (m->tried != 0)
+        if (head_turns_next(&m->heads))
                 return true;
         if (m->passed && !m->passing)
                 (void)deadline_new(m->event, PASS_PAUSE, USEC_PER_SEC, on_passing, m, &m->passing);
@@ -160,7 +129,7 @@ static void dial_next(Membership *m, bool other)
         bool next = other && turn(m);
 
         m->unnamed = false;
-        member_link_set_head(m->link, &m->heads[m->at]);
+        member_link_set_head(m->link, head_turns_now(&m->heads));
         if (next)
                 member_link_hurry(m->link);
 }
@@ -168,7 +137,7 @@ static void dial_next(Membership *m, bool other)
 /* Of several addresses each is the last one in turn: what another has said is not to be missed. */
 static bool is_elsewhere(const Membership *m, const Addr *a)
 {
-        return addr_is_set(a) && !addr_port_equal(a, &m->heads[m->at]);
+        return addr_is_set(a) && !addr_port_equal(a, head_turns_now(&m->heads));
 }
 
 static void on_lost(MemberLink *l, const char *why, void *userdata)
@@ -180,11 +149,12 @@ static void on_lost(MemberLink *l, const char *why, void *userdata)
                 log_event(m->told == TOLD_HERE ? LOG_WARNING : LOG_NOTICE, MSG_CONTROL_LOST, NULL,
                           "not connected to the head's control port at %s: %s; trying again",
                           membership_head_text(m, head), why);
-        bool news = confirmed_miss(m->confirmed, &m->heads[m->at], member_link_met_stranger(l));
+        bool news = confirmed_miss(m->confirmed, head_turns_now(&m->heads),
+                                   member_link_met_stranger(l));
         const Addr *at = confirmed_addr(m->confirmed);
         char kept[ADDR_PORT_MAX], other[ADDR_PORT_MAX];
         if (member_link_met_stranger(l))
-                m->stranger = m->heads[m->at];
+                m->stranger = *head_turns_now(&m->heads);
         bool beside = is_elsewhere(m, &m->stranger), refused = is_elsewhere(m, &m->refuser);
         membership_say(m, "%s%s not connected to the head at %s: %s%s%s%s%s%s",
                        refused ? m->refusal : "member,", refused ? ";" : "",
@@ -212,7 +182,7 @@ static void on_refused(MemberLink *l, const MemberRefused *r, void *userdata)
         if (m->told != TOLD_REFUSED)
                 log_event(LOG_ERR, MSG_CONTROL_REFUSED, NULL, "%s", m->refusal);
         m->told = TOLD_REFUSED;
-        m->refuser = m->heads[m->at];
+        m->refuser = *head_turns_now(&m->heads);
         membership_say(m, "%s", m->refusal);
         /* the machine that was the head before a restore knows the authority, too */
         dial_next(m, true);
@@ -265,11 +235,12 @@ void membership_connect(Membership *m)
         m->link = member_link_free(m->link);
         if (!m->member)
                 return;
-        if (m->n_heads == 0) {
+        if (m->heads.n == 0) {
                 membership_say(m, "member, looking for the head");
                 return;
         }
-        MemberLinkPolicy p = {.head = m->heads[m->at], .identity = m->path, .facts = &m->facts};
+        MemberLinkPolicy p = {
+                .head = *head_turns_now(&m->heads), .identity = m->path, .facts = &m->facts};
         int r = member_link_new(m->event, &p, &ops, m, &m->link);
         if (r < 0 && membership_say(m, "member, but cannot go by %s: %s", m->path, strerror(-r)))
                 log_event(LOG_ERR, MSG_CONTROL_LOST, NULL, "%s", m->text);
@@ -280,10 +251,10 @@ static bool pass_by(Membership *m)
 {
         if (m->passing)
                 return false;
-        size_t here = m->at;
+        size_t here = m->heads.at;
         m->passed = true;
         if (!turn(m)) {
-                m->at = here;
+                m->heads.at = here;
                 return false;
         }
         m->unnamed = false;
@@ -300,81 +271,23 @@ static void on_passing(void *userdata)
                 (void)pass_by(m);
 }
 
-static bool has_head(const Membership *m, const Addr *a)
-{
-        for (size_t i = 0; i < m->n_heads; i++)
-                if (addr_port_equal(&m->heads[i], a))
-                        return true;
-        return false;
-}
-
 void membership_set_heads(Membership *m, const Addr *heads, size_t n, bool only)
 {
-        Addr now = m->n_heads > 0 ? m->heads[m->at] : (Addr){0};
-        bool news = false, has_known = only || !addr_is_set(&m->known);
-
-        n = MIN(n, (size_t)MEMBERSHIP_HEADS_MAX);
-        for (size_t i = 0; i < n; i++) {
-                news = news || !has_head(m, &heads[i]);
-                has_known = has_known || addr_port_equal(&heads[i], &m->known);
-        }
-        /* what a source does not name any more may be the head all the same */
+        Addr before = m->heads.n > 0 ? *head_turns_now(&m->heads) : (Addr){0};
         bool idle = m->member && !m->link; /* it could not be begun: tried again */
-        if (n == 0 || (!news && n + !has_known == m->n_heads && !idle))
+        HeadTurnsChange change = head_turns_set(&m->heads, heads, n, only);
+        bool anew = m->unnamed && change == HEAD_TURNS_NEW;
+
+        if (n == 0 || (change == HEAD_TURNS_SAME && !idle))
                 return;
-        memcpy(m->heads, heads, n * sizeof(*heads));
-        if (!has_known)
-                m->heads[n++] = m->known;
-        m->n_heads = n;
-        m->at = m->tried = 0;
-        if (m->unnamed && news) {
-                now = (Addr){0};
+        if (anew) { /* one of these may be an address of the head's own */
+                m->heads.at = 0;
                 m->passing = deadline_free(m->passing);
         }
-        for (size_t i = 0; i < n; i++)
-                if (addr_port_equal(&m->heads[i], &now))
-                        m->at = i;
         if (m->admission)
-                admission_found(m->admission, m->heads, m->n_heads);
-        if (!m->link || !addr_port_equal(&m->heads[m->at], &now))
+                admission_found(m->admission, m->heads.addrs, m->heads.n);
+        if (!m->link || anew || !addr_port_equal(head_turns_now(&m->heads), &before))
                 membership_connect(m);
-}
-
-static void tell_facts(Membership *m)
-{
-        int r = m->link ? member_link_set_facts(m->link, &m->facts) : 0;
-        if (r < 0)
-                log_debug_errno(r, "Telling the head of this machine: %m");
-}
-
-void membership_set_versions(Membership *m, const Versions *v)
-{
-        Versions *known = &m->facts.versions, before = *known;
-
-        if (!isempty(v->ray))
-                str_copy(known->ray, sizeof(known->ray), v->ray);
-        if (!isempty(v->python))
-                str_copy(known->python, sizeof(known->python), v->python);
-        if (!streq(before.ray, known->ray) || !streq(before.python, known->python))
-                tell_facts(m);
-}
-
-static bool same_addrs(const MemberFacts *a, const MemberFacts *b)
-{
-        bool same = a->n_addrs == b->n_addrs;
-
-        for (size_t i = 0; same && i < a->n_addrs; i++)
-                same = addr_equal(&a->addrs[i], &b->addrs[i]);
-        return same;
-}
-
-void membership_look_again(Membership *m)
-{
-        MemberFacts before = m->facts;
-
-        membership_find_facts(m);
-        if (!same_addrs(&before, &m->facts))
-                tell_facts(m);
 }
 
 int membership_done(Membership *m, uint64_t number, bool ok, const char *text)
@@ -431,8 +344,7 @@ static void take_up(Membership *m)
         membership_say(m, "member, looking for the head");
         const Addr *last = confirmed_last(m->confirmed);
         if (last) {
-                m->heads[0] = m->known = *last;
-                m->n_heads = 1;
+                head_turns_only(&m->heads, last);
         }
 }
 
@@ -457,7 +369,7 @@ int membership_new(sd_event *event, const MembershipPolicy *p, const MembershipO
         if (r < 0)
                 return r;
         take_up(m);
-        if (m->n_heads > 0)
+        if (m->heads.n > 0)
                 membership_connect(m);
         m->ops = *ops;
         *ret = TAKE_PTR(m);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "member/link.h"
+#include "worker/head-turns.h"
 
 typedef struct Membership Membership;
 
@@ -39,10 +40,8 @@ int membership_new(sd_event *event, const MembershipPolicy *p, const MembershipO
 Membership *membership_free(Membership *m);
 DEFINE_CLEANUP(Membership *, membership_free);
 
-/* Where the head's control port may be, the likeliest first; beyond MEMBERSHIP_HEADS_MAX none is
- * tried. Tried one after the other, then after a pause again; so is the place where the head was
- * last, unless it is to be `only` these. */
-#define MEMBERSHIP_HEADS_MAX 32
+/* Where the head's control port may be, the likeliest first: tried one after the other, then after
+ * a pause again (head_turns_set()). */
 void membership_set_heads(Membership *m, const Addr *heads, size_t n, bool only);
 /* Of this machine, for the head's lists; what is empty stays as it was. */
 void membership_set_versions(Membership *m, const Versions *v);

@@ -5,7 +5,7 @@
 
 void own_head_seek(Membership *m, const Scout *s, const EngineArgs *running, const Settings *conf)
 {
-        Addr heads[MEMBERSHIP_HEADS_MAX];
+        Addr heads[HEAD_TURNS_MAX];
         size_t n = scout_control(s, conf->ports.control, heads, ELEMENTSOF(heads));
 
         if (n == 0 && running) {
