@@ -12,6 +12,8 @@ struct HeadAddress {
         Resolver *resolver;
         ResolveQuery *query; /* cluster.head, when it is a name */
         Addr named;          /* what it is or resolves to; not set: nothing */
+        Addr last;           /* what was found */
+        bool moved;
         char *missing;
 };
 
@@ -46,7 +48,7 @@ void head_address_look(HeadAddress *a, const DiscoSettings *d)
                 log_debug_errno(r, "Asking for %s: %m", d->head);
 }
 
-int head_address_find(HeadAddress *a, const NodeSettings *node, const Addr *used, Addr *ret)
+static int find(HeadAddress *a, const NodeSettings *node, const Addr *used, Addr *ret)
 {
         const Addr *named = addr_is_set(&a->named) ? &a->named : NULL;
 
@@ -58,6 +60,29 @@ int head_address_find(HeadAddress *a, const NodeSettings *node, const Addr *used
         if (a->query)
                 return -EAGAIN;
         return address_find(node, ROLE_HEAD, named, &a->missing, ret);
+}
+
+int head_address_find(HeadAddress *a, const NodeSettings *node, const Addr *used, Addr *ret)
+{
+        int r = find(a, node, used, ret);
+        if (r > 0 && !addr_equal(ret, &a->last)) {
+                a->last = *ret;
+                a->moved = true;
+        }
+        return r;
+}
+
+bool head_address_moved(HeadAddress *a)
+{
+        bool moved = a->moved;
+
+        a->moved = false;
+        return moved;
+}
+
+const Addr *head_address_last(const HeadAddress *a)
+{
+        return &a->last;
 }
 
 const char *head_address_missing(const HeadAddress *a)

@@ -21,5 +21,9 @@ void head_address_look(HeadAddress *a, const DiscoSettings *d);
 /* used: that Ray has, which it keeps; NULL: it does not run. 1: *ret is set; 0: there is none, and
  * head_address_missing() says why; -EAGAIN: the name server has not answered yet. */
 int head_address_find(HeadAddress *a, const NodeSettings *node, const Addr *used, Addr *ret);
+/* Whether head_address_last() is another one since this was asked last. */
+bool head_address_moved(HeadAddress *a);
+/* What was found last; not set: nothing yet. */
+const Addr *head_address_last(const HeadAddress *a);
 /* NULL: there is one, or nobody has looked. */
 const char *head_address_missing(const HeadAddress *a);

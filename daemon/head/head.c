@@ -140,18 +140,18 @@ static void on_members(Members *m, void *userdata)
 
 static void tell_members(Head *h)
 {
-        const Status *s = daemon_status(h->daemon);
-
-        int r = members_configure(h->members,
-                                  &(MembersPolicy){.state_dir = daemon_state_dir(),
-                                                   .node_id = daemon_node_id(h->daemon),
-                                                   .name = s->text[STATUS_NODE_NAME],
-                                                   .cluster = settings(h)->disco.cluster,
-                                                   .ray_token = h->token.text,
-                                                   .no_token = h->token.missing,
-                                                   .ray_authority = ray_tls_authority(h->ray_tls),
-                                                   .settings = daemon_conf(h->daemon)->room,
-                                                   .port = settings(h)->ports.control});
+        int r = members_configure(
+                h->members,
+                &(MembersPolicy){.state_dir = daemon_state_dir(),
+                                 .node_id = daemon_node_id(h->daemon),
+                                 .name = daemon_status(h->daemon)->text[STATUS_NODE_NAME],
+                                 .address = *head_address_last(h->address),
+                                 .cluster = settings(h)->disco.cluster,
+                                 .ray_token = h->token.text,
+                                 .no_token = h->token.missing,
+                                 .ray_authority = ray_tls_authority(h->ray_tls),
+                                 .settings = daemon_conf(h->daemon)->room,
+                                 .port = settings(h)->ports.control});
         if (r < 0)
                 (void)log_error_errno(r, "Failed to open the control port: %m");
 }
@@ -162,7 +162,8 @@ static void configure_members(Head *h)
         const RayTlsPolicy tls = {.on = streq(settings(h)->auth_tls, "on"),
                                   .state_dir = daemon_state_dir(),
                                   .node_id = daemon_node_id(h->daemon),
-                                  .name = daemon_status(h->daemon)->text[STATUS_NODE_NAME]};
+                                  .name = daemon_status(h->daemon)->text[STATUS_NODE_NAME],
+                                  .address = *head_address_last(h->address)};
 
         if (ray_tls_configure(h->ray_tls, &tls) < 0)
                 (void)log_oom();
@@ -195,7 +196,6 @@ static void announce(Head *h, HeadState before)
 static void on_published(Publisher *p, void *userdata)
 {
         Head *h = userdata;
-
         announcement_show(p, daemon_status(h->daemon));
 }
 
@@ -288,7 +288,10 @@ static int on_work(sd_event_source *source, void *userdata)
         Addr address = {0};
         char text[ADDR_PORT_MAX] = "";
 
-        bool known = find_address(h, &address) && !ray_tls_missing(h->ray_tls) && !h->token.missing;
+        bool found = find_address(h, &address);
+        if (head_address_moved(h->address)) /* certificates name it */
+                configure_members(h);
+        bool known = found && !ray_tls_missing(h->ray_tls) && !h->token.missing;
         if (!daemon_is_stopping(h->daemon)) {
                 if (known && keeper_want(h->keeper, &(KeeperWant){.address = address}) < 0)
                         (void)log_oom();

@@ -13,6 +13,7 @@ struct Members {
         void *userdata;
         char *state_dir, *node_id, *name, *cluster, *ray_token, *settings, *no_token;
         const RayAuthority *ray_authority; /* weak */
+        Addr address;
         uint16_t port;
         Authority *authority;
         Db *db;

@@ -143,7 +143,7 @@ static int open_authority(Members *m, char **reterr)
 {
         Addr addrs[PKI_ADDRS_MAX];
 
-        int n = address_own(addrs, ELEMENTSOF(addrs), reterr);
+        int n = address_own(&m->address, addrs, ELEMENTSOF(addrs), reterr);
         if (n < 0)
                 return n;
         AuthorityPolicy p = {.dir = m->state_dir,
@@ -257,7 +257,7 @@ static void renew(Members *m)
 
         if (!m->gate)
                 return;
-        int r = address_own(addrs, ELEMENTSOF(addrs), &why);
+        int r = address_own(&m->address, addrs, ELEMENTSOF(addrs), &why);
         if (r >= 0)
                 r = authority_renew(m->authority, now_real(), addrs, (size_t)r, &why);
         if (r < 0)
@@ -301,6 +301,7 @@ int members_configure(Members *m, const MembersPolicy *p)
                     streq_ptr(m->name, p->name) && !p->no_token;
 
         m->ray_authority = p->ray_authority;
+        m->address = p->address;
         if (m->gate)
                 gate_set_ray_authority(m->gate, p->ray_authority);
         if (same && m->gate) {

@@ -14,6 +14,7 @@ typedef struct Members Members;
 typedef struct MembersPolicy {
         const char *state_dir, *node_id;
         const char *name;                  /* own host name */
+        Addr address;                      /* that Ray is told; not set: not known yet */
         const char *cluster;               /* its name for people */
         const char *ray_token;             /* or NULL: authentication is off, or `no_token` */
         const char *no_token;              /* why it is not known: nobody is welcomed without it */

@@ -17,6 +17,7 @@ struct RayTls {
         RayTlsOps ops;
         void *userdata;
         char *state_dir, *node_id, *name;
+        Addr address;
         RayAuthority *authority;
         EngineTls files;
         char *trouble; /* why there is no later certificate, or NULL */
@@ -32,7 +33,7 @@ static int provide(RayTls *t, char **reterr)
         int r = t->authority ? 0
                              : ray_authority_open(t->state_dir, cert_life_of_tests(), now_real(),
                                                   &t->authority, reterr);
-        int n = r < 0 ? r : address_own(own.addrs, RAY_CERT_ADDRS_MAX, reterr);
+        int n = r < 0 ? r : address_own(&t->address, own.addrs, RAY_CERT_ADDRS_MAX, reterr);
         if (n < 0)
                 return n;
         str_copy(own.node, sizeof(own.node), t->node_id);
@@ -107,6 +108,7 @@ int ray_tls_configure(RayTls *t, const RayTlsPolicy *p)
                 turn_off(t);
                 return 0;
         }
+        t->address = p->address;
         int a = free_and_strdup(&t->state_dir, p->state_dir);
         int b = free_and_strdup(&t->node_id, p->node_id);
         int c = free_and_strdup(&t->name, p->name);

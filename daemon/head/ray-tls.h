@@ -13,6 +13,7 @@ typedef struct RayTlsPolicy {
         bool on; /* auth.tls */
         const char *state_dir, *node_id;
         const char *name; /* own host name */
+        Addr address;     /* that Ray is told; not set: not known yet */
 } RayTlsPolicy;
 
 typedef struct RayTlsOps {

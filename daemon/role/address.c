@@ -2,10 +2,10 @@
 
 #include <stdlib.h>
 
+#include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "disco/ownaddr.h"
-#include "sys/netlink.h"
 
 static char *say_unread(int r)
 {
@@ -30,19 +30,49 @@ bool address_find(const NodeSettings *node, Role role, const Addr *head, char **
         return false;
 }
 
-int address_own(Addr *ret, size_t max, char **reterr)
+size_t address_order(const NetAddr *list, size_t n, const Addr *first, Addr *ret, size_t max)
 {
-        NetAddr *list = NULL;
-        size_t n = 0, k = 0;
+        Addr own = first && addr_is_usable(first) ? *first : (Addr){0};
+        size_t k = 0;
+
+        own.port = 0;
+        own.scope = 0;
+        if (addr_is_set(&own) && k++ < max)
+                ret[0] = own;
+        for (size_t i = 0; i < n; i++)
+                if (list[i].global && list[i].usable && !list[i].temporary &&
+                    !addr_equal(&list[i].addr, &own) && k++ < max)
+                        ret[k - 1] = list[i].addr;
+        return k;
+}
+
+static void tell_lost(size_t n, size_t max, const Addr *first)
+{
+        static bool told;
+        bool known = first && addr_is_usable(first);
+        char at[ADDR_MAX];
+
+        if (told)
+                return;
+        told = true;
+        log_warning("This machine has %zu addresses, and a certificate names %zu at most: the "
+                    "others are not in it.%s%s%s",
+                    n, max, known ? " The one of Ray, " : "", known ? addr_format(at, first) : "",
+                    known ? ", is." : "");
+}
+
+int address_own(const Addr *first, Addr *ret, size_t max, char **reterr)
+{
+        _cleanup_free_ NetAddr *list = NULL;
+        size_t n = 0;
 
         int r = netlink_addrs(AF_UNSPEC, &list, &n);
         if (r < 0) {
                 *reterr = say_unread(r);
                 return r;
         }
-        for (size_t i = 0; i < n && k < max; i++)
-                if (list[i].global && list[i].usable && !list[i].temporary)
-                        ret[k++] = list[i].addr;
-        free(list);
-        return (int)k;
+        size_t all = address_order(list, n, first, ret, max);
+        if (all > max)
+                tell_lost(all, max, first);
+        return (int)MIN(all, max);
 }

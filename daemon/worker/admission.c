@@ -126,7 +126,8 @@ static void ask(Admission *a)
         _cleanup_free_ char *why = NULL;
 
         (void)deadline_move(a->deadline, USEC_INFINITY);
-        int n = address_own(addrs, ELEMENTSOF(addrs), &why);
+        /* the one towards the head need not be first: the head sees it */
+        int n = address_own(NULL, addrs, ELEMENTSOF(addrs), &why);
         if (n < 0) {
                 fail(a, strna(why), 0);
                 return;

@@ -22,7 +22,7 @@ void membership_find_facts(Membership *m)
         f->cpus = h.cpus;
         f->gpus = h.gpus;
         f->memory = h.memory_bytes;
-        int n = address_own(f->addrs, ELEMENTSOF(f->addrs), &why);
+        int n = address_own(&m->address, f->addrs, ELEMENTSOF(f->addrs), &why);
         if (n >= 0)
                 f->n_addrs = (size_t)n;
         else /* they stay what they were */
@@ -64,4 +64,12 @@ void membership_look_again(Membership *m)
         membership_find_facts(m);
         if (!same_addrs(&before, &m->facts))
                 tell_facts(m);
+}
+
+void membership_set_address(Membership *m, const Addr *address)
+{
+        if (!addr_is_set(address) || addr_equal(address, &m->address))
+                return;
+        m->address = *address;
+        membership_look_again(m);
 }

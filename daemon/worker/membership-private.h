@@ -26,6 +26,7 @@ struct Membership {
         char *text, *settings;
         Deadline *unkept; /* settings could not be written: until they are tried again */
         MemberFacts facts;
+        Addr address; /* that Ray is told; not set: not known yet */
 
         bool member; /* there is an identity */
         bool left;   /* it was told to leave, and nothing since: kept in the file `left` */

@@ -45,6 +45,8 @@ DEFINE_CLEANUP(Membership *, membership_free);
 void membership_set_heads(Membership *m, const Addr *heads, size_t n, bool only);
 /* Of this machine, for the head's lists; what is empty stays as it was. */
 void membership_set_versions(Membership *m, const Versions *v);
+/* That Ray is told on this machine: named first, so that its certificate has it. */
+void membership_set_address(Membership *m, const Addr *address);
 /* The machine's addresses may be others: if they are, the head hears it. */
 void membership_look_again(Membership *m);
 /* As member_link_done() and member_link_event(). */

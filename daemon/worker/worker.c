@@ -251,6 +251,7 @@ static int on_work(sd_event_source *source, void *userdata)
 
         own_head_tell(w->membership, w->scout, worker_settings(w));
         find_address(w);
+        membership_set_address(w->membership, &w->address);
         watch_gcs(w);
         seek(w);
         own_head_seek(w->membership, w->scout, worker_is_up(w) ? keeper_running(w->keeper) : NULL,

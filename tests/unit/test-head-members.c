@@ -17,6 +17,7 @@
 typedef struct Place {
         World w; /* its gate is the members' */
         Members *members;
+        Addr address;   /* that Ray is told */
         unsigned ports; /* the first of a block of 8 */
         int lock;
 } Place;
@@ -34,6 +35,7 @@ static MembersPolicy policy(const Place *p, uint16_t port)
         return (MembersPolicy){.state_dir = p->w.m.dir,
                                .node_id = "headnode",
                                .name = "head",
+                               .address = p->address,
                                .cluster = "lab1",
                                .ray_token = "ray's token",
                                .port = port};
@@ -235,8 +237,11 @@ static long long boottime_wakes(World *w)
 
 static void configure_tls(Place *p, RayTls *tls)
 {
-        const RayTlsPolicy on = {
-                .on = true, .state_dir = p->w.m.dir, .node_id = "headnode", .name = "head"};
+        const RayTlsPolicy on = {.on = true,
+                                 .state_dir = p->w.m.dir,
+                                 .node_id = "headnode",
+                                 .name = "head",
+                                 .address = p->address};
         assert_int_equal(ray_tls_configure(tls, &on), 0);
 }
 
@@ -301,6 +306,37 @@ static char *contents(const Place *p, const char *name)
         return text;
 }
 
+static void assert_names_first(const Place *p, const char *file, const char *address)
+{
+        _cleanup_free_ char *pem = contents(p, file);
+        _cleanup_(pki_cert_freep) PkiCert *cert = NULL;
+        char text[ADDR_MAX];
+        PkiNames n;
+
+        assert_int_equal(pki_cert_from_pem(pem, strlen(pem), &cert), 0);
+        assert_int_equal(pki_cert_names(cert, &n), 0);
+        assert_true(n.n_addrs > 0);
+        assert_string_equal(addr_format(text, &n.addrs[0]), address);
+}
+
+/* Members go to the address that Ray is told only when the head's certificate names it: when it is
+ * known, or another one, there is a new certificate. */
+static void test_address(void **state)
+{
+        Place p;
+
+        place_init(&p);
+        open_members(&p);
+        RayTls *tls = open_tls(&p);
+        p.address = member_addr("192.0.2.7");
+        configure(&p, p.w.at.port);
+        configure_tls(&p, tls);
+        assert_names_first(&p, "identity.pem", "192.0.2.7");
+        assert_names_first(&p, "ray-tls/cert.pem", "192.0.2.7");
+        close_tls(&p, tls);
+        place_done(&p);
+}
+
 static void go_without_addresses(void)
 {
         Place p;
@@ -333,7 +369,7 @@ static void test_no_addresses(void **state)
         int status = 0;
 
         /* a certificate of such a machine names none anyway */
-        if (address_own(own, ELEMENTSOF(own), &why) <= 0)
+        if (address_own(NULL, own, ELEMENTSOF(own), &why) <= 0)
                 skip();
         pid_t pid = fork();
         if (pid == 0) { /* what is blocked stays blocked */
@@ -347,9 +383,9 @@ static void test_no_addresses(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_again),        cmocka_unit_test(test_left),
-                cmocka_unit_test(test_forget),       cmocka_unit_test(test_looks),
-                cmocka_unit_test(test_no_addresses),
+                cmocka_unit_test(test_again),   cmocka_unit_test(test_left),
+                cmocka_unit_test(test_forget),  cmocka_unit_test(test_looks),
+                cmocka_unit_test(test_address), cmocka_unit_test(test_no_addresses),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

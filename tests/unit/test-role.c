@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "role/address.h"
 #include "role/due.h"
 #include "role/keep.h"
 #include "role/options.h"
@@ -209,13 +210,51 @@ static void test_options(void **state)
         assert_int_equal(parse(&o, 2, help), 0);
 }
 
+static NetAddr own_addr(const char *text)
+{
+        NetAddr a = {.global = true, .usable = true};
+
+        assert_int_equal(addr_parse(text, &a.addr), 0);
+        return a;
+}
+
+/* A certificate has room for some: the one that Ray is told is never left out. */
+static void test_addresses(void **state)
+{
+        NetAddr list[18] = {};
+        Addr own[16], first;
+        char text[ADDR_MAX];
+
+        for (unsigned i = 0; i < 17; i++) {
+                (void)snprintf(text, sizeof(text), "10.0.%u.1", i);
+                list[i] = own_addr(text);
+        }
+        list[17] = own_addr("2001:db8::1"); /* behind all of IPv4 */
+        first = list[17].addr;
+        first.port = 6379;
+        assert_int_equal(address_order(list, 18, &first, own, 16), 18);
+        assert_string_equal(addr_format(text, &own[0]), "2001:db8::1");
+        assert_int_equal(own[0].port, 0);
+        assert_string_equal(addr_format(text, &own[1]), "10.0.0.1");
+        assert_string_equal(addr_format(text, &own[15]), "10.0.14.1");
+
+        assert_int_equal(address_order(list, 2, &list[1].addr, own, 16), 2); /* not twice */
+        assert_string_equal(addr_format(text, &own[0]), "10.0.1.1");
+        assert_string_equal(addr_format(text, &own[1]), "10.0.0.1");
+        assert_int_equal(address_order(list, 2, NULL, own, 16), 2);
+        assert_string_equal(addr_format(text, &own[0]), "10.0.0.1");
+        list[0].temporary = list[1].global = list[2].usable = false;
+        list[0].temporary = true;
+        assert_int_equal(address_order(list, 3, &(Addr){0}, own, 16), 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_tables),  cmocka_unit_test(test_status_marks),
                 cmocka_unit_test(test_keep),    cmocka_unit_test(test_words),
                 cmocka_unit_test(test_due),     cmocka_unit_test(test_foreign_text),
-                cmocka_unit_test(test_options),
+                cmocka_unit_test(test_options), cmocka_unit_test(test_addresses),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
