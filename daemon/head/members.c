@@ -139,21 +139,33 @@ static void on_copied(Gate *g, const GateMember *here, const GateMember *there, 
 /* --- opening ------------------------------------------------------------------------------------
  */
 
+/* After the store: whether there may be a new one, the roster says. */
 static int open_authority(Members *m, char **reterr)
 {
         Addr addrs[PKI_ADDRS_MAX];
+        size_t n_members;
 
         int n = address_own(&m->address, addrs, ELEMENTSOF(addrs), reterr);
         if (n < 0)
                 return n;
+        int r = roster_count(m->db, &n_members);
+        if (r < 0) {
+                *reterr = str_printf("members.db in the state directory: %s", strerror(-r));
+                return r;
+        }
         AuthorityPolicy p = {.dir = m->state_dir,
                              .node = m->node_id,
                              .name = m->name,
                              .addrs = addrs,
                              .n_addrs = (size_t)n,
+                             .n_members = n_members,
                              .life = cert_life_of_tests()};
 
-        return authority_open(&p, now_real(), &m->authority, reterr);
+        r = authority_open(&p, now_real(), &m->authority, reterr);
+        if (r >= 0 && authority_is_new(m->authority))
+                log_notice("A new authority was made for this cluster: members will know its key, "
+                           "and no other. A backup has it (raycluster backup).");
+        return r;
 }
 
 static int open_store(Members *m, char **reterr)
@@ -210,9 +222,9 @@ static int open_all(Members *m, char **reterr)
                                     .on_reflect = on_reflect};
         _cleanup_close_ int fd = -EBADF;
 
-        int r = open_authority(m, reterr);
+        int r = open_store(m, reterr);
         if (r >= 0)
-                r = open_store(m, reterr);
+                r = open_authority(m, reterr);
         if (r >= 0)
                 r = open_port(m, &fd, reterr);
         if (r < 0)

@@ -12,7 +12,8 @@
 #define IDENTITY_FILE  "identity.pem"
 
 struct Authority {
-        usec_t life;             /* of certificates */
+        usec_t life; /* of certificates */
+        bool is_new;
         char *dir, *node, *name; /* of the head's own node */
         Identity ca, own;
         PkiNames names; /* of the CA */
@@ -69,14 +70,30 @@ int authority_make(const char *prefix, const char *path, usec_t now, Identity *r
         return 0;
 }
 
-static int open_ca(Authority *a, const char *dir, usec_t now, char **reterr)
+/* A stranger to all members, who would not come back to it. */
+static int refuse_new(const char *path, size_t n_members, char **reterr)
 {
-        _cleanup_free_ char *path = path_join(dir, AUTHORITY_FILE);
+        _cleanup_free_ char *what =
+                str_printf("is not there, and members.db beside it has %zu member%s of it",
+                           n_members, n_members == 1 ? "" : "s");
+
+        return what ? complain(reterr, -ENOKEY, path, what,
+                               "restore it from a backup (raycluster restore), or, to begin a new "
+                               "cluster, remove members.db, too")
+                    : -ENOMEM;
+}
+
+static int open_ca(Authority *a, const AuthorityPolicy *p, usec_t now, char **reterr)
+{
+        _cleanup_free_ char *path = path_join(p->dir, AUTHORITY_FILE);
         if (!path)
                 return -ENOMEM;
         int r = identity_load(path, &a->ca);
+        if (r == -ENOENT && p->n_members > 0)
+                return refuse_new(path, p->n_members, reterr);
         if (r == -ENOENT) {
                 r = authority_make("", path, now, &a->ca);
+                a->is_new = r >= 0;
                 if (r < 0)
                         return complain(reterr, r, path, strerror(-r),
                                         "the cluster's authority cannot be made without it");
@@ -238,7 +255,7 @@ int authority_open(const AuthorityPolicy *p, usec_t now, Authority **ret, char *
         a->life = p->life ? p->life : CERT_LIFE;
         int r = take_names(a, p);
         if (r >= 0)
-                r = open_ca(a, p->dir, now, reterr);
+                r = open_ca(a, p, now, reterr);
         if (r >= 0)
                 r = open_own(a, p, now, reterr);
         if (r < 0)
@@ -253,6 +270,11 @@ int authority_renew(Authority *a, usec_t now, const Addr *addrs, size_t n_addrs,
                 return 0;
         int r = renew_own(a, addrs, n_addrs, now, reterr);
         return r < 0 ? r : 1;
+}
+
+bool authority_is_new(const Authority *a)
+{
+        return a->is_new;
 }
 
 const char *authority_cluster(const Authority *a)

@@ -30,13 +30,14 @@ typedef struct AuthorityPolicy {
         const char *name; /* own host name */
         const Addr *addrs;
         size_t n_addrs;
-        usec_t life; /* of certificates; 0 = CERT_LIFE */
+        size_t n_members; /* that know the key: with any, no other is made in its place */
+        usec_t life;      /* of certificates; 0 = CERT_LIFE */
 } AuthorityPolicy;
 
 /* Opens what is there, or makes it; the head's own certificate is made anew when two thirds of its
  * life are over, or its name or addresses are others. now: Unix time. *reterr (caller frees) says
  * in one sentence what is wrong and what to do, for every error but -ENOMEM: a file that is
- * damaged is never replaced, because all members know the old key. */
+ * damaged, or lost, is never replaced, because all members know the old key. */
 int authority_open(const AuthorityPolicy *p, usec_t now, Authority **ret, char **reterr);
 Authority *authority_free(Authority *a);
 DEFINE_CLEANUP(Authority *, authority_free);
@@ -45,6 +46,9 @@ DEFINE_CLEANUP(Authority *, authority_free);
  * own certificate is made anew when it is time. 1: it was, and connections from now on show it; 0:
  * it is still good. An error leaves everything as it was; *reterr as above. */
 int authority_renew(Authority *a, usec_t now, const Addr *addrs, size_t n_addrs, char **reterr);
+
+/* It was made by authority_open(): a cluster begins. */
+bool authority_is_new(const Authority *a);
 
 /* The cluster, as it stands in its certificates: 32 random hex digits, made with the authority.
  * Its names for people may change. The authority's, as all that follows. */

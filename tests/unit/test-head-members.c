@@ -306,6 +306,33 @@ static char *contents(const Place *p, const char *name)
         return text;
 }
 
+/* Members know the key that is lost: the head is no stranger to them in silence. */
+static void test_lost_authority(void **state)
+{
+        _cleanup_free_ char *path = NULL;
+        Identity i = {0};
+        Place p;
+
+        place_init(&p);
+        open_members(&p);
+        join_members(&p, &i);
+        path = path_join(p.w.m.dir, "authority.pem");
+        assert_int_equal(unlink(path), 0);
+        configure(&p, (uint16_t)(p.w.at.port + 1)); /* everything is opened anew */
+        assert_false(members_is_open(p.members));
+        assert_non_null(strstr(members_text(p.members), "members.db beside it has 1 member of it; "
+                                                        "restore it from a backup"));
+        assert_int_equal(access(path, F_OK), -1);
+        /* a new cluster is somebody's wish */
+        _cleanup_free_ char *store = path_join(p.w.m.dir, "members.db");
+        assert_int_equal(unlink(store), 0);
+        configure(&p, p.w.at.port);
+        assert_true(members_is_open(p.members));
+        assert_int_equal(access(path, F_OK), 0);
+        identity_done(&i);
+        place_done(&p);
+}
+
 static void assert_names_first(const Place *p, const char *file, const char *address)
 {
         _cleanup_free_ char *pem = contents(p, file);
@@ -383,9 +410,10 @@ static void test_no_addresses(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_again),   cmocka_unit_test(test_left),
-                cmocka_unit_test(test_forget),  cmocka_unit_test(test_looks),
-                cmocka_unit_test(test_address), cmocka_unit_test(test_no_addresses),
+                cmocka_unit_test(test_again),        cmocka_unit_test(test_left),
+                cmocka_unit_test(test_forget),       cmocka_unit_test(test_looks),
+                cmocka_unit_test(test_address),      cmocka_unit_test(test_lost_authority),
+                cmocka_unit_test(test_no_addresses),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
