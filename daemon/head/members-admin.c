@@ -98,7 +98,7 @@ int members_revoke(Members *m, const char *who, char **reterr)
         if (r < 0)
                 return r;
         member_log_revoked(&row);
-        r = m->ray_token ? token_mark(m->state_dir, row.name) : 0;
+        r = m->ray_token ? token_mark(m->state_dir, row.name, m->ray_token) : 0;
         if (r < 0)
                 (void)log_warning_errno(r, "Failed to write down that %s knows Ray's token: %m",
                                         row.name);

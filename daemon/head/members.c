@@ -38,7 +38,8 @@ void members_count(Members *m)
 /* With the words of the authority, by which a person tells two heads of one name apart. */
 void members_show(Members *m)
 {
-        _cleanup_free_ char *out = m->gate && m->ray_token ? token_marked(m->state_dir) : NULL;
+        _cleanup_free_ char *out =
+                m->gate && m->ray_token ? token_marked(m->state_dir, m->ray_token) : NULL;
         _cleanup_free_ char *text = NULL;
         size_t here = m->gate ? gate_count(m->gate) : 0;
         uint8_t pin[PKI_PIN_SIZE];
@@ -303,6 +304,7 @@ static int tell_all(Members *m, const MembersPolicy *p)
                 r = gate_set_ray_token(m->gate, p->ray_token);
         if (r < 0)
                 return r;
+        members_show(m); /* who is out may not know this one */
         r = free_and_strdup(&m->settings, p->settings);
         return r > 0 ? gate_set_settings(m->gate, strempty(p->settings)) : r;
 }

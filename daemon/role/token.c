@@ -12,7 +12,8 @@
 
 /* As many bits as the key of an HMAC with SHA-256; Ray takes any text. */
 #define TOKEN_BYTES 32
-/* In the state directory: who is to be kept out by another token. */
+/* In the state directory: who is to be kept out by another token, and on a second line which one
+ * that is: an admin may write another, and then nothing is left to be done. */
 #define MARK_NAME "ray-token.known-to"
 
 static void forget(char **p)
@@ -175,17 +176,42 @@ int token_rotate(const char *state_dir, char **reterr)
         return 0;
 }
 
-int token_mark(const char *state_dir, const char *who)
+/* Of a token, for nothing else. */
+static int hash_of(const char *token, char **ret)
 {
-        _cleanup_free_ char *mark = path_join(state_dir, MARK_NAME);
+        const struct iovec part = {(char *)token, strlen(token)};
+        uint8_t hash[MAC_SIZE];
 
-        return mark ? write_file_atomic(mark, who, strlen(who), 0600, (gid_t)-1) : -ENOMEM;
+        int r = mac_hmac_sha256(MARK_NAME, strlen(MARK_NAME), &part, 1, hash);
+        if (r < 0)
+                return r;
+        *ret = hex_encode(hash, sizeof(hash));
+        return *ret ? 0 : -ENOMEM;
 }
 
-char *token_marked(const char *state_dir)
+int token_mark(const char *state_dir, const char *who, const char *token)
 {
-        _cleanup_free_ char *mark = path_join(state_dir, MARK_NAME);
-        char *who = NULL;
+        _cleanup_free_ char *mark = path_join(state_dir, MARK_NAME), *hash = NULL, *text = NULL;
 
-        return mark && read_file(mark, TOKEN_FILE_MAX, &who, NULL) >= 0 ? who : NULL;
+        int r = mark ? hash_of(token, &hash) : -ENOMEM;
+        if (r < 0)
+                return r;
+        text = str_printf("%s\n%s\n", who, hash);
+        return text ? write_file_atomic(mark, text, strlen(text), 0600, (gid_t)-1) : -ENOMEM;
+}
+
+char *token_marked(const char *state_dir, const char *token)
+{
+        _cleanup_free_ char *mark = path_join(state_dir, MARK_NAME), *who = NULL, *hash = NULL;
+
+        if (!mark || read_file(mark, TOKEN_FILE_MAX, &who, NULL) < 0)
+                return NULL;
+        char *of = strchr(who, '\n');
+        if (of) { /* earlier ones have the name alone */
+                *of++ = 0;
+                of[strcspn(of, "\n")] = 0;
+                if (hash_of(token, &hash) >= 0 && !streq(of, hash))
+                        return NULL;
+        }
+        return TAKE_PTR(who);
 }

@@ -30,7 +30,7 @@ int token_kept(const char *state_dir, char **ret);
 /* Another token for the head's cluster in place of the kept one. -EEXIST: an admin's file gives the
  * token; *reterr (caller frees), for every error but -ENOMEM. */
 int token_rotate(const char *state_dir, char **reterr);
-/* Somebody who knows the token is a member no more: kept until it is rotated. */
-int token_mark(const char *state_dir, const char *who);
-/* Who that is (caller frees), or NULL. */
-char *token_marked(const char *state_dir);
+/* Somebody who knows the token is a member no more: holds until there is another. */
+int token_mark(const char *state_dir, const char *who, const char *token);
+/* Who knows this one (caller frees), or NULL. */
+char *token_marked(const char *state_dir, const char *token);

@@ -17,7 +17,8 @@
 typedef struct Place {
         World w; /* its gate is the members' */
         Members *members;
-        Addr address;   /* that Ray is told */
+        Addr address; /* that Ray is told */
+        const char *ray_token;
         unsigned ports; /* the first of a block of 8 */
         int lock;
 } Place;
@@ -37,7 +38,7 @@ static MembersPolicy policy(const Place *p, uint16_t port)
                                .name = "head",
                                .address = p->address,
                                .cluster = "lab1",
-                               .ray_token = "ray's token",
+                               .ray_token = p->ray_token,
                                .port = port};
 }
 
@@ -51,7 +52,7 @@ static void place_init(Place *p)
 {
         static const MembersOps ops = {.on_change = on_change, .on_rotated = on_rotated};
 
-        *p = (Place){.w.m.dir = "/tmp/test-member-XXXXXX"};
+        *p = (Place){.w.m.dir = "/tmp/test-member-XXXXXX", .ray_token = "ray's token"};
         assert_non_null(mkdtemp(p->w.m.dir));
         assert_true(sd_event_new(&p->w.event) >= 0);
         assert_int_equal(members_new(p->w.event, &ops, p, &p->members), 0);
@@ -206,6 +207,48 @@ static void test_forget(void **state)
         assert_int_equal(members_forget(p.members, "w1", &nothing), 0);
         assert_int_equal(count(db, addresses), 0);
         assert_int_equal(count(db, "SELECT count(*) FROM member"), 0);
+        identity_done(&i);
+        place_done(&p);
+}
+
+static bool warns(const Place *p, const char *who)
+{
+        _cleanup_free_ char *text = str_printf(
+                "%s, which is out, knows Ray's token: raycluster ray-token --rotate", who);
+
+        return strstr(members_text(p->members), text);
+}
+
+static void take_token(Place *p, const char *token)
+{
+        p->ray_token = token;
+        configure(p, p->w.at.port);
+}
+
+/* Who is out knows the token of that time; another one takes the warning away, whoever made it. */
+static void test_known_token(void **state)
+{
+        _cleanup_free_ char *why = NULL, *mark = NULL;
+        Identity i = {0};
+        Place p;
+
+        place_init(&p);
+        open_members(&p);
+        join_members(&p, &i);
+        assert_int_equal(members_revoke(p.members, "w1", &why), 0);
+        assert_true(warns(&p, "w1"));
+        take_token(&p, "an admin's");
+        assert_false(warns(&p, "w1"));
+        take_token(&p, "ray's token");
+        assert_true(warns(&p, "w1"));
+        /* as an earlier version wrote it: of whatever token there is */
+        mark = path_join(p.w.m.dir, "ray-token.known-to");
+        assert_int_equal(write_file_atomic(mark, "w7", 2, 0600, (gid_t)-1), 0);
+        take_token(&p, "an admin's");
+        assert_true(warns(&p, "w7"));
+        assert_int_equal(members_rotate(p.members, &why), 0);
+        assert_int_equal(access(mark, F_OK), -1);
+        assert_false(warns(&p, "w7"));
         identity_done(&i);
         place_done(&p);
 }
@@ -410,10 +453,10 @@ static void test_no_addresses(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_again),        cmocka_unit_test(test_left),
-                cmocka_unit_test(test_forget),       cmocka_unit_test(test_looks),
-                cmocka_unit_test(test_address),      cmocka_unit_test(test_lost_authority),
-                cmocka_unit_test(test_no_addresses),
+                cmocka_unit_test(test_again),          cmocka_unit_test(test_left),
+                cmocka_unit_test(test_forget),         cmocka_unit_test(test_looks),
+                cmocka_unit_test(test_address),        cmocka_unit_test(test_known_token),
+                cmocka_unit_test(test_lost_authority), cmocka_unit_test(test_no_addresses),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
