@@ -7,9 +7,16 @@
 #include "wire/pb.h"
 
 const char *const backup_state_files[] = {
-        BACKUP_AUTHORITY, BACKUP_IDENTITY,      BACKUP_STORE,
-        BACKUP_RAY_TOKEN, BACKUP_RAY_AUTHORITY, NULL,
+        BACKUP_AUTHORITY,     BACKUP_IDENTITY, BACKUP_STORE, BACKUP_RAY_TOKEN,
+        BACKUP_RAY_AUTHORITY, BACKUP_RAY_MARK, NULL,
 };
+
+/* The names that came later: earlier versions refuse a `file` that they do not know, and do without
+ * these. */
+static bool is_more(const char *name)
+{
+        return streq(name, BACKUP_RAY_MARK);
+}
 
 /* "NAME.conf" of letters that need no thought in a path. */
 static bool is_drop_in(const char *s)
@@ -37,7 +44,7 @@ size_t backup_size_max(const char *name)
 {
         if (streq(name, BACKUP_STORE))
                 return (size_t)32 << 20;
-        if (streq(name, BACKUP_RAY_TOKEN))
+        if (streq(name, BACKUP_RAY_TOKEN) || streq(name, BACKUP_RAY_MARK))
                 return 4096;
         return (size_t)(backup_kind(name) == BACKUP_STATE ? 64 << 10 : 1 << 20);
 }
@@ -76,7 +83,7 @@ static bool is_valid(const Backup *b)
 
 int backup_encode(const Backup *b, Buf *ret)
 {
-        Backuppb__File files[BACKUP_FILES_MAX], *list[BACKUP_FILES_MAX];
+        Backuppb__File files[BACKUP_FILES_MAX], *list[BACKUP_FILES_MAX], *more[BACKUP_FILES_MAX];
         Backuppb__Backup m = BACKUPPB__BACKUP__INIT;
 
         if (b->version != BACKUP_VERSION || !is_valid(b))
@@ -86,7 +93,10 @@ int backup_encode(const Backup *b, Buf *ret)
                 files[i].name = (char *)b->files[i].name;
                 files[i].data =
                         (ProtobufCBinaryData){b->files[i].size, (uint8_t *)b->files[i].data};
-                list[i] = &files[i];
+                if (is_more(b->files[i].name))
+                        more[m.n_more++] = &files[i];
+                else
+                        list[m.n_files++] = &files[i];
         }
         m.version = b->version;
         m.software = (char *)b->software;
@@ -95,7 +105,7 @@ int backup_encode(const Backup *b, Buf *ret)
         m.pin = (ProtobufCBinaryData){sizeof(b->pin), (uint8_t *)b->pin};
         m.created_usec = b->created;
         m.files = list;
-        m.n_files = b->n_files;
+        m.more = more;
         if (backuppb__backup__get_packed_size(&m) > BACKUP_MAX)
                 return -EMSGSIZE;
         return pb_pack(ret, &m.base);
@@ -138,6 +148,20 @@ static int take_file(const PbField *field, BackupFile *ret)
         return r;
 }
 
+/* Of a name that is not known yet: a restored head does without. */
+static int take_more(const PbField *field, Backup *b)
+{
+        BackupFile file;
+
+        int r = take_file(field, &file);
+        if (r < 0 || backup_kind(file.name) < 0)
+                return r;
+        if (b->n_files == BACKUP_FILES_MAX)
+                return -EBADMSG;
+        b->files[b->n_files++] = file;
+        return 0;
+}
+
 static int take(const PbField *f, Backup *b)
 {
         switch (f->number) {
@@ -162,6 +186,8 @@ static int take(const PbField *f, Backup *b)
                 if (b->n_files == BACKUP_FILES_MAX)
                         return -EBADMSG;
                 return take_file(f, &b->files[b->n_files++]);
+        case 8:
+                return take_more(f, b);
         default:
                 return 0;
         }

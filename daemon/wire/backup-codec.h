@@ -23,6 +23,7 @@
 #define BACKUP_STORE         "members.db"
 #define BACKUP_RAY_TOKEN     "ray-token"
 #define BACKUP_RAY_AUTHORITY "ray-authority.pem"
+#define BACKUP_RAY_MARK      "ray-token.known-to" /* that the token is to be rotated */
 #define BACKUP_CONF          "raycluster.conf"
 #define BACKUP_CONF_DIR      "raycluster.conf.d" /* with /NAME.conf */
 

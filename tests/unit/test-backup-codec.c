@@ -159,13 +159,32 @@ static void test_foreign(void **state)
         assert_int_equal(got.n_files, 3);
 }
 
+/* Names that came later go where an earlier version, which knows files alone, passes them over; as
+ * this one does with those that come later still. */
+static void test_more(void **state)
+{
+        static const uint8_t later[] = {8 << 3 | 2, 6, 1 << 3 | 2, 1, 'a', 2 << 3 | 2, 1, 'x'};
+        _cleanup_buf_ Buf with = {0}, without = {0};
+        Backup b, got;
+
+        make(&b);
+        assert_int_equal(backup_encode(&b, &without), 0);
+        add(&b, BACKUP_RAY_MARK, "w1");
+        assert_int_equal(backup_encode(&b, &with), 0);
+        assert_memory_equal(buf_data(&with), buf_data(&without), buf_size(&without));
+        assert_int_equal(buf_data(&with)[buf_size(&without)], 8 << 3 | 2);
+        assert_int_equal(buf_append(&with, later, sizeof(later)), 0);
+        assert_int_equal(backup_decode(buf_data(&with), buf_size(&with), &got), 0);
+        assert_int_equal(got.n_files, 4);
+        assert_memory_equal(backup_find(&got, BACKUP_RAY_MARK)->data, "w1", 2);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_names),
-                cmocka_unit_test(test_round),
-                cmocka_unit_test(test_bounds),
-                cmocka_unit_test(test_foreign),
+                cmocka_unit_test(test_names),  cmocka_unit_test(test_round),
+                cmocka_unit_test(test_bounds), cmocka_unit_test(test_foreign),
+                cmocka_unit_test(test_more),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 #include "member/identity.h"
 #include "member/link.h"
 #include "member/restore.h"
+#include "role/token.h"
 #include "sys/seal.h"
 
 #define NOW   ((usec_t)1764000000 * USEC_PER_SEC)
@@ -273,6 +274,25 @@ static void test_restored(void **state)
         assert_text(again, BACKUP_RAY_TOKEN, "another\n");
         assert_list(w.top, "other other.old-20251124T160000Z raycluster.conf raycluster.conf.d "
                            "state");
+        world_done(&w);
+}
+
+/* That a machine which is out knows Ray's token is not forgotten with the old head. */
+static void test_mark(void **state)
+{
+        _cleanup_buf_ Buf bytes = {0};
+        _cleanup_free_ char *old = NULL, *who = NULL;
+        Backup b;
+        World w;
+
+        world_init(&w);
+        assert_int_equal(token_mark(w.state, "w1", "ray's token"), 0);
+        make(&w, &bytes);
+        read_back(&bytes, &b);
+        restore(&w, &b, w.other, false, &old);
+        who = token_marked(w.other, "ray's token");
+        assert_non_null(who);
+        assert_string_equal(who, "w1");
         world_done(&w);
 }
 
@@ -633,12 +653,12 @@ static void test_golden(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_gathered),       cmocka_unit_test(test_not_gathered),
-                cmocka_unit_test(test_live),           cmocka_unit_test(test_restored),
-                cmocka_unit_test(test_restored_over),  cmocka_unit_test(test_full_disk),
-                cmocka_unit_test(test_wrong_contents), cmocka_unit_test(test_settings),
-                cmocka_unit_test(test_members_follow), cmocka_unit_test(test_sealed),
-                cmocka_unit_test(test_golden),
+                cmocka_unit_test(test_gathered),  cmocka_unit_test(test_not_gathered),
+                cmocka_unit_test(test_live),      cmocka_unit_test(test_mark),
+                cmocka_unit_test(test_restored),  cmocka_unit_test(test_restored_over),
+                cmocka_unit_test(test_full_disk), cmocka_unit_test(test_wrong_contents),
+                cmocka_unit_test(test_settings),  cmocka_unit_test(test_members_follow),
+                cmocka_unit_test(test_sealed),    cmocka_unit_test(test_golden),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
