@@ -153,6 +153,8 @@ static void check_nodes(World *w, size_t want)
         sd_bus_message_unref(m);
 }
 
+static const char auth_off[] = "warning: authentication of Ray is off: ";
+
 static void test_head(void **state)
 {
         World *w = world_new("Head");
@@ -220,6 +222,7 @@ static void test_reload(void **state)
         assert_true(call(w, "Reload", NULL) >= 0);
         wait_due(w, "resources.cpus");
         assert_int_equal(starts(w), 1); /* never applied silently */
+        assert_int_equal(count_in_log(w, auth_off), 1);
         assert_true(call(w, "RestartEngine", NULL) >= 0);
         usec_t deadline = usec_add(now_mono(), DEADLINE);
         while (starts(w) < 2 && now_mono() < deadline)
@@ -237,6 +240,7 @@ static void test_worker(void **state)
         wait_for(w, "State", "looking");
         wait_for(w, "Reason", "waiting: head 127.0.0.1 answers on port");
         check_introspection(w);
+        assert_int_equal(count_in_log(w, auth_off), 1);
         assert_int_equal(starts(w), 0); /* Ray is not started for a head that is not there */
 
         start_gcs(w, "aa");

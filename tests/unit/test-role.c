@@ -7,6 +7,7 @@
 #include "role/due.h"
 #include "role/keep.h"
 #include "role/options.h"
+#include "role/show.h"
 #include "role/status.h"
 
 static void test_tables(void **state)
@@ -48,6 +49,48 @@ static void test_status_marks(void **state)
         assert_int_equal(status_take_dirty(&s), 1U << STATUS_WORKERS_ALIVE | 1U << STATUS_SOURCES |
                                                         1U << STATUS_RESTART_DUE);
         status_done(&s);
+}
+
+typedef struct Told {
+        unsigned lines;
+        MessageId id;
+        char text[400];
+} Told;
+
+static void on_log(MessageId id, const char *text, void *userdata)
+{
+        Told *t = userdata;
+
+        t->lines++;
+        t->id = id;
+        str_copy(t->text, sizeof(t->text), text);
+}
+
+/* Each time that it is turned off, and not each time that somebody looks. */
+static void test_auth_off(void **state)
+{
+        Told t = {0};
+        Status s;
+
+        log_set(LOG_TARGET_STDERR, LOG_CRIT);
+        log_set_observer(on_log, &t);
+        assert_int_equal(status_init(&s), 0);
+        show_auth(&s, false, true);
+        assert_int_equal(t.lines, 1);
+        assert_int_equal(t.id, MSG_AUTH_OFF);
+        assert_non_null(strstr(t.text, "authentication of Ray is off: whoever reaches the ports"));
+        show_auth(&s, false, true);
+        assert_int_equal(t.lines, 1);
+        show_auth(&s, true, true);
+        assert_int_equal(t.lines, 1);
+        show_auth(&s, false, true);
+        assert_int_equal(t.lines, 2);
+        /* a worker that has no token yet */
+        show_auth(&s, true, false);
+        show_auth(&s, false, false);
+        assert_int_equal(t.lines, 2);
+        status_done(&s);
+        log_set_observer(NULL, NULL);
 }
 
 static void test_foreign_text(void **state)
@@ -251,10 +294,11 @@ static void test_addresses(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_tables),  cmocka_unit_test(test_status_marks),
-                cmocka_unit_test(test_keep),    cmocka_unit_test(test_words),
-                cmocka_unit_test(test_due),     cmocka_unit_test(test_foreign_text),
-                cmocka_unit_test(test_options), cmocka_unit_test(test_addresses),
+                cmocka_unit_test(test_tables),   cmocka_unit_test(test_status_marks),
+                cmocka_unit_test(test_keep),     cmocka_unit_test(test_words),
+                cmocka_unit_test(test_due),      cmocka_unit_test(test_foreign_text),
+                cmocka_unit_test(test_options),  cmocka_unit_test(test_addresses),
+                cmocka_unit_test(test_auth_off),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
