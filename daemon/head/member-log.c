@@ -68,16 +68,39 @@ void member_log_refused(MemberLog *l, const MemberRefused *r, const char *name, 
                   locked > 0 ? format_duration(wait, locked) : "");
 }
 
-void member_log_here(const GateMember *m)
+void member_log_done(MemberLog *l)
+{
+        line_limits_done(&l->visits);
+        line_limits_done(&l->copies);
+}
+
+/* Whether there may be another line of its coming and going; one of which may be about others that
+ * were not written down. */
+static bool may_tell_visit(MemberLog *l, MessageId id, const GateMember *m, char **fields)
+{
+        unsigned more;
+
+        if (!line_limits_below(&l->visits, m->node, now_mono(), &more))
+                return false;
+        if (more > 0)
+                log_event(LOG_WARNING, id, fields,
+                          "%s came or went %u more times, which was not written down", m->name,
+                          more);
+        return true;
+}
+
+void member_log_here(MemberLog *l, const GateMember *m)
 {
         _cleanup_strv_free_ char **fields = fields_of(m->name, &m->from);
         char at[ADDR_MAX];
 
+        if (!may_tell_visit(l, MSG_MEMBER_HERE, m, fields))
+                return;
         log_event(LOG_INFO, MSG_MEMBER_HERE, fields, "%s is here, at %s", m->name,
                   addr_format(at, &m->from));
 }
 
-void member_log_lost(const GateMember *m, GateLoss why)
+void member_log_lost(MemberLog *l, const GateMember *m, GateLoss why)
 {
         static const char *const words[_GATE_LOSS_MAX] = {
                 [GATE_LOSS_CLOSED] = "its connection ended",
@@ -88,6 +111,8 @@ void member_log_lost(const GateMember *m, GateLoss why)
         char at[ADDR_MAX];
 
         if (why == GATE_LOSS_REPLACED) /* it is here, by another connection */
+                return;
+        if (!may_tell_visit(l, MSG_MEMBER_LOST, m, fields))
                 return;
         log_event(why == GATE_LOSS_SILENT ? LOG_WARNING : LOG_NOTICE, MSG_MEMBER_LOST, fields,
                   "%s at %s is gone: %s", m->name, addr_format(at, &m->from), words[why]);
@@ -134,11 +159,19 @@ void member_log_event(const GateMember *m, const MemberEvent *e, unsigned droppe
         log_event(LOG_INFO, MSG_MEMBER_EVENT, fields, "%s: %s", m->name, e->text);
 }
 
-void member_log_copied(const GateMember *here, const GateMember *there)
+void member_log_copied(MemberLog *l, const GateMember *here, const GateMember *there)
 {
         _cleanup_strv_free_ char **fields = fields_of(here->name, &there->from);
         char a[ADDR_MAX], b[ADDR_MAX];
+        unsigned more;
 
+        if (!line_limits_below(&l->copies, here->node, now_mono(), &more))
+                return;
+        if (more > 0)
+                log_event(LOG_ERR, MSG_MEMBER_COPIED, fields,
+                          "two machines with the key of %s took each other's place %u more times, "
+                          "which was not written down",
+                          here->name, more);
         log_event(LOG_ERR, MSG_MEMBER_COPIED, fields,
                   "two machines have the key of %s, at %s and at %s: one is a copy of the other's "
                   "disk, or a thief. On the copy, not on the original: systemctl stop ray-worker; "

@@ -2,12 +2,17 @@
 #pragma once
 
 #include "base/ratelimit.h"
+#include "head/line-limits.h"
 #include "member/gate.h"
 
-/* Strangers can make these: so many lines an interval, and then how many were held back. */
+/* Strangers can make these: so many lines an interval, and then how many were held back. Members
+ * can make the others, each so many of its own. Zero: nothing is written yet. */
 typedef struct MemberLog {
         RateLimit refusals, pending;
+        LineLimits visits, copies;
 } MemberLog;
+
+void member_log_done(MemberLog *l);
 
 /* It asked the reflector to connect to what is not its own: `text` says what; n: such requests of
  * all members. */
@@ -16,11 +21,11 @@ void member_log_enrolled(const MemberRow *m, const Addr *from);
 /* As GateOps. */
 void member_log_refused(MemberLog *l, const MemberRefused *r, const char *name, const Addr *from,
                         int error, usec_t locked);
-void member_log_here(const GateMember *m);
-void member_log_lost(const GateMember *m, GateLoss why);
+void member_log_here(MemberLog *l, const GateMember *m);
+void member_log_lost(MemberLog *l, const GateMember *m, GateLoss why);
 /* words: of the head's key. */
 void member_log_pending(MemberLog *l, const GatePending *p, const char *words);
 void member_log_left(const GateMember *m);
 void member_log_event(const GateMember *m, const MemberEvent *e, unsigned dropped);
-void member_log_copied(const GateMember *here, const GateMember *there);
+void member_log_copied(MemberLog *l, const GateMember *here, const GateMember *there);
 void member_log_revoked(const MemberRow *m);

@@ -86,7 +86,7 @@ static void on_member(Gate *g, const GateMember *who, void *userdata)
 {
         Members *m = userdata;
 
-        member_log_here(who);
+        member_log_here(&m->log, who);
         members_show(m);
 }
 
@@ -95,7 +95,7 @@ static void on_lost(Gate *g, const GateMember *who, GateLoss why, void *userdata
         Members *m = userdata;
 
         reflections_forget(m->reflections, who->node);
-        member_log_lost(who, why);
+        member_log_lost(&m->log, who, why);
         members_show(m);
 }
 
@@ -134,7 +134,8 @@ static void on_reflect(Gate *g, const GateMember *who, MemberBytes request, void
 
 static void on_copied(Gate *g, const GateMember *here, const GateMember *there, void *userdata)
 {
-        member_log_copied(here, there);
+        Members *m = userdata;
+        member_log_copied(&m->log, here, there);
 }
 
 /* --- opening ------------------------------------------------------------------------------------
@@ -371,6 +372,7 @@ Members *members_free(Members *m)
                 return NULL;
         close_all(m);
         reflections_free(m->reflections);
+        member_log_done(&m->log);
         sd_event_source_disable_unref(m->again);
         sd_event_source_disable_unref(m->renewal);
         if (m->ray_token)

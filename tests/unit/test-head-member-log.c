@@ -8,7 +8,7 @@
 #include "head/member-log.h"
 
 typedef struct Told {
-        unsigned lines;
+        unsigned lines, of[_MSG_MAX];
         char last[1000];
 } Told;
 
@@ -17,6 +17,7 @@ static void on_log(MessageId id, const char *text, void *userdata)
         Told *t = userdata;
 
         t->lines++;
+        t->of[id]++;
         str_copy(t->last, sizeof(t->last), text);
 }
 
@@ -52,6 +53,75 @@ static void test_many_ask(void **state)
         log_set_observer(NULL, NULL);
 }
 
+/* Two machines with one key take each other's place for ever: said, and at once, but not for ever.
+ */
+static void test_alternation(void **state)
+{
+        const MemberFacts facts = {.name = "w1"}, others = {.name = "w2"};
+        const GateMember a = {.node = "n1", .name = "w1", .facts = &facts},
+                         b = {.node = "n2", .name = "w2", .facts = &others};
+        MemberLog l = {0};
+        Told t;
+
+        listen_to_log(&t);
+        for (unsigned k = 0; k < 50; k++) {
+                member_log_copied(&l, &a, &a);
+                member_log_lost(&l, &a, GATE_LOSS_REPLACED);
+                member_log_here(&l, &a);
+                if (k == 0) {
+                        assert_int_equal(t.of[MSG_MEMBER_COPIED], 1);
+                        assert_int_equal(t.of[MSG_MEMBER_HERE], 1);
+                }
+        }
+        assert_int_equal(t.of[MSG_MEMBER_COPIED], LINE_LIMIT_BURST);
+        assert_int_equal(t.of[MSG_MEMBER_HERE], LINE_LIMIT_BURST);
+        /* nobody else's */
+        member_log_here(&l, &b);
+        member_log_lost(&l, &b, GATE_LOSS_SILENT);
+        assert_int_equal(t.of[MSG_MEMBER_HERE], LINE_LIMIT_BURST + 1);
+        assert_int_equal(t.of[MSG_MEMBER_LOST], 1);
+        member_log_done(&l);
+        log_set_observer(NULL, NULL);
+}
+
+static unsigned lines_of_a_minute(LineLimits *l, usec_t now, unsigned *ret_more)
+{
+        unsigned n = 0, more;
+
+        *ret_more = 0;
+        for (unsigned k = 0; k < 50; k++)
+                if (line_limits_below(l, "n1", now + k, &more)) {
+                        *ret_more += more;
+                        n++;
+                }
+        return n;
+}
+
+/* One a minute from then on, with how many there were; until a minute is quiet. */
+static void test_line_limits(void **state)
+{
+        usec_t now = 1000 * USEC_PER_MIN;
+        LineLimits l = {0};
+        unsigned more;
+
+        assert_int_equal(lines_of_a_minute(&l, now, &more), LINE_LIMIT_BURST);
+        assert_int_equal(more, 0);
+        assert_int_equal(lines_of_a_minute(&l, now + USEC_PER_MIN, &more), 1);
+        assert_int_equal(more, 50 - LINE_LIMIT_BURST);
+        assert_int_equal(lines_of_a_minute(&l, now + 2 * USEC_PER_MIN, &more), 1);
+        assert_int_equal(more, 49);
+        assert_true(line_limits_below(&l, "n1", now + 3 * USEC_PER_MIN, &more));
+        assert_int_equal(more, 49);
+        assert_int_equal(lines_of_a_minute(&l, now + 4 * USEC_PER_MIN, &more), LINE_LIMIT_BURST);
+        /* of those who are quiet nothing is kept */
+        for (char node[] = "a"; node[0] <= 'z'; node[0]++)
+                assert_true(line_limits_below(&l, node, now + 5 * USEC_PER_MIN, &more));
+        assert_true(line_limits_below(&l, "n2", now + 200 * USEC_PER_MIN, &more));
+        assert_true(line_limits_below(&l, "n2", now + 300 * USEC_PER_MIN, &more));
+        line_limits_done(&l);
+        assert_null(l.by_node);
+}
+
 /* As in the room of members: whoever leaves is forgotten. */
 static void on_left_for_good(Gate *g, const GateMember *m, void *userdata)
 {
@@ -66,10 +136,12 @@ static void on_anybody(Gate *g, const MemberRow *m, const Addr *from, void *user
         ((World *)userdata)->enrolled++;
 }
 
+static MemberLog two_log;
+
 static void on_two(Gate *g, const GateMember *here, const GateMember *there, void *userdata)
 {
         ((World *)userdata)->copied++;
-        member_log_copied(here, there);
+        member_log_copied(&two_log, here, there);
 }
 
 /* A gate, a member, and a copy of its disk at another address, which is there now. */
@@ -146,6 +218,7 @@ static void test_copied(void **state)
         assert_int_equal(roster_find_node(w.m.db, "workernode", &row), 0);
         raw_done(&copy);
         world_done(&w);
+        member_log_done(&two_log);
 }
 
 /* The journal's line, but for its beginning, with the catalog's line breaks. */
@@ -154,6 +227,7 @@ static void test_copied_in_the_catalog(void **state)
         _cleanup_free_ char *text = NULL;
         const MemberFacts facts = {.name = "NAME"};
         const GateMember m = {.node = "n", .name = "NAME", .facts = &facts};
+        MemberLog l = {0};
         size_t n;
         Told t;
 
@@ -167,7 +241,8 @@ static void test_copied_in_the_catalog(void **state)
                         text[k++] = ' ';
         text[k] = 0;
         listen_to_log(&t);
-        member_log_copied(&m, &m);
+        member_log_copied(&l, &m, &m);
+        member_log_done(&l);
         log_set_observer(NULL, NULL);
         const char *advice = strstr(t.last, "On the copy");
         assert_non_null(advice);
@@ -178,6 +253,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_many_ask),
+                cmocka_unit_test(test_alternation),
+                cmocka_unit_test(test_line_limits),
                 cmocka_unit_test(test_copied),
                 cmocka_unit_test(test_copied_in_the_catalog),
         };
