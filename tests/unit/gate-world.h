@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
-#include "member/gate.h"
+#include "member/gate-private.h"
 #include "member/join.h"
 #include "member/link.h"
 #include "wire/member-frame.h"
@@ -471,6 +471,15 @@ static inline void raw_init(Raw *o, World *w, const Identity *i, const char *fro
         assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
         assert_int_equal(stream_new_fd(w->event, fd, &ops, o, &o->stream), 0);
         stream_set_layer(o->stream, &tls_link_layer, o->tls);
+}
+
+/* The head has read the Hello of one that has said no more yet, and has looked it up. */
+static inline bool is_introduced(const Gate *g)
+{
+        for (Guest *x = g->guests.strangers; x; x = x->next)
+                if (visitor_of(x)->state == VISITOR_INTRODUCED)
+                        return true;
+        return false;
 }
 
 static inline void raw_done(Raw *o)

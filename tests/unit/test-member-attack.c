@@ -207,9 +207,7 @@ static void test_revoked_in_between(void **state)
 
         member(&w, &i);
         raw_init(&o, &w, &i, "127.0.0.2", NULL);
-        WAIT(&w, o.kinds[MEMBER_HELLO] == 1 && o.up);
-        usec_t until = now_mono() + BEAT; /* its Hello is read by now */
-        WAIT(&w, now_mono() > until);
+        WAIT(&w, is_introduced(w.gate));
         assert_int_equal(roster_revoke(w.m.db, "workernode"), 1);
         assert_false(gate_revoke(w.gate, "workernode"));
         raw_say(&o, &facts);
