@@ -1,4 +1,4 @@
-/* The authority that a machine without a token saw first, in PATH.pending: an admin compares its
+/* The authority whose admin a machine waits for, seen first, in PATH.pending: he compares its
  * words, so no other may take its place while the machine waits. And where it was last. */
 #pragma once
 

@@ -185,14 +185,15 @@ static void on_issued(Join *j, const MemberIssued *m)
                 finish(j, &(JoinResult){.end = JOIN_DONE}, "this machine is a member");
 }
 
-/* Nobody else is believed from now on. */
+/* Nobody else is believed from now on, also without the token, which may end before the admin has
+ * said a word. */
 static void on_pending(Join *j, const MemberPending *m)
 {
         const PkiCert *ca = tls_link_authority(peer_tls(j->peer));
         uint8_t pin[PKI_PIN_SIZE];
         int r = 0;
 
-        if (!j->has_token && ca) {
+        if (ca) {
                 pki_cert_pin(ca, pin);
                 r = first_sight_save(j->path, pin, &j->head);
         }
@@ -206,12 +207,24 @@ static void on_pending(Join *j, const MemberPending *m)
                        j->enrol.name);
 }
 
+/* With a token it may be another head than the one whose admin is waited for. */
+static bool is_first_sight(const Join *j)
+{
+        const PkiCert *ca = tls_link_authority(peer_tls(j->peer));
+        uint8_t first[PKI_PIN_SIZE], pin[PKI_PIN_SIZE];
+
+        if (!ca || first_sight_load(j->path, first, NULL) < 0)
+                return false;
+        pki_cert_pin(ca, pin);
+        return memcmp(first, pin, sizeof(pin)) == 0;
+}
+
 /* Who was refused by a wrong head may ask another. */
 static void on_refused(Join *j, const MemberRefused *m)
 {
         JoinResult refused = {.end = JOIN_REFUSED, .refusal = m->reason, .retry = m->retry};
 
-        if (m->reason == MEMBER_REFUSAL_DENIED)
+        if (m->reason == MEMBER_REFUSAL_DENIED && is_first_sight(j))
                 first_sight_forget(j->path);
         finish(j, &refused, "%s", m->text);
 }

@@ -4,7 +4,8 @@
  *
  * Without a token it asks for approval: JOIN_PENDING, and its owner joins again after `retry`, with
  * the same path, until it is approved. The head is believed at first sight; which one it was is
- * kept (member/first-sight.h), and people compare the words of both. */
+ * kept (member/first-sight.h), and people compare the words of both. A machine with a token, whose
+ * name is another key's, is pending, too, and may go on without the token. */
 #pragma once
 
 #include "member/identity.h"

@@ -21,6 +21,7 @@ struct Admission {
         char *path, *node_id, *name;
         JoinToken token; /* n_pins 0: none */
         bool patient, named;
+        bool waits; /* an admin of the head was asked */
         Addr heads[ADMISSION_HEADS_MAX];
         size_t n_heads, next; /* next: to be asked */
         Addr asked;
@@ -84,6 +85,21 @@ static void ask_next(Admission *a, const JoinResult *r)
                 fail(a, a->trouble, 0);
 }
 
+/* While an admin was waited for, the token has ended: his word is for the key, and who said it
+ * first is kept (member/first-sight.h). */
+static bool outlives_token(Admission *a, const JoinResult *r)
+{
+        bool ended = r->end == JOIN_REFUSED && (r->refusal == MEMBER_REFUSAL_TOKEN ||
+                                                r->refusal == MEMBER_REFUSAL_TOKEN_EXPIRED ||
+                                                r->refusal == MEMBER_REFUSAL_TOKEN_USED ||
+                                                r->refusal == MEMBER_REFUSAL_TOKEN_SCOPE);
+
+        if (!ended || !a->waits || a->token.n_pins == 0)
+                return false;
+        join_token_forget(&a->token);
+        return true;
+}
+
 /* The head has decided, and will again: what else it refuses, its disk or its clock may change. */
 static bool is_last_word(const JoinResult *r)
 {
@@ -97,6 +113,10 @@ static void on_join(Join *j, const JoinResult *r, void *userdata)
         Admission *a = userdata;
         Addr head = a->asked;
 
+        if (outlives_token(a, r)) {
+                ask_later(a, 0);
+                return;
+        }
         switch (r->end) {
         case JOIN_DONE:
                 a->ops.on_done(a, &head, a->userdata);
@@ -104,7 +124,7 @@ static void on_join(Join *j, const JoinResult *r, void *userdata)
         case JOIN_PENDING: {
                 JoinResult copy = *r;
                 put_first(a, &head);
-                a->named = a->patient = true;
+                a->named = a->patient = a->waits = true;
                 ask_later(a, r->retry > 0 ? r->retry : AGAIN);
                 a->ops.on_pending(a, &head, &copy, a->userdata);
                 break;

@@ -219,6 +219,57 @@ static void test_waits_over_restart(void **state)
         machine_done(&o);
 }
 
+/* Another machine has the name, by another key: with a token, too, an admin has to say a word. */
+static void wait_for_name(Machine *o)
+{
+        JoinToken t = token_of(&o->w, "abcdefgh");
+        _cleanup_free_ char *text = NULL;
+        GatePending p;
+
+        join(&o->w, &t);
+        assert_int_equal(o->w.join.end, JOIN_DONE);
+        assert_int_equal(join_token_format(&t, &text), 0);
+        join_with(o, text);
+        assert_int_equal(o->answer.error, 0);
+        check_text(o, "has to approve");
+        assert_true(gate_pending(o->w.gate, 0, &p));
+        assert_string_equal(p.takes, "w1");
+}
+
+/* The token ends before the admin says his word, which is for the key. */
+static void test_token_ends_while_waiting(void **state)
+{
+        TokenRow token;
+        World other;
+        Machine o;
+
+        machine_init(&o);
+        wait_for_name(&o);
+        assert_int_equal(tokens_revoke(o.w.m.db, "abcdefgh"), 1);
+        assert_int_equal(gate_approve(o.w.gate, "w1"), 1);
+        twin_init(&other, &o, o.w.m.db);
+        membership_set_heads(o.m, &other.at, 1, false); /* it asks now */
+        WAIT(&o.w, membership_is_connected(o.m));
+        assert_int_equal(tokens_find(o.w.m.db, "abcdefgh", &token), 1);
+        assert_int_equal(token.left, 2); /* the other machine's */
+        gate_free(other.gate);
+        machine_done(&o);
+}
+
+/* So that it waits on after a restart, which has forgotten the token. */
+static void test_waits_with_token_over_restart(void **state)
+{
+        Machine o;
+
+        machine_init(&o);
+        wait_for_name(&o);
+        membership_free(o.m);
+        assert_int_equal(gate_approve(o.w.gate, "w1"), 1);
+        machine_start(&o);
+        WAIT(&o.w, membership_is_connected(o.m));
+        machine_done(&o);
+}
+
 /* While it waits the head comes to be elsewhere, which discovery finds; so does another head, which
  * is not asked. */
 static void test_head_moves(void **state)
@@ -367,6 +418,8 @@ int main(void)
                 cmocka_unit_test(test_settings_not_kept),
                 cmocka_unit_test(test_head_cannot_note_it),
                 cmocka_unit_test(test_waits_over_restart),
+                cmocka_unit_test(test_token_ends_while_waiting),
+                cmocka_unit_test(test_waits_with_token_over_restart),
                 cmocka_unit_test(test_head_moves),
                 cmocka_unit_test(test_no_token_while_waiting),
                 cmocka_unit_test(test_found_while_leaving),
