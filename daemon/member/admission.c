@@ -15,6 +15,7 @@ static Admission let_wait(EnrolmentDesk *d, const EnrolmentClaim *c,
         str_copy(m.name, sizeof(m.name), c->enrol->name);
         str_copy(m.takes, sizeof(m.takes), other ? other->name : "");
         str_copy(m.takes_node, sizeof(m.takes_node), other ? other->node : "");
+        str_copy(m.group, sizeof(m.group), a->member.group);
         int r = waiting_add(&d->waiting, &m, c->now);
         if (r < 0) {
                 a->refused.retry = WAITING_FORGOTTEN;

@@ -150,6 +150,9 @@ static bool may_have_name(EnrolmentDesk *d, const EnrolmentClaim *c,
         if (!c->can_wait ||
             admission_decide(d, c, pin, r == -EEXIST ? &other : NULL, a) != ADMISSION_GRANTED)
                 return false;
+        if (!has_token) /* it may have waited with one, which has ended */
+                str_copy(a->member.group, sizeof(a->member.group),
+                         waiting_group(&d->waiting, pin, c->enrol->node, c->enrol->name));
         if (r == -EEXIST)
                 a->replaced = other;
         return true;
@@ -252,9 +255,9 @@ static int decide(EnrolmentDesk *d, const EnrolmentClaim *c, EnrolmentAnswer *a)
         if (r <= 0)
                 return r;
         pki_request_pin(q, pin);
+        fill_row(c, &token, &a->member);
         if (!has_names(c->enrol, a) || !may_have_name(d, c, pin, a))
                 return 0;
-        fill_row(c, &token, &a->member);
         r = certify(d->db, d->authority, q, &wish, &names, a);
         if (r > 0)
                 write_down(d, &token, &names, c->now, a);

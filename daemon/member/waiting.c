@@ -16,6 +16,14 @@ static WaitingMachine *find(WaitingList *l, const uint8_t pin[static STORE_PIN_S
         return NULL;
 }
 
+const char *waiting_group(WaitingList *l, const uint8_t pin[static STORE_PIN_SIZE],
+                          const char *node, const char *name)
+{
+        const WaitingMachine *m = find(l, pin);
+
+        return m && streq(m->node, node) && streq(m->name, name) ? m->group : "";
+}
+
 void waiting_remove(WaitingList *l, const uint8_t pin[static STORE_PIN_SIZE])
 {
         WaitingMachine *m = find(l, pin);
@@ -42,6 +50,8 @@ int waiting_add(WaitingList *l, const WaitingMachine *m, usec_t now)
                 bool same = streq(known->node, m->node) && streq(known->name, m->name) &&
                             streq(known->takes_node, m->takes_node);
                 usec_t first = known->first;
+                char group[STORE_NAME_MAX];
+                str_copy(group, sizeof(group), same && isempty(m->group) ? known->group : m->group);
                 bool approved = known->approved && same;
                 bool unseen = known->unseen || !same;
                 *known = *m;
@@ -49,6 +59,7 @@ int waiting_add(WaitingList *l, const WaitingMachine *m, usec_t now)
                 known->last = now;
                 known->approved = approved;
                 known->unseen = unseen;
+                str_copy(known->group, sizeof(known->group), group);
                 return !same;
         }
         waiting_expire(l, now);

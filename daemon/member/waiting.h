@@ -25,6 +25,7 @@ typedef struct WaitingMachine {
         char name[STORE_NAME_MAX];
         char takes[STORE_NAME_MAX]; /* the member whose name or node id it would take; "" = none */
         char takes_node[STORE_ID_MAX];
+        char group[STORE_NAME_MAX]; /* of the token that it has shown; "" = of none */
         Addr from;
         usec_t first, last; /* asked */
         bool approved;      /* it does not know yet */
@@ -36,9 +37,12 @@ typedef struct WaitingList {
         size_t n;
 } WaitingList;
 
-/* 1: a new one, or one that is called something else now; 0: it asks again. -EXFULL: no room;
- * -EDQUOT: none for its source. */
+/* 1: a new one, or one that is called something else now; 0: it asks again, and keeps its group
+ * when it has none to show now. -EXFULL: no room; -EDQUOT: none for its source. */
 int waiting_add(WaitingList *l, const WaitingMachine *m, usec_t now);
+/* The group that it has shown under that node id and name, or "". The list's. */
+const char *waiting_group(WaitingList *l, const uint8_t pin[static STORE_PIN_SIZE],
+                          const char *node, const char *name);
 void waiting_remove(WaitingList *l, const uint8_t pin[static STORE_PIN_SIZE]);
 /* Forgets who was not heard. */
 void waiting_expire(WaitingList *l, usec_t now);

@@ -238,6 +238,58 @@ static void test_approved_as_another(void **state)
         member_world_done(&w);
 }
 
+/* A machine that waits with a token, and is let in without it, has the token's group; under another
+ * name than the token was shown for it has none. */
+static void test_group_of_token(void **state)
+{
+        TokenRow t = {.id = "grouped2", .left = 1, .terms = {.expires = NOW + DAY, .group = "gpu"}};
+        EnrolmentAnswer a;
+        MemberWorld w;
+
+        member_world_init(&w, NOW);
+        member_world_token(&w, "abcdefgh", 9);
+        assert_int_equal(proof_key(w.secret, sizeof(w.secret), t.key), 0);
+        assert_int_equal(tokens_add(w.db, &t, w.now), 0);
+        MemberEnrol e = member_world_enrol(&w, "abcdefgh", binding);
+        decide(&w, &e, &a);
+        assert_true(a.accepted);
+        enrolment_answer_done(&a);
+        new_key(&w);
+        e = member_world_enrol(&w, "grouped2", binding);
+        decide(&w, &e, &a);
+        assert_true(a.pending);
+        assert_int_equal(tokens_revoke(w.db, "grouped2"), 1);
+        decide(&w, &e, &a);
+        assert_int_equal(a.refused.reason, MEMBER_REFUSAL_TOKEN_EXPIRED);
+        e = asks(&w, "workernode", "w1");
+        decide(&w, &e, &a);
+        assert_true(a.pending && !a.news);
+        say(&w, VERDICT_APPROVED, &e, "workernode");
+        decide(&w, &e, &a);
+        assert_true(a.accepted);
+        assert_string_equal(a.member.group, "gpu");
+        assert_string_equal(a.member.token, ENROLMENT_APPROVED);
+        enrolment_answer_done(&a);
+        member_world_done(&w);
+}
+
+static void test_group_of_another_name(void **state)
+{
+        static WaitingList l;
+        WaitingMachine m = machine(1, "w1", "10.0.0.1");
+
+        str_copy(m.group, sizeof(m.group), "gpu");
+        assert_int_equal(waiting_add(&l, &m, NOW), 1);
+        assert_string_equal(waiting_group(&l, m.pin, "node1", "w1"), "gpu");
+        assert_string_equal(waiting_group(&l, m.pin, "node1", "w2"), "");
+        m.group[0] = 0;
+        assert_int_equal(waiting_add(&l, &m, NOW), 0);
+        assert_string_equal(waiting_group(&l, m.pin, "node1", "w1"), "gpu");
+        str_copy(m.name, sizeof(m.name), "w2");
+        assert_int_equal(waiting_add(&l, &m, NOW), 1);
+        assert_string_equal(waiting_group(&l, m.pin, "node1", "w2"), "");
+}
+
 static void test_denied(void **state)
 {
         EnrolmentAnswer a;
@@ -318,6 +370,8 @@ int main(void)
                 cmocka_unit_test(test_verdicts),
                 cmocka_unit_test(test_subnets),
                 cmocka_unit_test(test_approved_as_another),
+                cmocka_unit_test(test_group_of_token),
+                cmocka_unit_test(test_group_of_another_name),
                 cmocka_unit_test(test_denied),
                 cmocka_unit_test(test_two_at_once),
                 cmocka_unit_test(test_too_many),
