@@ -25,7 +25,11 @@ struct Admission {
         Addr heads[ADMISSION_HEADS_MAX];
         size_t n_heads, next; /* next: to be asked */
         Addr asked;
-        char trouble[sizeof(((JoinResult *)NULL)->text)]; /* why there is none at the heads */
+        /* Of this round: why none of the heads has let it in, whether one has said so itself, and
+         * how long the most patient of these is to be left alone. */
+        char trouble[sizeof(((JoinResult *)NULL)->text)];
+        bool refused;
+        usec_t retry;
         Deadline *deadline; /* of the search, or until it asks again */
         Join *join;         /* NULL: searching, or pending */
 };
@@ -55,6 +59,8 @@ static void ask_later(Admission *a, usec_t in)
 {
         a->join = join_free(a->join);
         a->next = 0;
+        a->refused = false;
+        a->retry = 0;
         (void)deadline_move(a->deadline, in);
 }
 
@@ -73,28 +79,42 @@ static void fail(Admission *a, const char *text, usec_t retry)
 }
 
 /* It has to be told that there is nothing at any of the addresses, or nobody of the token's. Who
- * waits for a head hears of that one: the others need not be its. */
+ * waits for a head hears of that one: the others need not be its. What a head has said first goes
+ * before all else. */
+static bool is_to_be_told(const Admission *a, const JoinResult *r)
+{
+        return !a->refused && (r->end == JOIN_REFUSED || !a->named || !a->patient ||
+                               addr_port_equal(&a->asked, &a->heads[0]));
+}
+
+/* Of several heads each may be another cluster's, or the one that was the head before a restore, or
+ * see this machine come from another subnet. */
 static void ask_next(Admission *a, const JoinResult *r)
 {
-        if (!a->named || !a->patient || addr_port_equal(&a->asked, &a->heads[0]))
+        if (is_to_be_told(a, r))
                 str_copy(a->trouble, sizeof(a->trouble), r->text);
+        a->refused = a->refused || r->end == JOIN_REFUSED;
+        a->retry = MAX(a->retry, r->retry);
         if (a->next < a->n_heads) {
                 a->join = join_free(a->join);
                 ask(a);
         } else
-                fail(a, a->trouble, 0);
+                fail(a, a->trouble, a->retry);
+}
+
+static bool is_of_token(const JoinResult *r)
+{
+        return r->end == JOIN_REFUSED &&
+               (r->refusal == MEMBER_REFUSAL_TOKEN || r->refusal == MEMBER_REFUSAL_TOKEN_EXPIRED ||
+                r->refusal == MEMBER_REFUSAL_TOKEN_USED ||
+                r->refusal == MEMBER_REFUSAL_TOKEN_SCOPE);
 }
 
 /* While an admin was waited for, the token has ended: his word is for the key, and who said it
  * first is kept (member/first-sight.h). */
 static bool outlives_token(Admission *a, const JoinResult *r)
 {
-        bool ended = r->end == JOIN_REFUSED && (r->refusal == MEMBER_REFUSAL_TOKEN ||
-                                                r->refusal == MEMBER_REFUSAL_TOKEN_EXPIRED ||
-                                                r->refusal == MEMBER_REFUSAL_TOKEN_USED ||
-                                                r->refusal == MEMBER_REFUSAL_TOKEN_SCOPE);
-
-        if (!ended || !a->waits || a->token.n_pins == 0)
+        if (!is_of_token(r) || !a->waits || a->token.n_pins == 0)
                 return false;
         join_token_forget(&a->token);
         return true;
@@ -134,7 +154,11 @@ static void on_join(Join *j, const JoinResult *r, void *userdata)
                 ask_next(a, r);
                 break;
         default:
-                a->patient = a->patient && !is_last_word(r);
+                if (r->end == JOIN_REFUSED && !is_last_word(r)) {
+                        ask_next(a, r);
+                        break;
+                }
+                a->patient = a->patient && r->end != JOIN_REFUSED;
                 fail(a, r->text, r->retry);
                 break;
         }

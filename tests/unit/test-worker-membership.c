@@ -203,6 +203,43 @@ static void test_head_cannot_note_it(void **state)
         machine_done(&o);
 }
 
+/* A head that cannot take it, before one that can, keeps it from that one neither for ever nor for
+ * as long as the first one wants to be left alone. */
+static void test_first_head_refuses(void **state)
+{
+        World busy = {0};
+        Machine o;
+
+        machine_init(&o);
+        member_world_init(&busy.m, now_real());
+        busy.event = sd_event_ref(o.w.event);
+        open_gate(&busy);
+        run_sql(busy.m.db, "ALTER TABLE verdict RENAME TO away");
+        Addr heads[] = {busy.at, o.w.at};
+        membership_ask(o.m);
+        membership_set_heads(o.m, heads, 2, false);
+        WAIT(&o.w, strstr(membership_text(o.m), "has to approve"));
+        assert_int_equal(busy.refusal.reason, MEMBER_REFUSAL_STORE);
+        world_done(&busy);
+        machine_done(&o);
+}
+
+/* What the one head says is told, not that there is none at the other address. */
+static void test_refusal_goes_before(void **state)
+{
+        Machine o;
+
+        machine_init(&o);
+        run_sql(o.w.m.db, "ALTER TABLE verdict RENAME TO away");
+        Addr heads[] = {o.w.at, o.w.at};
+        heads[1].port = 1;
+        membership_join(o.m, NULL, heads, 2, on_answer, &o);
+        WAIT(&o.w, o.answers == 1);
+        assert_int_equal(o.answer.error, -ECONNREFUSED);
+        assert_non_null(strstr(o.text, "the head cannot write it down"));
+        machine_done(&o);
+}
+
 /* It asked at an address that somebody gave, and nothing finds it there: after a restart it asks
  * there again. */
 static void test_waits_over_restart(void **state)
@@ -417,6 +454,8 @@ int main(void)
                 cmocka_unit_test(test_old_head_refuses),
                 cmocka_unit_test(test_settings_not_kept),
                 cmocka_unit_test(test_head_cannot_note_it),
+                cmocka_unit_test(test_first_head_refuses),
+                cmocka_unit_test(test_refusal_goes_before),
                 cmocka_unit_test(test_waits_over_restart),
                 cmocka_unit_test(test_token_ends_while_waiting),
                 cmocka_unit_test(test_waits_with_token_over_restart),
