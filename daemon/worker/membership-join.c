@@ -33,7 +33,7 @@ static void on_admitted(Admission *a, const Addr *head, void *userdata)
 
         /* this one is the head, whatever else was found */
         head_turns_only(&m->heads, head);
-        m->unnamed = m->passed = m->damaged = false;
+        m->unnamed = m->passed = m->damaged = m->waited = false;
         m->passing = deadline_free(m->passing);
         confirmed_forget(m->confirmed); /* it may be another cluster */
         m->told = TOLD_NOTHING;
@@ -50,6 +50,7 @@ static void on_pending(Admission *a, const Addr *head, const JoinResult *r, void
 {
         Membership *m = userdata;
 
+        m->waited = false; /* for this one from now on */
         if (!m->member)
                 membership_say(m,
                                "not a member yet: %s; this machine's key is \"%s\", the head's "
@@ -67,6 +68,17 @@ static void on_trouble(Admission *a, const char *text, void *userdata)
                 membership_say(m, "not a member yet: %s", text);
 }
 
+static bool has_sighted(const Membership *m)
+{
+        uint8_t pin[PKI_PIN_SIZE];
+
+        return first_sight_load(m->path, pin, NULL) >= 0;
+}
+
+static void wait_on(Membership *m);
+
+/* What somebody has tried while it waited came to nothing, that is all; unless it was a no of the
+ * head that it had waited for. */
 static void on_not_admitted(Admission *a, const char *text, void *userdata)
 {
         Membership *m = userdata;
@@ -75,6 +87,10 @@ static void on_not_admitted(Admission *a, const char *text, void *userdata)
                 membership_say(m, "no member of a cluster: %s", text);
         answer_text(m, -ECONNREFUSED, text);
         m->admission = admission_free(m->admission);
+        bool waits = m->waited && (!m->sighted || has_sighted(m));
+        m->waited = false;
+        if (waits)
+                wait_on(m);
 }
 
 static int begin_admission(Membership *m, const char *token, const Addr *heads, size_t n,
@@ -145,26 +161,33 @@ void membership_join(Membership *m, const char *token, const Addr *heads, size_t
                             "first, if it is to go to another cluster");
                 return;
         }
+        bool waits = m->admission;
         int r = begin_admission(m, token, heads, n, false, &why);
         if (r < 0) {
                 answer_text(m, r, why ? why : strerror(-r));
                 return;
         }
+        m->waited = waits;
+        m->sighted = has_sighted(m);
         set_left(m, false);
 }
 
-void membership_ask(Membership *m)
+static void wait_on(Membership *m)
 {
         _cleanup_free_ char *why = NULL;
         uint8_t pin[PKI_PIN_SIZE];
         Addr head = {0};
 
-        if (m->member || m->admission || m->left)
-                return;
         (void)first_sight_load(m->path, pin, &head); /* where it has asked before */
         int r = begin_admission(m, NULL, &head, addr_is_set(&head), true, &why);
         if (r < 0)
                 (void)log_error_errno(r, "Failed to ask for membership: %m");
+}
+
+void membership_ask(Membership *m)
+{
+        if (!m->member && !m->admission && !m->left)
+                wait_on(m);
 }
 
 static void forget_beside(const Membership *m, const char *ending)

@@ -44,6 +44,8 @@ struct Membership {
         Deadline *passing; /* runs since all of a round were left */
 
         Admission *admission; /* on the way to be a member */
+        bool waited;          /* for a head, until somebody had it join */
+        bool sighted;         /* and had met it: an admin's word was waited for */
         membership_cb cb;     /* whoever waits for that, or for leaving */
         void *cb_userdata;
 };

@@ -64,7 +64,8 @@ typedef struct MembershipAnswer {
 typedef void (*membership_cb)(const MembershipAnswer *a, void *userdata);
 /* Joins with the token's text, or, for NULL, asks the head's admin, at one of these addresses, or,
  * without any, where discovery finds heads in half a minute. One at a time: -EBUSY. cb is called
- * once, unless the membership is freed before. */
+ * once, unless the membership is freed before. Who asked before, and is not let in by this, asks
+ * on. */
 void membership_join(Membership *m, const char *token, const Addr *heads, size_t n,
                      membership_cb cb, void *userdata);
 /* The same without anybody who waits: asks the head that discovery finds, whenever that is. Does

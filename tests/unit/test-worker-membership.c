@@ -352,6 +352,50 @@ static void test_no_token_while_waiting(void **state)
         machine_done(&o);
 }
 
+/* Nor does one that has ended, or a head that is not there. */
+static void test_join_fails_while_waiting(void **state)
+{
+        JoinToken t;
+        _cleanup_free_ char *text = NULL;
+        Machine o;
+
+        machine_init(&o);
+        join_with(&o, NULL);
+        assert_int_equal(o.answer.error, 0);
+        t = token_of(&o.w, "abcdefgh");
+        assert_int_equal(tokens_revoke(o.w.m.db, "abcdefgh"), 1);
+        assert_int_equal(join_token_format(&t, &text), 0);
+        join_with(&o, text);
+        assert_int_equal(o.answer.error, -ECONNREFUSED);
+        assert_non_null(strstr(o.text, "the token was revoked"));
+        WAIT(&o.w, strstr(membership_text(o.m), "has to approve"));
+        assert_int_equal(gate_approve(o.w.gate, "w1"), 1);
+        Addr nowhere = o.w.at;
+        nowhere.port = 1;
+        unsigned before = o.answers;
+        membership_join(o.m, NULL, &nowhere, 1, on_answer, &o);
+        WAIT(&o.w, o.answers == before + 1);
+        assert_int_equal(o.answer.error, -ECONNREFUSED);
+        WAIT(&o.w, membership_is_connected(o.m));
+        machine_done(&o);
+}
+
+/* Denied, it asks no more, whatever it did before. */
+static void test_denied_is_last(void **state)
+{
+        Machine o;
+
+        machine_init(&o);
+        join_with(&o, NULL);
+        assert_int_equal(gate_deny(o.w.gate, "w1"), 1);
+        join_with(&o, NULL);
+        assert_int_equal(o.answer.error, -ECONNREFUSED);
+        check_text(&o, "no member of a cluster: an admin of the head has denied");
+        membership_leave(o.m, on_answer, &o);
+        assert_int_equal(o.answer.error, -ENOENT);
+        machine_done(&o);
+}
+
 /* Discovery finds another address while the head hears that the machine leaves. */
 static void test_found_while_leaving(void **state)
 {
@@ -461,6 +505,8 @@ int main(void)
                 cmocka_unit_test(test_waits_with_token_over_restart),
                 cmocka_unit_test(test_head_moves),
                 cmocka_unit_test(test_no_token_while_waiting),
+                cmocka_unit_test(test_join_fails_while_waiting),
+                cmocka_unit_test(test_denied_is_last),
                 cmocka_unit_test(test_found_while_leaving),
                 cmocka_unit_test(test_connects_again),
                 cmocka_unit_test(test_leave_while_waiting),
