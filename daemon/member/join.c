@@ -274,12 +274,28 @@ static void tell_tls(Join *j, const TlsLinkFacts *f)
                                "it",
                                to);
                 break;
+        case TLS_LINK_CLOSED:
+                finish(j, &unreachable,
+                       "%s closed the connection while it was being set up: the head there is "
+                       "restarting or has too many connections, or it is another service; try "
+                       "again in a moment, ray-probe says more",
+                       to);
+                break;
         default:
                 finish(j, &unreachable,
                        "what answers at %s is no control port of raycluster; ray-probe says more",
                        to);
                 break;
         }
+}
+
+static void too_late(Join *j)
+{
+        char to[ADDR_PORT_MAX];
+
+        finish(j, &(JoinResult){.end = JOIN_UNREACHABLE},
+               "the head at %s did not answer in time; ray-probe says why",
+               addr_format_port(to, &j->head));
 }
 
 static void on_down(Peer *p, const PeerDown *down, void *userdata)
@@ -298,18 +314,23 @@ static void on_down(Peer *p, const PeerDown *down, void *userdata)
                 finish(j, &unreachable,
                        "the head at %s speaks another version: install the same raycluster on both",
                        to);
+        else if (down->end == PEER_BAD)
+                finish(j, &unreachable,
+                       "what the head at %s says is not to be understood: is raycluster of one "
+                       "version on both?",
+                       to);
+        else if (down->end == PEER_SLOW)
+                too_late(j);
         else
-                finish(j, &unreachable, "the head at %s hung up; its journal says why", to);
+                finish(j, &unreachable,
+                       "the head at %s hung up before it had answered: it may be restarting; try "
+                       "again in a moment",
+                       to);
 }
 
 static void on_deadline(void *userdata)
 {
-        Join *j = userdata;
-        char to[ADDR_PORT_MAX];
-
-        finish(j, &(JoinResult){.end = JOIN_UNREACHABLE},
-               "the head at %s did not answer in time; ray-probe says why",
-               addr_format_port(to, &j->head));
+        too_late(userdata);
 }
 
 /* --- the object ---------------------------------------------------------------------------------

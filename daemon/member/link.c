@@ -249,6 +249,9 @@ static const char *tls_words(const TlsLinkFacts *f)
                                ? "by the head's clock this machine's certificate is over for too "
                                  "long: compare the clocks (timedatectl), else join with a token"
                                : "the head does not take this machine's certificate";
+        case TLS_LINK_CLOSED:
+                return "the connection was closed while it was being set up: the head is "
+                       "restarting, or has too many connections";
         default:
                 return "what answers there is no control port of raycluster";
         }

@@ -399,6 +399,43 @@ static void test_bytes_of_strangers(void **state)
         world_done(&w);
 }
 
+static int on_visitor(sd_event_source *s, int fd, uint32_t events, void *userdata)
+{
+        int visitor = accept(fd, NULL, NULL);
+
+        assert_true(visitor >= 0);
+        (void)safe_close(visitor);
+        return 0;
+}
+
+/* A head that has no place left, or that is just starting, is a head for all that. */
+static void test_closed_at_once(void **state)
+{
+        _cleanup_(member_link_freep) MemberLink *l = NULL;
+        _cleanup_identity_ Identity i = {0};
+        Addr any = member_addr("127.0.0.1");
+        sd_event_source *s = NULL;
+        JoinToken t;
+        World w;
+
+        member(&w, &i);
+        w.gate = gate_free(w.gate);
+        int fd = listen_at(&any, &w.at);
+        assert_true(sd_event_add_io(w.event, &s, fd, EPOLLIN, on_visitor, NULL) >= 0);
+        t = token_of(&w, "abcdefgh");
+        join(&w, &t);
+        assert_int_equal(w.join.end, JOIN_UNREACHABLE);
+        if (!strstr(w.join.text, "closed the connection while it was being set up"))
+                fail_msg("%s", w.join.text);
+        l = link_as(&w, &i, "b1");
+        WAIT(&w, w.losses == 1);
+        if (!strstr(w.why, "the connection was closed while it was being set up"))
+                fail_msg("%s", w.why);
+        (void)sd_event_source_unref(s);
+        (void)safe_close(fd);
+        world_done(&w);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -415,6 +452,7 @@ int main(void)
                 cmocka_unit_test(test_silent_member),
                 cmocka_unit_test(test_out_of_turn),
                 cmocka_unit_test(test_bytes_of_strangers),
+                cmocka_unit_test(test_closed_at_once),
         };
         (void)signal(SIGPIPE, SIG_IGN);
         return cmocka_run_group_tests(tests, NULL, NULL);
