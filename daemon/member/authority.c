@@ -8,9 +8,6 @@
 #include "base/str.h"
 #include "sys/mac.h"
 
-#define AUTHORITY_FILE "authority.pem"
-#define IDENTITY_FILE  "identity.pem"
-
 struct Authority {
         usec_t life; /* of certificates */
         bool is_new;

@@ -10,6 +10,9 @@
 #include "sys/pki-ca.h"
 #include "sys/tls-link.h"
 
+/* In the state directory. */
+#define AUTHORITY_FILE "authority.pem"
+
 typedef struct Authority Authority;
 
 /* Ten years: it is replaced before, with two pins in the tokens of that time. */

@@ -4,6 +4,9 @@
 
 #include "sys/tls-link.h"
 
+/* In the state directory. */
+#define IDENTITY_FILE "identity.pem"
+
 typedef struct Identity {
         PkiKey *key;
         PkiCert *cert;

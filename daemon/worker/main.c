@@ -1,5 +1,6 @@
 /* ray-workerd: see ray-workerd(8). */
 #include "base/log.h"
+#include "worker/membership.h"
 #include "worker/worker.h"
 
 static int run(int argc, char **argv)
@@ -14,6 +15,8 @@ static int run(int argc, char **argv)
         if (r <= 0)
                 return r < 0 ? EXIT_USAGE : EXIT_OK;
         log_set_role(role_to_string(ROLE_WORKER));
+        if (!o.check)
+                membership_tidy(daemon_state_dir());
         r = daemon_load_conf(ROLE_WORKER, &o, &conf);
         if (r < 0)
                 return r == -EBADMSG ? EXIT_CONF : EXIT_INTERNAL;

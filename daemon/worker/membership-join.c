@@ -7,7 +7,9 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "member/authority.h"
 #include "member/first-sight.h"
+#include "role/daemon.h"
 #include "role/token.h"
 #include "worker/membership-private.h"
 
@@ -188,6 +190,30 @@ void membership_ask(Membership *m)
 {
         if (!m->member && !m->admission && !m->left)
                 wait_on(m);
+}
+
+static bool is_none(const char *path)
+{
+        return access(path, F_OK) < 0 && errno == ENOENT;
+}
+
+void membership_tidy(const char *state_dir)
+{
+        _cleanup_free_ char *identity = path_join(state_dir, IDENTITY_FILE);
+        _cleanup_free_ char *authority = path_join(state_dir, AUTHORITY_FILE);
+        _cleanup_free_ char *settings = path_join(state_dir, DAEMON_HEAD_CONF);
+
+        if (!identity || !authority || !settings || !is_none(identity))
+                return;
+        bool had = unlink(settings) == 0;
+        /* a head's own token lies in the same place */
+        int r = is_none(authority) ? token_take(state_dir, "") : 0;
+        if (r < 0)
+                (void)log_error_errno(r, "Failed to remove Ray's token from %s: %m", state_dir);
+        if (had || r > 0)
+                log_notice("There is no %s: Ray's token and settings of the head that had let this "
+                           "machine in are removed.",
+                           identity);
 }
 
 static void forget_beside(const Membership *m, const char *ending)

@@ -358,7 +358,7 @@ int membership_new(sd_event *event, const MembershipPolicy *p, const MembershipO
                 .event = event,
                 .userdata = userdata,
                 .state_dir = strdup(p->state_dir),
-                .path = path_join(p->state_dir, "identity.pem"),
+                .path = path_join(p->state_dir, IDENTITY_FILE),
                 .node_id = strdup(p->node_id),
                 .name = strdup(p->name),
         };

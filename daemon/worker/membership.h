@@ -34,6 +34,10 @@ typedef struct MembershipOps {
         void (*on_command)(Membership *m, const MemberCommand *c, void *userdata);
 } MembershipOps;
 
+/* Before the configuration is read: what a head has given to a member, Ray's token and settings,
+ * goes with the identity, whoever has removed that. Not on a machine that is a head, too. */
+void membership_tidy(const char *state_dir);
+
 /* Everything is copied. What was joined before is taken up again. */
 int membership_new(sd_event *event, const MembershipPolicy *p, const MembershipOps *ops,
                    void *userdata, Membership **ret);

@@ -177,6 +177,29 @@ static void test_settings(void **state)
         room_free(&room);
 }
 
+/* The file that makes it a member was removed by hand: what the head gave to a member goes, too,
+ * and whoever is found next does not get it. */
+static void test_identity_removed(void **state)
+{
+        Room room = room_with_member();
+        _cleanup_free_ char *identity = in_dir(room.worker, "identity.pem");
+        _cleanup_free_ char *conf = in_dir(room.worker, "head.conf");
+        _cleanup_free_ char *before = ray_token(room.worker, MEMBERSHIP);
+
+        assert_non_null(before);
+        wait_for(room.worker, "HeadSettings", "ports");
+        (void)end(&room.worker->daemon, SIGKILL);
+        assert_int_equal(access(conf, F_OK), 0);
+        assert_int_equal(unlink(identity), 0);
+        start_worker(&room);
+        wait_for(room.worker, "Membership", "no member of a cluster");
+        _cleanup_free_ char *settings = get(room.worker, "HeadSettings");
+        assert_string_equal(settings, "");
+        assert_null(ray_token(room.worker, MEMBERSHIP));
+        assert_int_equal(access(conf, F_OK), -1);
+        room_free(&room);
+}
+
 static void test_leave(void **state)
 {
         Room room = room_new();
@@ -352,11 +375,17 @@ static void test_unattended(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_join),       cmocka_unit_test(test_refused),
-                cmocka_unit_test(test_settings),   cmocka_unit_test(test_rotate),
-                cmocka_unit_test(test_leave),      cmocka_unit_test(test_approval),
-                cmocka_unit_test(test_unattended), cmocka_unit_test(test_leave_ends_ray),
-                cmocka_unit_test(test_renewal),    cmocka_unit_test(test_no_token),
+                cmocka_unit_test(test_join),
+                cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_settings),
+                cmocka_unit_test(test_rotate),
+                cmocka_unit_test(test_identity_removed),
+                cmocka_unit_test(test_leave),
+                cmocka_unit_test(test_approval),
+                cmocka_unit_test(test_unattended),
+                cmocka_unit_test(test_leave_ends_ray),
+                cmocka_unit_test(test_renewal),
+                cmocka_unit_test(test_no_token),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -141,6 +141,46 @@ static void test_unreadable(void **state)
         machine_done(&o);
 }
 
+static void put(const Machine *o, const char *name)
+{
+        _cleanup_free_ char *path = path_join(o->dir, name);
+        assert_int_equal(write_file_atomic(path, "x", 1, 0600, (gid_t)-1), 0);
+}
+
+static void drop(const Machine *o, const char *name)
+{
+        _cleanup_free_ char *path = path_join(o->dir, name);
+        assert_int_equal(unlink(path), 0);
+}
+
+static bool has(const Machine *o, const char *name)
+{
+        _cleanup_free_ char *path = path_join(o->dir, name);
+        return access(path, F_OK) == 0;
+}
+
+/* Only what a head gave to a member goes, when that is none any more: neither before, nor a head's
+ * own. */
+static void test_tidy(void **state)
+{
+        Machine o;
+
+        machine_init(&o);
+        put(&o, "identity.pem"); /* whatever is in it */
+        put(&o, "ray-token");
+        put(&o, "head.conf");
+        membership_tidy(o.dir);
+        assert_true(has(&o, "ray-token") && has(&o, "head.conf"));
+        drop(&o, "identity.pem");
+        put(&o, "authority.pem");
+        membership_tidy(o.dir);
+        assert_true(has(&o, "ray-token") && !has(&o, "head.conf"));
+        drop(&o, "authority.pem");
+        membership_tidy(o.dir);
+        assert_false(has(&o, "ray-token"));
+        machine_done(&o);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -150,6 +190,7 @@ int main(void)
                 cmocka_unit_test(test_connects_again),
                 cmocka_unit_test(test_member_cannot_join),
                 cmocka_unit_test(test_unreadable),
+                cmocka_unit_test(test_tidy),
         };
         (void)signal(SIGPIPE, SIG_IGN);
         return cmocka_run_group_tests(tests, NULL, NULL);
