@@ -363,6 +363,7 @@ static void on_stop(bool engine_too, const char *text, void *userdata)
         }
         log_info("Ending, with Ray (%s).", text);
         keeper_unwant(w->keeper);
+        keeper_kick(w->keeper); /* a held one is unwanted already; on_keeper() is to come anyway */
         worker_schedule(w);
 }
 

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <systemd/sd-bus.h>
 #include <unistd.h>
@@ -85,6 +87,12 @@ static int end(pid_t *pid, int signo)
                 return -ESRCH;
         if (signo > 0)
                 (void)kill(*pid, signo);
+        struct pollfd p = {.fd = (int)syscall(SYS_pidfd_open, *pid, 0), .events = POLLIN};
+        if (poll(&p, 1, DEADLINE / USEC_PER_MSEC) == 0) {
+                (void)kill(*pid, SIGKILL);
+                fail_msg("process %d does not end", (int)*pid);
+        }
+        (void)safe_close(p.fd);
         assert_int_equal(waitpid(*pid, &status, 0), *pid);
         *pid = 0;
         return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

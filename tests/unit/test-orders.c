@@ -31,6 +31,19 @@ static void test_stop_and_start(void **state)
         room_free(&room);
 }
 
+/* As systemctl stop and a reboot do it: there is nothing to be stopped, and it ends at once. */
+static void test_end_while_held(void **state)
+{
+        Room room = room_with_member();
+
+        check_order(&room, "stop", "Ray is off, and stays off");
+        wait_for(room.worker, "State", "held");
+        steer(room.worker, "Job", "stop");
+        assert_int_equal(end(&room.worker->daemon, SIGTERM), 0);
+        assert_int_equal(count_in_log(room.worker, "Ending, with Ray"), 1);
+        room_free(&room);
+}
+
 /* Nobody could start it any more. */
 static void test_hold_ends_with_membership(void **state)
 {
@@ -110,6 +123,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_stop_and_start),
+                cmocka_unit_test(test_end_while_held),
                 cmocka_unit_test(test_hold_ends_with_membership),
                 cmocka_unit_test(test_restart_and_probe),
                 cmocka_unit_test(test_command_line),
