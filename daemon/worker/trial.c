@@ -8,6 +8,7 @@
 #include "base/backoff.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/select.h"
 #include "worker/teller.h"
 
 /* A head connects back to one machine every ten seconds; a pause may be a quarter shorter. */
@@ -25,6 +26,7 @@ struct Trial {
         sd_event_source *timer; /* of WAITING, and of REFUSED */
         bool due;               /* it has run out */
         Backoff pause;
+        char *pinned; /* engine.version, as the last test had it, or NULL: any that is there */
         char *text, *remedy;
         Verdict verdict;
 };
@@ -137,6 +139,17 @@ static void tell_doubts(const Trial *t)
                   t->text);
 }
 
+/* Another engine would not help where the configuration wants this one. */
+static void set_words_pinned(Trial *t, const ProbeReport *r)
+{
+        _cleanup_free_ char *text = str_printf("the head runs Ray %s, and engine.version says %s",
+                                               r->head.ray, t->pinned);
+
+        set_words(t, text ? r->verdict : _VERDICT_INVALID, text,
+                  "here: set engine.version to \"auto\" in /etc/raycluster.conf, or give the head "
+                  "the same version");
+}
+
 static void take(Trial *t, const ProbeReport *r)
 {
         bool again = t->state == TRIAL_AGAIN;
@@ -148,7 +161,10 @@ static void take(Trial *t, const ProbeReport *r)
                         set_timer(t, backoff_next(&t->pause));
                 return;
         }
-        set_words(t, r->verdict, r->sentence, r->hint);
+        if (r->verdict == VERDICT_VERSION_MISMATCH && t->pinned)
+                set_words_pinned(t, r);
+        else
+                set_words(t, r->verdict, r->sentence, r->hint);
         if (trial_set_state(t, o == TRIAL_BAD ? TRIAL_REFUSED : TRIAL_PASSED) < 0)
                 return;
         if (o == TRIAL_BAD)
@@ -165,10 +181,28 @@ static void on_probe(Probe *p, const ProbeReport *report, void *userdata)
         t->ops.on_change(t, t->userdata);
 }
 
+/* A site's own environment only the supervisor asks for its versions: they are not compared here.
+ */
+static int add_versions(Trial *t, const EngineSettings *e, ProbeRequest *q, Versions **ret)
+{
+        bool own = !isempty(e->venv), pinned = !own && !streq(e->version, "auto");
+
+        int r = free_and_strdup(&t->pinned, pinned ? e->version : NULL);
+        if (r < 0 || own)
+                return r;
+        if (pinned)
+                str_copy(q->here.ray, sizeof(q->here.ray), e->version);
+        else
+                r = engine_list(NULL, ret, &q->n_engines) == -ENOMEM ? -ENOMEM : 0;
+        q->engines = *ret;
+        return r;
+}
+
 /* Trouble here is none of the way's. */
 static void test(Trial *t, const TrialWant *w)
 {
         const TlsFiles *files = engine_tls_files(w->tls);
+        _cleanup_free_ Versions *engines = NULL;
         TlsMistake mistake;
         ProbeRequest q = {.host = w->name,
                           .port = w->head->port,
@@ -185,6 +219,8 @@ static void test(Trial *t, const TrialWant *w)
         t->context = tls_context_free(t->context);
         int r = files ? tls_context_new(files, &mistake, &t->context) : 0;
         q.tls = t->context;
+        if (r >= 0)
+                r = add_versions(t, w->engine, &q, &engines);
         if (r >= 0)
                 r = probe_new(t->event, &q, on_probe, t, &t->probe);
         if (r < 0) {
@@ -306,6 +342,7 @@ Trial *trial_free(Trial *t)
         probe_free(t->probe);
         tls_context_free(t->context);
         sd_event_source_disable_unref(t->timer);
+        free(t->pinned);
         free(t->text);
         free(t->remedy);
         free(t);

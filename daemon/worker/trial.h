@@ -56,6 +56,7 @@ typedef struct TrialWant {
         const char *token;      /* Ray's, or NULL */
         const EngineTls *tls;
         const PortPlan *plan;
+        const EngineSettings *engine; /* whose Ray is to start */
         const Transport *reflector;
 } TrialWant;
 

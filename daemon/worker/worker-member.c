@@ -121,6 +121,7 @@ void worker_try_way_back(Worker *w)
                                           .token = w->token,
                                           .tls = &w->tls,
                                           .plan = &worker_settings(w)->ports,
+                                          .engine = &worker_settings(w)->engine,
                                           .reflector = mirror_transport(w->mirror)});
 }
 

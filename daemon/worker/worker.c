@@ -324,7 +324,10 @@ static void on_changes(void *userdata)
 
 static void on_reload(const Conf *before, void *userdata)
 {
-        worker_configure(userdata);
+        Worker *w = userdata;
+
+        worker_configure(w);
+        trial_kick(w->trial);
 }
 
 static int on_restart_engine(char **reterr_text, void *userdata)

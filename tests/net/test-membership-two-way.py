@@ -3,9 +3,10 @@
 before Ray starts; what a member may have the head connect to; ray-probe of any user there."""
 import atexit, json, os, pathlib, re, shutil, subprocess, sys, tempfile, time
 
-from lab import BUILD, HERE, NOBODY, Lab, each, program, same
+from lab import BUILD, HERE, NOBODY, Lab, clock_ahead, each, program, same
 
 TOP = HERE.parent.parent
+ENGINES = pathlib.Path("/usr/lib/raycluster-engine")
 HEAD, WORKER, FAR = "10.77.2.2", "10.77.1.2", "10.77.2.9"
 PATIENCE = 15
 BUS = """<busconfig><type>system</type><listen>{listen}</listen><auth>EXTERNAL</auth>
@@ -20,7 +21,7 @@ BUS = """<busconfig><type>system</type><listen>{listen}</listen><auth>EXTERNAL</
 class Machine:
     """A daemon with a bus, a systemd and, on the head, a GCS that its engine unit runs."""
 
-    def __init__(self, lab, role):
+    def __init__(self, lab, role, venv=True, **more):
         self.lab, self.who, self.role = lab, role.lower(), role
         # Ray's sockets must fit below it, whether there are any or not
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="rc-", dir="/tmp"))
@@ -33,7 +34,7 @@ class Machine:
         (self.dir / "venv/bin/ray").write_text("")
         (self.dir / "venv/bin/ray").chmod(0o755)
         (self.dir / "conf").write_text(f'cluster: {{ name = "lab1"; head = "{HEAD}"; }};\nauth: {{ mode = "auto"; }};\n'
-                                       f'engine: {{ venv = "{self.dir}/venv"; temp_dir = "{self.dir}"; }};\n')
+                                       f'engine: {{ {f"""venv = "{self.dir}/venv";""" if venv else ""} temp_dir = "{self.dir}"; }};\n')
         (self.dir / "gcs").write_text("# nothing\n")
         (self.dir / "bus.conf").write_text(BUS.format(listen=self.bus, policy=TOP / "units/dbus/org.raycluster1.conf"))
         self.start("dbus-daemon", "--nofork", "--nopidfile", "--print-address=1", f"--config-file={self.dir}/bus.conf")
@@ -41,7 +42,7 @@ class Machine:
                   f"id=01,hostname=h,address={HEAD},head=1"] if role == "Head" else []
         self.start(BUILD / "tests/fake/fake-systemd", f"ray-engine@{self.who}.service", f"ray-{self.who}.service", *engine)
         self.log = self.dir / "log"
-        lab.start(self.who, BUILD / f"bin/ray-{self.who}d", "--config", self.dir / "conf", "--log-target=stderr", env=self.env,
+        lab.start(self.who, BUILD / f"bin/ray-{self.who}d", "--config", self.dir / "conf", "--log-target=stderr", env=dict(self.env, **more),
                   stdout=subprocess.DEVNULL, stderr=open(self.log, "w"))
 
     def start(self, *argv):
@@ -74,14 +75,14 @@ class Machine:
 
 
 class Room:
-    def __init__(self, lab):
+    def __init__(self, lab, **worker):
         self.head = Machine(lab, "Head")
         self.head.wait("the GCS does not serve", lambda: self.head.starts() == 1)
         self.head.wait("the control port is not open", lambda: "no members" in self.head.get("Membership"))
         # from now on nobody is let in who has not Ray's token, as a member has it
         self.token = self.head.run(program("raycluster"), "ray-token").stdout.strip()
         (self.head.dir / "gcs").write_text(f"token {self.token}\n")
-        self.worker = Machine(lab, "Worker")
+        self.worker = Machine(lab, "Worker", **worker)
         self.worker.wait("no daemon", lambda: self.worker.get("State"))
 
     def join(self):
@@ -168,6 +169,51 @@ def other_machine(lab):
     same(room.worker.starts(), 0)
 
 
+def engines():
+    """A folder of our own in the place where engines are, in this test's mount namespace."""
+    if not ENGINES.is_dir():
+        layer = pathlib.Path(tempfile.mkdtemp())
+        atexit.register(shutil.rmtree, layer, True)
+        layer.chmod(0o755)
+        (layer / ENGINES.name).mkdir()
+        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", f"lowerdir={layer}:{ENGINES.parent}", ENGINES.parent], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", ENGINES], check=True)
+
+
+def install(version):
+    """By name alone, and at once, as a package manager does it."""
+    new = ENGINES / f".{version}"
+    (new / "bin").mkdir(parents=True)
+    (new / "bin/ray").touch()
+    (new / "lib/python3.11").mkdir(parents=True)
+    new.rename(ENGINES / version)
+
+
+def another_ray(lab):
+    """The way is fine, and this machine has not the head's Ray; when it has, Ray starts."""
+    engines()
+    install("2.59.0")
+    room = Room(lab, venv=False)
+    said = room.join()
+    assert "the head runs Ray 2.60.0, this machine has Ray 2.59.0" in said, said
+    assert "Ray is not started" in said and "apt install raycluster-engine-2.60" in said, said
+    same(room.worker.get("Verdict"), "VERSION_MISMATCH")
+    same(room.worker.get("State"), "blocked")
+    same(room.worker.starts(), 0)
+    install("2.60.0")
+    room.worker.wait("not tested again", lambda: room.worker.starts() == 1, 40)
+
+
+def another_time(lab):
+    """The worker's clock is three minutes ahead: certificates do, and Ray is not started."""
+    room = Room(lab, LD_PRELOAD=clock_ahead(), CLOCK_AHEAD_MS="180000", ASAN_OPTIONS="verify_asan_link_order=0")
+    said = room.join()
+    assert f"the clock of this machine is 3min ahead of that of head {HEAD}" in said, said
+    assert "Ray is not started" in said and "Try:" in said, said
+    same(room.worker.get("Verdict"), "CLOCK_SKEW")
+    same(room.worker.starts(), 0)
+
+
 def foreign(lab):
     """A member that wants the head to look at others, and at ports that are none of Ray's."""
     room = Room(lab)
@@ -192,7 +238,7 @@ def foreign(lab):
     assert "is here" in room.head.get("Membership")
 
 
-CASES = [both_ways, blocked_ports, no_way_back, other_machine, foreign]
+CASES = [both_ways, blocked_ports, no_way_back, other_machine, another_ray, another_time, foreign]
 
 if __name__ == "__main__":
     sys.exit(each((c.__name__, c) for c in CASES))

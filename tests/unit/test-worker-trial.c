@@ -177,6 +177,7 @@ typedef struct Court {
         PortPlan plan;
         Addr head, own;
         EngineTls tls;
+        EngineSettings engine;
 } Court;
 
 static void want(Court *c)
@@ -186,6 +187,7 @@ static void want(Court *c)
                                           .name = "h",
                                           .tls = &c->tls,
                                           .plan = &c->plan,
+                                          .engine = &c->engine,
                                           .reflector = &c->fake.base});
 }
 
@@ -215,6 +217,8 @@ static void court_init(Court *c, BackResult result)
                              .runtime_env_agent = (uint16_t)(base + 3),
                              .worker_first = (uint16_t)(base + 15),
                              .worker_last = (uint16_t)(base + 39)};
+        /* whatever is installed on the machine of this test */
+        c->engine = (EngineSettings){.version = "auto", .venv = "/srv/venv"};
         assert_int_equal(trial_new(c->event, &ops, c, &c->trial), 0);
 }
 
@@ -302,6 +306,28 @@ static void test_kicked(void **state)
         court_done(&c);
 }
 
+/* Where the way is fine, and Ray would not run: the fake head's is 2.60.0. */
+static void test_version(void **state)
+{
+        Court c;
+
+        court_init(&c, BACK_NONCE_OK);
+        c.engine = (EngineSettings){.version = "2.59.0", .venv = ""};
+        wait_over(&c);
+        assert_int_equal(trial_state(c.trial), TRIAL_REFUSED);
+        assert_int_equal(trial_verdict(c.trial), VERDICT_VERSION_MISMATCH);
+        assert_string_equal(trial_text(c.trial),
+                            "the head runs Ray 2.60.0, and engine.version says 2.59.0");
+        assert_non_null(strstr(trial_remedy(c.trial), "engine.version to \"auto\""));
+        court_done(&c);
+
+        court_init(&c, BACK_NONCE_OK);
+        c.engine = (EngineSettings){.version = "2.60.0", .venv = ""};
+        wait_over(&c);
+        assert_int_equal(trial_state(c.trial), TRIAL_PASSED);
+        court_done(&c);
+}
+
 /* Nobody to ask, and what runs already: Ray is not kept waiting. */
 static void test_untested(void **state)
 {
@@ -331,6 +357,7 @@ int main(void)
                 cmocka_unit_test(test_states),   cmocka_unit_test(test_judge),
                 cmocka_unit_test(test_good),     cmocka_unit_test(test_blocked),
                 cmocka_unit_test(test_untested), cmocka_unit_test(test_kicked),
+                cmocka_unit_test(test_version),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
