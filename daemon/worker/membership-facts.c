@@ -9,6 +9,9 @@
 #include "sys/machine-id.h"
 #include "worker/membership-private.h"
 
+/* A graphics driver that is loaded late, memory that is plugged in: nobody says so. */
+#define LOOK_PAUSE USEC_PER_MIN
+
 void membership_find_facts(Membership *m)
 {
         Hardware h = hardware_read();
@@ -48,9 +51,11 @@ void membership_set_versions(Membership *m, const Versions *v)
                 tell_facts(m);
 }
 
-static bool same_addrs(const MemberFacts *a, const MemberFacts *b)
+static bool same_facts(const MemberFacts *a, const MemberFacts *b)
 {
-        bool same = a->n_addrs == b->n_addrs;
+        bool same = streq(a->name, b->name) && streq(a->boot_id, b->boot_id) &&
+                    a->cpus == b->cpus && a->gpus == b->gpus && a->memory == b->memory &&
+                    a->n_addrs == b->n_addrs;
 
         for (size_t i = 0; same && i < a->n_addrs; i++)
                 same = addr_equal(&a->addrs[i], &b->addrs[i]);
@@ -62,7 +67,7 @@ void membership_look_again(Membership *m)
         MemberFacts before = m->facts;
 
         membership_find_facts(m);
-        if (!same_addrs(&before, &m->facts))
+        if (!same_facts(&before, &m->facts))
                 tell_facts(m);
 }
 
@@ -72,4 +77,18 @@ void membership_set_address(Membership *m, const Addr *address)
                 return;
         m->address = *address;
         membership_look_again(m);
+}
+
+static void on_look(void *userdata)
+{
+        Membership *m = userdata;
+
+        membership_look_again(m);
+        (void)deadline_move(m->look, LOOK_PAUSE);
+}
+
+int membership_begin_looking(Membership *m)
+{
+        membership_find_facts(m);
+        return deadline_new(m->event, LOOK_PAUSE, LOOK_PAUSE / 6, on_look, m, &m->look);
 }

@@ -111,7 +111,7 @@ static int begin_admission(Membership *m, const char *token, const Addr *heads, 
                              .patient = patient};
         Admission *next = NULL;
 
-        membership_find_facts(m);
+        membership_look_again(m);
         int r = admission_new(m->event, &p, &ops, m, &next, reterr);
         if (r < 0) /* a token that is none: who waits to be let in, waits on */
                 return r;

@@ -26,7 +26,8 @@ struct Membership {
         char *text, *settings;
         Deadline *unkept; /* settings could not be written: until they are tried again */
         MemberFacts facts;
-        Addr address; /* that Ray is told; not set: not known yet */
+        Addr address;   /* that Ray is told; not set: not known yet */
+        Deadline *look; /* at them, again */
 
         bool member; /* there is an identity */
         bool left;   /* it was told to leave, and nothing since: kept in the file `left` */
@@ -56,6 +57,8 @@ bool membership_say(Membership *m, const char *fmt, ...) _printf_(2, 3);
 const char *membership_none(const Membership *m);
 /* What the head is told of this machine, looked at anew. */
 void membership_find_facts(Membership *m);
+/* Once, and from now on again and again. */
+int membership_begin_looking(Membership *m);
 /* The connection to the head whose turn it is, anew; none while the machine is no member. Not while
  * it leaves. */
 void membership_connect(Membership *m);

@@ -163,6 +163,7 @@ static void on_lost(MemberLink *l, const char *why, void *userdata)
                        beside ? " is not the head of this machine's cluster" : "",
                        at ? "; Ray goes by the address that was confirmed last, " : "",
                        at ? addr_format_port(kept, at) : "");
+        membership_look_again(m);
         /* the one that was the head is dialled again first */
         dial_next(m, m->told != TOLD_HERE);
         if (m->told != TOLD_REFUSED)
@@ -239,6 +240,7 @@ void membership_connect(Membership *m)
                 membership_say(m, "member, looking for the head");
                 return;
         }
+        membership_find_facts(m);
         MemberLinkPolicy p = {
                 .head = *head_turns_now(&m->heads), .identity = m->path, .facts = &m->facts};
         int r = member_link_new(m->event, &p, &ops, m, &m->link);
@@ -364,8 +366,9 @@ int membership_new(sd_event *event, const MembershipPolicy *p, const MembershipO
         };
         if (!m->state_dir || !m->path || !m->node_id || !m->name)
                 return -ENOMEM;
-        membership_find_facts(m);
-        int r = confirmed_new(p->state_dir, &m->confirmed);
+        int r = membership_begin_looking(m);
+        if (r >= 0)
+                r = confirmed_new(p->state_dir, &m->confirmed);
         if (r < 0)
                 return r;
         take_up(m);
@@ -381,6 +384,7 @@ Membership *membership_free(Membership *m)
         if (!m)
                 return NULL;
         admission_free(m->admission);
+        deadline_free(m->look);
         deadline_free(m->passing);
         deadline_free(m->unkept);
         member_link_free(m->link);

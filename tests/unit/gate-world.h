@@ -37,6 +37,7 @@ typedef struct World {
         usec_t locked;
         GateLoss loss;
         char facts_name[MEMBER_NAME_MAX];
+        unsigned facts_gpus;
         unsigned events, dropped, left, renewed, facts, pending;
         MemberEvent event_told;
 
@@ -76,6 +77,7 @@ static inline void on_member(Gate *g, const GateMember *m, void *userdata)
         World *w = userdata;
         w->came++;
         str_copy(w->facts_name, sizeof(w->facts_name), m->facts->name);
+        w->facts_gpus = m->facts->gpus;
 }
 
 static inline void on_lost(Gate *g, const GateMember *m, GateLoss why, void *userdata)
@@ -115,6 +117,7 @@ static inline void on_facts(Gate *g, const GateMember *m, void *userdata)
         World *w = userdata;
         w->facts++;
         str_copy(w->facts_name, sizeof(w->facts_name), m->facts->name);
+        w->facts_gpus = m->facts->gpus;
 }
 
 static inline void on_pending(Gate *g, const GatePending *p, void *userdata)

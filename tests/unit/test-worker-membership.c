@@ -5,6 +5,16 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "sys/hardware.h"
+
+/* In place of this machine's. */
+static Hardware hardware = {.cpus = 8, .memory_bytes = (uint64_t)16 << 30};
+
+Hardware hardware_read(void)
+{
+        return hardware;
+}
+
 /* The machine that was the head before it was restored elsewhere is on again, and knows nothing of
  * its former members. */
 static void test_old_head_refuses(void **state)
@@ -29,6 +39,28 @@ static void test_old_head_refuses(void **state)
         WAIT(&o.w, membership_is_connected(o.m));
         gate_free(old.gate);
         db_free(db);
+        machine_done(&o);
+}
+
+/* Its driver is loaded when the machine is a member for long; and while the head is away. */
+static void test_late_gpus(void **state)
+{
+        Machine o;
+
+        machine_init(&o);
+        enter(&o);
+        WAIT(&o.w, o.w.came == 1);
+        assert_int_equal(o.w.facts_gpus, 0);
+        hardware.gpus = 2;
+        membership_look_again(o.m);
+        WAIT(&o.w, o.w.facts_gpus == 2);
+        Addr at = o.w.at;
+        o.w.gate = gate_free(o.w.gate);
+        hardware.gpus = 4;
+        open_gate_at(&o.w, &at);
+        WAIT(&o.w, o.w.came == 2);
+        assert_int_equal(o.w.facts_gpus, 4);
+        hardware.gpus = 0;
         machine_done(&o);
 }
 
@@ -185,6 +217,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_old_head_refuses),
+                cmocka_unit_test(test_late_gpus),
                 cmocka_unit_test(test_settings_not_kept),
                 cmocka_unit_test(test_found_while_leaving),
                 cmocka_unit_test(test_connects_again),
