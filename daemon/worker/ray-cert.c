@@ -1,5 +1,6 @@
 #include "worker/ray-cert.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -14,6 +15,8 @@
 /* An answer that does not help, or none: asked again after this, and then longer. */
 #define PAUSE     (5 * USEC_PER_SEC)
 #define PAUSE_MAX (60 * USEC_PER_MIN)
+/* What Ray needs to start, and is there: written again after PAUSE, and then up to this. */
+#define HAND_PAUSE_MAX (5 * USEC_PER_MIN)
 /* Another certificate is on its way. */
 #define PAUSE_BUSY USEC_PER_SEC
 
@@ -32,6 +35,9 @@ struct RayCert {
         usec_t next;            /* monotonic: nothing is to be done before */
         Deadline *deadline;     /* of next */
         Backoff pause;
+        usec_t again;      /* monotonic: what is kept is not handed to Ray before */
+        Deadline *handing; /* of again */
+        Backoff hand_pause;
         char *trouble; /* why the last answer was none, or NULL */
         char *missing;
         bool told; /* that it is missing */
@@ -168,6 +174,45 @@ static void tell(RayCert *c, bool missing)
         }
 }
 
+/* --- handing over -------------------------------------------------------------------------------
+ */
+
+/* What is kept, to where Ray reads; there may be no room, or no folder, for a while. */
+static int hand(RayCert *c)
+{
+        bool first = c->hand_pause.attempt == 0;
+
+        int r = ray_certificate_restore(c->state_dir, c->dir);
+        if (r == -ENOENT && renew_at(c) == 0) /* none is kept */
+                return r;
+        if (r < 0 && first)
+                (void)log_error_errno(r, "Failed to hand Ray its certificate: %m");
+        usec_t pause = backoff_next(&c->hand_pause);
+        c->again = usec_add(now_mono(), pause);
+        (void)deadline_move(c->handing, pause);
+        return r;
+}
+
+static void hand_no_more(RayCert *c)
+{
+        c->again = 0;
+        backoff_reset(&c->hand_pause);
+        (void)deadline_move(c->handing, USEC_INFINITY);
+}
+
+/* Also what went there well, and is gone since. */
+static void hand_in_time(RayCert *c, const EngineTls *tls)
+{
+        if (files_do(tls)) {
+                hand_no_more(c);
+                return;
+        }
+        if (now_mono() < c->again || renew_at(c) == 0 || hand(c) < 0)
+                return;
+        free(TAKE_PTR(c->trouble));
+        c->cb(c, c->userdata);
+}
+
 /* --- looking ------------------------------------------------------------------------------------
  */
 
@@ -180,9 +225,8 @@ static void take_up(RayCert *c, const char *dir)
         if (!on || !c->dir)
                 return;
         wait_no_more(c);
-        int r = ray_certificate_restore(c->state_dir, c->dir);
-        if (r < 0 && r != -ENOENT)
-                (void)log_error_errno(r, "Failed to hand Ray its certificate: %m");
+        hand_no_more(c);
+        (void)hand(c);
 }
 
 /* Of a machine that is no member: what was its cluster's. Others gave it what else may be there. */
@@ -223,6 +267,8 @@ void ray_cert_look(RayCert *c, const EngineTls *tls, const Addr *address, bool r
         if (!addr_equal(&c->address, address))
                 wait_no_more(c);
         c->address = *address;
+        if (c->dir)
+                hand_in_time(c, tls);
         if (c->dir && c->connected)
                 ask_in_time(c);
         tell(c, tls->dir && !running && !files_do(tls));
@@ -247,10 +293,14 @@ int ray_cert_new(sd_event *event, const char *state_dir, const char *name, Membe
                        .membership = m,
                        .cb = cb,
                        .userdata = userdata,
-                       .pause = {.base = PAUSE, .max = PAUSE_MAX}};
+                       .pause = {.base = PAUSE, .max = PAUSE_MAX},
+                       .hand_pause = {.base = PAUSE, .max = HAND_PAUSE_MAX}};
         if (!c->state_dir || !c->name)
                 return -ENOMEM;
         int r = deadline_new(event, USEC_INFINITY, USEC_PER_SEC / 4, on_deadline, c, &c->deadline);
+        if (r >= 0)
+                r = deadline_new(event, USEC_INFINITY, USEC_PER_SEC / 4, on_deadline, c,
+                                 &c->handing);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(c);
@@ -262,6 +312,7 @@ RayCert *ray_cert_free(RayCert *c)
         if (!c)
                 return NULL;
         deadline_free(c->deadline);
+        deadline_free(c->handing);
         free(c->state_dir);
         free(c->name);
         free(c->dir);

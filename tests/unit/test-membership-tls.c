@@ -93,6 +93,28 @@ static void test_tls(void **state)
         room_free(&room);
 }
 
+/* What is in the way where Ray reads goes by and by: the certificate that is kept is handed over
+ * then, and no other one is waited for. */
+static void test_tls_not_handed_over(void **state)
+{
+        Room room = room_new_tls();
+        _cleanup_free_ char *token = create_token(&room, 1, "");
+        _cleanup_free_ char *path = in_dir(room.worker, "ray-tls");
+
+        write_text(room.worker, "ray-tls", "in the way");
+        _cleanup_free_ char *why = join(&room, token);
+        assert_string_equal(why, "");
+        wait_for_log(room.worker, "Failed to hand Ray its certificate");
+        assert_true(has_file(room.worker, "ray-tls.pem"));
+        assert_int_equal(starts(room.worker), 0);
+        _cleanup_free_ char *kept = read_text(room.worker, "ray-tls.pem");
+        assert_int_equal(unlink(path), 0);
+        wait_for(room.worker, "State", "joined");
+        _cleanup_free_ char *still = read_text(room.worker, "ray-tls.pem");
+        assert_string_equal(strempty(still), kept);
+        room_free(&room);
+}
+
 /* A certificate of seconds: each side has the next in time, and restarts Ray for it, itself. */
 static void test_tls_renewal(void **state)
 {
@@ -159,9 +181,8 @@ static void test_tls_ends(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_tls),
-                cmocka_unit_test(test_tls_renewal),
-                cmocka_unit_test(test_tls_missing),
+                cmocka_unit_test(test_tls),         cmocka_unit_test(test_tls_not_handed_over),
+                cmocka_unit_test(test_tls_renewal), cmocka_unit_test(test_tls_missing),
                 cmocka_unit_test(test_tls_ends),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
