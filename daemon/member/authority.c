@@ -224,8 +224,11 @@ static int open_own(Authority *a, const AuthorityPolicy *p, usec_t now, char **r
         _cleanup_free_ char *path = path_join(p->dir, IDENTITY_FILE);
         if (!path)
                 return -ENOMEM;
-        /* one that is damaged is no loss: the authority makes another */
+        /* one that is damaged, or that of a worker that this machine was, is no loss: the authority
+         * makes another */
         int r = identity_load(path, &a->own);
+        if (r >= 0 && !identity_is(&a->own, PKI_HEAD))
+                identity_done(&a->own);
         if (r != -ENOMEM)
                 r = set_ca(a);
         if (r < 0)

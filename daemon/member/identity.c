@@ -98,17 +98,34 @@ static bool is_none(int r)
         return r == -ENOENT || r == -EBADMSG || r == -EKEYREJECTED;
 }
 
-int identity_key(const char *path, PkiKey **ret)
+bool identity_is(const Identity *i, PkiRole role)
+{
+        PkiNames n;
+
+        return pki_cert_names(i->cert, &n) >= 0 && n.role == role;
+}
+
+static int waiting_key(const char *path, PkiKey **ret)
 {
         _cleanup_free_ char *waiting = str_printf("%s.key", path);
         if (!waiting)
                 return -ENOMEM;
+        int r = load_key(waiting, ret);
+        return is_none(r) ? make_key(waiting, ret) : r;
+}
+
+int identity_key(const char *path, PkiKey **ret)
+{
         int r = load_key(path, ret);
-        if (is_none(r))
-                r = load_key(waiting, ret);
-        if (is_none(r))
-                r = make_key(waiting, ret);
-        return r;
+        return is_none(r) ? waiting_key(path, ret) : r;
+}
+
+int identity_key_as(const char *path, PkiRole role, PkiKey **ret)
+{
+        _cleanup_identity_ Identity i = {0};
+
+        return identity_load(path, &i) >= 0 && !identity_is(&i, role) ? waiting_key(path, ret)
+                                                                      : identity_key(path, ret);
 }
 
 int identity_save(const char *path, const Identity *i)

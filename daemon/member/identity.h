@@ -22,10 +22,15 @@ void identity_done(Identity *i);
 int identity_load(const char *path, Identity *ret);
 /* The same of the text of such a file. */
 int identity_read(const void *pem, size_t n, Identity *ret);
+/* A head's and a worker's lie in the same place, on a machine that was made the one of the other.
+ */
+bool identity_is(const Identity *i, PkiRole role);
 /* The key that is to be certified: that of the identity, that of an attempt before, or a new one,
  * which is on the disk (PATH.key) before anybody hears of it: an answer that is lost on the way
  * does not cost a machine its name, but one use of its token. */
 int identity_key(const char *path, PkiKey **ret);
+/* The same; the key of an identity of another role stays with that. */
+int identity_key_as(const char *path, PkiRole role, PkiKey **ret);
 /* As write_file_atomic(). A key that waited for this has an end, a certificate that was to be
  * tried (member/identity-keeper.h), and waiting for approval. */
 int identity_save(const char *path, const Identity *i);

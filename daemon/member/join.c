@@ -343,7 +343,7 @@ static int prepare(Join *j, const JoinPolicy *p)
         if (p->n_addrs > MEMBER_ADDRS_MAX || strlen(p->node) >= sizeof(e->node) ||
             strlen(p->name) >= sizeof(e->name))
                 return -EINVAL;
-        int r = identity_key(p->path, &j->identity.key);
+        int r = identity_key_as(p->path, PKI_WORKER, &j->identity.key);
         if (r >= 0)
                 r = pki_request_new(j->identity.key, p->name, &j->csr);
         if (r >= 0)

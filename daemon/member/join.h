@@ -55,7 +55,7 @@ typedef struct JoinResult {
 typedef void (*join_cb)(Join *j, const JoinResult *result, void *userdata);
 
 /* Everything of the policy is copied. -EINVAL: names too long, too many addresses; those of
- * identity_key(): the directory cannot be written; those of first_sight_load(). */
+ * identity_key_as(): the directory cannot be written; those of first_sight_load(). */
 int join_new(sd_event *event, const JoinPolicy *p, join_cb cb, void *userdata, Join **ret);
 Join *join_free(Join *j);
 DEFINE_CLEANUP(Join *, join_free);

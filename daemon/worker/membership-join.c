@@ -197,13 +197,22 @@ static bool is_none(const char *path)
         return access(path, F_OK) < 0 && errno == ENOENT;
 }
 
+/* What cannot be read may be a member's. */
+static bool may_be_member(const char *path)
+{
+        _cleanup_identity_ Identity i = {0};
+
+        int r = identity_load(path, &i);
+        return r >= 0 ? identity_is(&i, PKI_WORKER) : r != -ENOENT;
+}
+
 void membership_tidy(const char *state_dir)
 {
         _cleanup_free_ char *identity = path_join(state_dir, IDENTITY_FILE);
         _cleanup_free_ char *authority = path_join(state_dir, AUTHORITY_FILE);
         _cleanup_free_ char *settings = path_join(state_dir, DAEMON_HEAD_CONF);
 
-        if (!identity || !authority || !settings || !is_none(identity))
+        if (!identity || !authority || !settings || may_be_member(identity))
                 return;
         bool had = unlink(settings) == 0;
         /* a head's own token lies in the same place */
@@ -211,9 +220,10 @@ void membership_tidy(const char *state_dir)
         if (r < 0)
                 (void)log_error_errno(r, "Failed to remove Ray's token from %s: %m", state_dir);
         if (had || r > 0)
-                log_notice("There is no %s: Ray's token and settings of the head that had let this "
-                           "machine in are removed.",
-                           identity);
+                log_notice(
+                        "This machine is no member by %s any more: Ray's token and settings of the "
+                        "head that had let it in are removed.",
+                        identity);
 }
 
 static void forget_beside(const Membership *m, const char *ending)

@@ -317,10 +317,14 @@ static void take_up(Membership *m)
         uint8_t pin[PKI_PIN_SIZE];
 
         int r = identity_load(m->path, &i);
-        if (r == -ENOENT) {
+        bool was_head = r >= 0 && !identity_is(&i, PKI_WORKER);
+        if (r == -ENOENT || was_head) {
                 _cleanup_free_ char *left = membership_left_path(m);
                 m->left = left && access(left, F_OK) == 0;
-                membership_say(m, "%s", membership_none(m));
+                membership_say(m, "%s",
+                               was_head ? "no member of a cluster: this machine was a head; "
+                                          "raycluster join makes it a worker of another"
+                                        : membership_none(m));
                 if (first_sight_load(m->path, pin, NULL) >= 0) /* it waited for an admin's word */
                         membership_ask(m);
                 return;

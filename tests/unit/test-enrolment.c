@@ -57,6 +57,47 @@ static void test_authority(void **state)
         member_world_done(&w);
 }
 
+/* A machine that was a worker, and the other way round: the key of the one is none for the other.
+ */
+static void test_other_role(void **state)
+{
+        uint8_t of_head[PKI_PIN_SIZE], of_worker[PKI_PIN_SIZE], next[PKI_PIN_SIZE];
+        _cleanup_(pki_request_freep) PkiRequest *q = NULL;
+        _cleanup_(pki_key_freep) PkiKey *key = NULL;
+        _cleanup_identity_ Identity i = {0};
+        const PkiNames names = {.node = "workernode", .name = "w1"};
+        char path[64];
+        MemberWorld w;
+
+        member_world_init(&w, NOW);
+        pin_of(authority_own(w.authority), of_head);
+        (void)snprintf(path, sizeof(path), "%s/identity.pem", w.dir);
+        assert_int_equal(identity_key_as(path, PKI_HEAD, &key), 0);
+        pki_key_pin(key, next);
+        assert_memory_equal(next, of_head, sizeof(next));
+        key = pki_key_free(key);
+        assert_int_equal(identity_key_as(path, PKI_WORKER, &key), 0);
+        pki_key_pin(key, of_worker);
+        assert_memory_not_equal(of_worker, of_head, sizeof(of_head));
+        key = pki_key_free(key);
+        assert_int_equal(identity_key_as(path, PKI_WORKER, &key), 0); /* asked again */
+        pki_key_pin(key, next);
+        assert_memory_equal(next, of_worker, sizeof(next));
+
+        Buf csr = {0};
+        assert_int_equal(pki_request_new(key, "w1", &csr), 0);
+        assert_int_equal(pki_request_read(buf_data(&csr), buf_size(&csr), &q), 0);
+        buf_done(&csr);
+        assert_int_equal(authority_issue(w.authority, q, &names, NOW, &i.cert), 0);
+        i.key = TAKE_PTR(key);
+        assert_int_equal(identity_save(path, &i), 0);
+        w.authority = authority_free(w.authority);
+        w.authority = authority_at(w.dir, NOW, "127.0.0.1");
+        pin_of(authority_own(w.authority), next);
+        assert_memory_not_equal(next, of_worker, sizeof(next));
+        member_world_done(&w);
+}
+
 /* While it runs: a connection from then on shows the new one, and a full disk keeps the old. */
 static void test_authority_renews(void **state)
 {
@@ -394,6 +435,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_authority),
+                cmocka_unit_test(test_other_role),
                 cmocka_unit_test(test_authority_renews),
                 cmocka_unit_test(test_damaged_authority),
                 cmocka_unit_test(test_authority_on_full_disk),

@@ -213,6 +213,35 @@ static void test_tidy(void **state)
         machine_done(&o);
 }
 
+/* A machine that was a head has a certificate, and is no member; it becomes one with another key.
+ */
+static void test_was_head(void **state)
+{
+        _cleanup_identity_ Identity i = {0};
+        uint8_t of_head[PKI_PIN_SIZE], own[PKI_PIN_SIZE];
+        Authority *a;
+        Machine o;
+
+        machine_init(&o);
+        membership_free(o.m);
+        a = authority_at(o.dir, now_real(), "127.0.0.1");
+        pki_cert_pin(authority_own(a), of_head);
+        authority_free(a);
+        put(&o, "head.conf"); /* of a head that it was a worker of before */
+        membership_tidy(o.dir);
+        assert_false(has(&o, "head.conf"));
+        machine_start(&o);
+        assert_false(membership_is_member(o.m));
+        assert_false(membership_is_bound(o.m));
+        check_text(&o, "no member of a cluster: this machine was a head");
+        enter(&o);
+        _cleanup_free_ char *path = path_join(o.dir, "identity.pem");
+        assert_int_equal(identity_load(path, &i), 0);
+        pki_cert_pin(i.cert, own);
+        assert_memory_not_equal(own, of_head, sizeof(own));
+        machine_done(&o);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -224,6 +253,7 @@ int main(void)
                 cmocka_unit_test(test_member_cannot_join),
                 cmocka_unit_test(test_unreadable),
                 cmocka_unit_test(test_tidy),
+                cmocka_unit_test(test_was_head),
         };
         (void)signal(SIGPIPE, SIG_IGN);
         return cmocka_run_group_tests(tests, NULL, NULL);
