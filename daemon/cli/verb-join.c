@@ -178,15 +178,21 @@ const Verb verb_join = {
 
 static int run_leave(const Cli *cli, const CliArgs *args)
 {
+        _cleanup_message_ sd_bus_message *reply = NULL;
         _cleanup_bus_ sd_bus *bus = NULL;
+        const char *untold = NULL;
 
         if (client_open(cli, &bus) < 0)
                 return EXIT_INTERNAL;
         (void)sd_bus_set_method_call_timeout(bus, LEAVE_PATIENCE);
-        int r = client_call(cli, bus, ROLE_WORKER, CLIENT_MEMBERSHIP, "Leave", NULL, NULL);
-        if (r == EXIT_OK)
-                printf("This machine is no member any more.\n");
-        return r;
+        int r = client_call(cli, bus, ROLE_WORKER, CLIENT_MEMBERSHIP, "Leave", &reply, NULL);
+        if (r != EXIT_OK)
+                return r;
+        printf("This machine is no member any more.\n");
+        /* a daemon that was not restarted since the upgrade says nothing */
+        if (sd_bus_message_read(reply, "s", &untold) > 0 && !isempty(untold))
+                printf("But %s\n", untold);
+        return EXIT_OK;
 }
 
 const Verb verb_leave = {

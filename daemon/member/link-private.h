@@ -52,6 +52,7 @@ struct MemberLink {
         usec_t renewed; /* when that was; 0 = not yet */
         bool moved;     /* we have one that is none of them, nor in our certificate */
         bool stranger;  /* met by the last attempt */
+        bool heard;     /* of who leaves: the head hung up on it */
         bool clock_known;
         int64_t offset;
         usec_t offset_error;

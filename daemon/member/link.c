@@ -57,8 +57,9 @@ void link_fall_back(MemberLink *l)
         (void)link_set_state(l, LINK_WAITING, backoff_next(&l->backoff));
 }
 
-static void go(MemberLink *l)
+static void go(MemberLink *l, bool heard)
 {
+        l->heard = heard;
         hang_up(l);
         if (link_set_state(l, LINK_LEFT, USEC_INFINITY) >= 0 && l->ops.on_left)
                 l->ops.on_left(l, l->userdata);
@@ -66,8 +67,8 @@ static void go(MemberLink *l)
 
 void link_lose(MemberLink *l, const char *why)
 {
-        if (l->state == LINK_LEAVING)
-                go(l);
+        if (l->state == LINK_LEAVING) /* it hangs up on who leaves */
+                go(l, true);
         else if (l->state == LINK_CHANGING)
                 link_next_promote(l);
         else {
@@ -353,7 +354,7 @@ static void on_deadline(void *userdata)
                 beat(l);
                 break;
         case LINK_LEAVING:
-                go(l);
+                go(l, false);
                 break;
         default:
                 break;
@@ -396,6 +397,11 @@ int member_link_leave(MemberLink *l)
                 return r;
         l->next = peer_free(l->next);
         return link_set_state(l, LINK_LEAVING, LINK_ANSWER_MAX);
+}
+
+bool member_link_was_heard(const MemberLink *l)
+{
+        return l->heard;
 }
 
 int member_link_set_facts(MemberLink *l, const MemberFacts *facts)

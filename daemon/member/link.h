@@ -82,6 +82,8 @@ int member_link_event(MemberLink *l, const char *message_id, const char *text);
 /* This machine is to be a member no more: the head hears it, then the link is over for good and
  * on_left() comes. */
 int member_link_leave(MemberLink *l);
+/* In on_left(): it does, else it has not answered in time. */
+bool member_link_was_heard(const MemberLink *l);
 /* Asks the head's reflector (wire/reflect-codec.h): one answer to each, in order, unless the
  * connection ends before. As member_link_done(). */
 int member_link_reflect(MemberLink *l, const void *request, size_t size);

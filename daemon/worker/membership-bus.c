@@ -31,7 +31,7 @@ static void on_done(const MembershipAnswer *a, void *userdata)
                 r = sd_bus_reply_method_return(call, "sss", strempty(a->text),
                                                strempty(a->words_head), strempty(a->words_own));
         else
-                r = sd_bus_reply_method_return(call, "");
+                r = sd_bus_reply_method_return(call, "s", strempty(a->text));
         if (r < 0)
                 log_debug_errno(r, "Answering a call: %m");
         sd_bus_message_unref(call);
@@ -109,7 +109,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Join", SD_BUS_ARGS("s", token, "as", heads),
                                 SD_BUS_RESULT("s", pending, "s", words_head, "s", words_own),
                                 on_join, SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
-        SD_BUS_METHOD_WITH_ARGS("Leave", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, on_leave,
+        SD_BUS_METHOD_WITH_ARGS("Leave", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", untold), on_leave,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetRayToken", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", token),
                                 on_get_ray_token,

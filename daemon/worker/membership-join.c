@@ -1,5 +1,6 @@
 /* How a machine becomes a member, and how it ends to be one. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -268,11 +269,21 @@ void membership_on_left(MemberLink *l, void *userdata)
 {
         Membership *m = userdata;
 
+        /* a head that does not let it in has its own word for it */
+        bool told =
+                !m->member || m->told == TOLD_REFUSED || (m->leaving && member_link_was_heard(l));
+        char text[300] = "";
+
         m->leaving = false;
         int r = forget(m);
         if (r < 0)
                 membership_connect(m);
-        answer_text(m, r, r < 0 ? strerror(-r) : "");
+        else if (!told)
+                (void)snprintf(text, sizeof(text),
+                               "the head was not reached, and still lists this machine; there: "
+                               "raycluster node forget %s",
+                               m->name);
+        answer_text(m, r, r < 0 ? strerror(-r) : text);
 }
 
 void membership_leave(Membership *m, membership_cb cb, void *userdata)

@@ -58,7 +58,8 @@ int membership_done(Membership *m, uint64_t number, bool ok, const char *text);
 int membership_event(Membership *m, const char *message_id, const char *text);
 
 /* error: 0, or negative errno and the sentence. With 0 and a sentence the machine waits for a word
- * of the head's admin, who sees the same words for both keys. */
+ * of the head's admin, who sees the same words for both keys; or has left, and the head is to be
+ * told by hand. */
 typedef struct MembershipAnswer {
         int error;
         const char *text, *words_head, *words_own;

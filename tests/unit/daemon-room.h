@@ -154,10 +154,16 @@ _unused_ static char *tell_head(Room *room, const char *method, const char *who)
 _unused_ static char *tell_worker(Room *room, const char *method)
 {
         sd_bus_error error = SD_BUS_ERROR_NULL;
+        sd_bus_message *reply = NULL;
+        const char *note = "";
 
         int r = sd_bus_call_method(room->worker->bus, "org.raycluster1.Worker",
-                                   "/org/raycluster1/Worker", MEMBERSHIP, method, &error, NULL, "");
-        char *text = strdup(r < 0 ? strempty(error.message) : "");
+                                   "/org/raycluster1/Worker", MEMBERSHIP, method, &error, &reply,
+                                   "");
+        if (r >= 0)
+                (void)sd_bus_message_read(reply, "s", &note);
+        char *text = strdup(r < 0 ? strempty(error.message) : note);
+        sd_bus_message_unref(reply);
         sd_bus_error_free(&error);
         return text;
 }
