@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "wire/member-frame.h"
 
@@ -26,7 +27,9 @@ static void patient_init(World *w)
                         .cluster = "lab1",
                         .ray_token = "ray's token",
                         .beat = PATIENT_BEAT};
-        assert_int_equal(gate_new(w->event, listen_on(&w->at), &p, &gate_ops, w, &w->gate), 0);
+        int fd = listen_on(&w->at);
+        assert_int_equal(listen(fd, GATE_BACKLOG), 0); /* as the head's own */
+        assert_int_equal(gate_new(w->event, fd, &p, &gate_ops, w, &w->gate), 0);
 }
 
 /* Everything that is ready now has its turn. */
@@ -153,6 +156,73 @@ static void test_silent_crowd(void **state)
         join(&w, &t);
         assert_int_equal(w.join.end, JOIN_DONE);
         assert_int_equal(w.lost, 0);
+        world_done(&w);
+}
+
+/* Room for MANY sockets and both ends of some more. */
+static void allow_many_files(void)
+{
+        const rlim_t want = MANY + 1000;
+        struct rlimit l;
+
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &l), 0);
+        if (l.rlim_cur >= want)
+                return;
+        l.rlim_cur = want;
+        l.rlim_max = l.rlim_max < want ? want : l.rlim_max; /* which root may */
+        if (setrlimit(RLIMIT_NOFILE, &l) < 0)
+                fail_msg("10,000 connections need %llu open files, and the hard limit is lower: "
+                         "raise it (prlimit --nofile, LimitNOFILE=), then test again",
+                         (unsigned long long)want);
+}
+
+static size_t count_open(const int *fds, size_t n)
+{
+        size_t open = 0;
+
+        for (size_t k = 0; k < n; k++)
+                open += !was_closed(fds[k]);
+        return open;
+}
+
+/* 10,000 at once that say nothing and do not let go, of 1,250 machines: some have a place, some
+ * wait in the kernel's queue, and the others' kernels knock again and again. None of it costs
+ * memory, a member is served, and a newcomer gets in among them: his kernel knocks again, too, and
+ * so does he when he finds the queue full for too long. */
+static void test_ten_thousand_at_once(void **state)
+{
+        _cleanup_(member_link_freep) MemberLink *l = NULL;
+        _cleanup_identity_ Identity i = {0};
+        static int fds[MANY];
+        World w;
+
+        allow_many_files();
+        patient_init(&w);
+        l = joined(&w, &i);
+        WAIT(&w, gate_strangers(w.gate) == 0);
+        size_t before = heap();
+        for (size_t k = 0; k < MANY; k++) {
+                fds[k] = knock(&w, INADDR_LOOPBACK + 256 + (uint32_t)(k / GATE_PER_SOURCE));
+                settle(&w);
+        }
+        assert_in_range(count_open(fds, MANY), MANY * 9 / 10, MANY);
+        assert_in_range(gate_strangers(w.gate), GATE_STRANGERS - 1, GATE_STRANGERS);
+        assert_in_range(heap() - before, 0, GATE_STRANGERS * SILENT_BYTES);
+        check_served(&w, l);
+        JoinToken t = token_of(&w, "abcdefgh");
+        for (unsigned tries = 0; tries < 3; tries++) {
+                join(&w, &t);
+                if (w.join.end != JOIN_UNREACHABLE)
+                        break;
+        }
+        assert_int_equal(w.join.end, JOIN_DONE);
+        assert_in_range(count_open(fds, MANY), MANY / 2, MANY); /* they are still there */
+        assert_in_range(heap() - before, 0, GATE_STRANGERS * SILENT_BYTES);
+        assert_true(member_link_is_joined(l));
+        assert_int_equal(w.lost + w.losses, 0);
+        for (size_t k = 0; k < MANY; k++)
+                safe_close(fds[k]);
+        WAIT(&w, gate_strangers(w.gate) == 0);
         world_done(&w);
 }
 
@@ -395,6 +465,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_silent_machine),
                 cmocka_unit_test(test_silent_crowd),
+                cmocka_unit_test(test_ten_thousand_at_once),
                 cmocka_unit_test(test_many_addresses),
                 cmocka_unit_test(test_gone_before_it_was_taken_in),
                 cmocka_unit_test(test_oversized_frames),
