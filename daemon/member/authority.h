@@ -15,7 +15,8 @@
 
 typedef struct Authority Authority;
 
-/* Ten years: it is replaced before, with two pins in the tokens of that time. */
+/* Ten years, after which the cluster is a new one: tokens have room for a second pin, that of an
+ * authority that follows, but nothing makes one. */
 #define AUTHORITY_LIFE (3650 * 24 * 60 * USEC_PER_MIN)
 /* Of a certificate; it is renewed when two thirds are over. */
 #define CERT_LIFE (30 * 24 * 60 * USEC_PER_MIN)
