@@ -4,7 +4,7 @@ import story
 from room import wait_until
 from story import expect, expect_in
 
-ROOM = {"guests": ["head", "w1"]}
+ROOM = {"guests": ["head", "w1", "w2"]}
 RAY_TLS = "/run/raycluster/ray-tls"
 
 RAW = '''
@@ -24,20 +24,22 @@ def setup(room):
 
 
 def scenario_turned_on(room):
-    """Members get certificates by themselves; after a restart of Ray a job runs on both machines."""
-    head, w1 = room["head"], room["w1"]
-    cursor, mine = head.cursor(), w1.cursor()
+    """Members get certificates by themselves; after a restart of Ray a job runs on all machines."""
+    head = room["head"]
+    workers = [room["w1"], room["w2"]]
+    since = {guest: guest.cursor() for guest in (head, *workers)}
     head.conf('auth: { tls = "on"; };\n')
     head.run("systemctl reload ray-head")
-    for guest, since in ((head, cursor), (w1, mine)):
-        guest.wait_message("RESTART_DUE", since, 20)
+    for guest, cursor in since.items():
+        guest.wait_message("RESTART_DUE", cursor, 20)
         wait_until("a certificate", lambda g=guest: g.run(
             f"test -e {RAY_TLS}", check=False, quiet=True).code == 0, 20)
-    cursor, mine = head.cursor(), w1.cursor()
-    for guest in (head, w1):
+    since = {guest: guest.cursor() for guest in since}
+    for guest in since:
         guest.run("raycluster restart-engine", timeout=120)
-    head.wait_message("HEAD_SERVING", cursor, 90)
-    w1.wait_message("WORKER_JOINED", mine, 120)
+    head.wait_message("HEAD_SERVING", since[head], 90)
+    for guest in workers:
+        guest.wait_message("WORKER_JOINED", since[guest], 120)
     story.wait_alive(room, room.guests, 60)
     story.wait_jobs_api(head)
     out = story.submit(head, story.NAMES_JOB)
