@@ -62,6 +62,7 @@
           "lines of Ray's logs were held back")                                                    \
         X(CONTROL_CLOSED, "2de7d28ddd4f4525899f6f952ca65545",                                      \
           "head: the control port cannot be opened")                                               \
+        X(GATE_ABUSED, "e175e848b8ae4c08be02a1da594b44d3", "head: the control port is misused")    \
         X(MEMBER_ENROLLED, "392881a605b8441388599bfe01d585c5", "head: a machine became a member")  \
         X(MEMBER_REFUSED, "57a65754351c40b58cb7971d7f6920b0", "head: a machine was not let in")    \
         X(MEMBER_PENDING, "729dab096ab34179af0f4a7826f3f622",                                      \

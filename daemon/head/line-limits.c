@@ -5,9 +5,22 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/ratelimit.h"
 
 #define FORGET_AFTER (60 * USEC_PER_MIN)
+
+bool line_limit_below(RateLimit *l, unsigned burst, usec_t now, unsigned *ret_more)
+{
+        *ret_more = 0;
+        l->interval = LINE_LIMIT_EVERY;
+        /* an interval begins: after one in which some were held back, with one line */
+        if (l->n == 0 || now - l->begin >= l->interval)
+                l->burst = l->suppressed > 0 ? 1 : burst;
+        if (!ratelimit_below(l, now))
+                return false;
+        *ret_more = l->suppressed;
+        l->suppressed = 0;
+        return true;
+}
 
 typedef struct LineLimit LineLimit;
 struct LineLimit {
@@ -59,7 +72,6 @@ static LineLimit *find(LineLimits *l, const char *node)
                 free(x);
                 return NULL;
         }
-        x->limit.interval = LINE_LIMIT_EVERY;
         x->next = l->first;
         l->first = x;
         return x;
@@ -76,12 +88,5 @@ bool line_limits_below(LineLimits *l, const char *node, usec_t now, unsigned *re
         if (!x) /* no memory: better a line too many */
                 return true;
         x->used = now;
-        /* an interval begins: after one in which some were held back, with one line */
-        if (x->limit.n == 0 || now - x->limit.begin >= x->limit.interval)
-                x->limit.burst = x->limit.suppressed > 0 ? 1 : LINE_LIMIT_BURST;
-        if (!ratelimit_below(&x->limit, now))
-                return false;
-        *ret_more = x->limit.suppressed;
-        x->limit.suppressed = 0;
-        return true;
+        return line_limit_below(&x->limit, LINE_LIMIT_BURST, now, ret_more);
 }

@@ -3,10 +3,15 @@
  * nobody else's lines out. */
 #pragma once
 
-#include "base/time.h"
+#include "base/ratelimit.h"
 
 #define LINE_LIMIT_BURST 10
 #define LINE_LIMIT_EVERY USEC_PER_MIN
+
+/* Of one kind of line, by whomever; *l is zero before the first. `burst` lines at once, then one in
+ * LINE_LIMIT_EVERY until one of these was quiet. *ret_more: how many were held back since the last.
+ */
+bool line_limit_below(RateLimit *l, unsigned burst, usec_t now, unsigned *ret_more);
 
 /* Zero: nobody has written anything. Who wrote nothing for an hour or two is forgotten: it holds
  * members of that time, of whom the roster has a bounded number. */
@@ -17,6 +22,5 @@ typedef struct LineLimits {
 } LineLimits;
 
 void line_limits_done(LineLimits *l);
-/* Whether there may be a line of this member now. *ret_more: how many were held back since the
- * last. */
+/* The same, for lines of this member. */
 bool line_limits_below(LineLimits *l, const char *node, usec_t now, unsigned *ret_more);

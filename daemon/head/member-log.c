@@ -9,6 +9,7 @@
 /* Of what strangers make. */
 #define LINES_EVERY USEC_PER_MIN
 #define LINES_BURST 20
+#define ABUSE_BURST 5
 
 /* RAYCLUSTER_NODE= and RAYCLUSTER_ADDRESS= on every line, so that journalctl can follow a machine.
  */
@@ -66,6 +67,39 @@ void member_log_refused(MemberLog *l, const MemberRefused *r, const char *name, 
                   error < 0 ? ": " : "", error < 0 ? strerror(-error) : "",
                   locked > 0 ? "; it may try again after " : "",
                   locked > 0 ? format_duration(wait, locked) : "");
+}
+
+void member_log_abused(MemberLog *l, GateAbuse what, const Addr *from, const char *name)
+{
+        static const char *const words[_GATE_ABUSE_MAX] = {
+                [GATE_ABUSE_SOURCE] = "it has more connections than one machine needs, and the "
+                                      "rest was closed",
+                [GATE_ABUSE_FULL] = "all places for those who are no members yet are taken, most "
+                                    "of them by it; the rest waits",
+                [GATE_ABUSE_SLOW] = "it did not come to the end of what it had to say, and was "
+                                    "closed",
+                [GATE_ABUSE_NONSENSE] = "it said what makes no sense there, and was closed",
+                [GATE_ABUSE_TURN] = "it said what it may not say, or not now, and was closed",
+        };
+        _cleanup_strv_free_ char **fields = fields_of(name, from);
+        char at[ADDR_MAX];
+        unsigned more;
+
+        if (!line_limit_below(&l->abuses, ABUSE_BURST, now_mono(), &more))
+                return;
+        (void)strv_extendf(&fields, "RAYCLUSTER_ABUSE=%s", gate_abuse_to_string(what));
+        if (more > 0)
+                log_event(LOG_WARNING, MSG_GATE_ABUSED, NULL,
+                          "control port: it was misused %u more times, which was not written down",
+                          more);
+        if (!from)
+                log_event(LOG_WARNING, MSG_GATE_ABUSED, fields,
+                          "control port: all places for those who are no members yet are taken; "
+                          "the rest waits");
+        else
+                log_event(LOG_WARNING, MSG_GATE_ABUSED, fields, "control port: %s%s%s: %s",
+                          strempty(name), isempty(name) ? "" : " at ", addr_format(at, from),
+                          words[what]);
 }
 
 void member_log_done(MemberLog *l)

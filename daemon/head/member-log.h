@@ -8,7 +8,7 @@
 /* Strangers can make these: so many lines an interval, and then how many were held back. Members
  * can make the others, each so many of its own. Zero: nothing is written yet. */
 typedef struct MemberLog {
-        RateLimit refusals, pending;
+        RateLimit refusals, pending, abuses;
         LineLimits visits, copies;
 } MemberLog;
 
@@ -21,6 +21,8 @@ void member_log_enrolled(const MemberRow *m, const Addr *from);
 /* As GateOps. */
 void member_log_refused(MemberLog *l, const MemberRefused *r, const char *name, const Addr *from,
                         int error, usec_t locked);
+/* from may be NULL. */
+void member_log_abused(MemberLog *l, GateAbuse what, const Addr *from, const char *name);
 void member_log_here(MemberLog *l, const GateMember *m);
 void member_log_lost(MemberLog *l, const GateMember *m, GateLoss why);
 /* words: of the head's key. */

@@ -138,6 +138,12 @@ static void on_copied(Gate *g, const GateMember *here, const GateMember *there, 
         member_log_copied(&m->log, here, there);
 }
 
+static void on_abused(Gate *g, GateAbuse what, const Addr *from, const char *name, void *userdata)
+{
+        Members *m = userdata;
+        member_log_abused(&m->log, what, from, name);
+}
+
 /* --- opening ------------------------------------------------------------------------------------
  */
 
@@ -221,6 +227,7 @@ static int open_all(Members *m, char **reterr)
                                     .on_left = on_left,
                                     .on_event = on_event,
                                     .on_pending = on_pending,
+                                    .on_abused = on_abused,
                                     .on_reflect = on_reflect};
         _cleanup_close_ int fd = -EBADF;
 

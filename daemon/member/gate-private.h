@@ -57,6 +57,11 @@ struct Gate {
         Guests guests;
 };
 
+/* --- gate.c */
+
+/* As GateOps. */
+void gate_abused(Gate *g, GateAbuse what, const Addr *from, const char *name);
+
 /* --- gate-visitor.c: states, and what visitors say */
 
 /* Takes over fd on success; the visitor frees itself when it leaves. */

@@ -96,9 +96,19 @@ void visitor_send_away(Visitor *v, GateLoss why)
         leave(v, why, false);
 }
 
+static void abused(const Visitor *v, GateAbuse what)
+{
+        gate_abused(v->gate, what, &v->from, v->row.name);
+}
+
+/* A member is told to be lost then. */
 static void on_deadline(void *userdata)
 {
-        visitor_send_away(userdata, GATE_LOSS_SILENT);
+        Visitor *v = userdata;
+
+        if (v->state != VISITOR_MEMBER)
+                abused(v, GATE_ABUSE_SLOW);
+        visitor_send_away(v, GATE_LOSS_SILENT);
 }
 
 /* --- refusals -----------------------------------------------------------------------------------
@@ -360,13 +370,29 @@ static void on_message(Peer *p, const MemberMessage *m, void *userdata)
                 visitor_reflect(v, m->reflect);
         else if (member && m->kind == MEMBER_LEAVE)
                 leave(v, GATE_LOSS_CLOSED, true);
-        else
-                visitor_send_away(v, GATE_LOSS_CLOSED); /* out of turn */
+        else {
+                abused(v, GATE_ABUSE_TURN);
+                visitor_send_away(v, GATE_LOSS_CLOSED);
+        }
 }
 
+static bool is_nonsense(const PeerDown *down)
+{
+        return down->end == PEER_BAD ||
+               (down->end == PEER_TLS &&
+                (down->tls.end == TLS_LINK_NOT_TLS || down->tls.end == TLS_LINK_BROKEN));
+}
+
+/* To hang up is everybody's right, and so is a certificate of another cluster. */
 static void on_down(Peer *p, const PeerDown *down, void *userdata)
 {
-        visitor_send_away(userdata, GATE_LOSS_CLOSED);
+        Visitor *v = userdata;
+
+        if (is_nonsense(down))
+                abused(v, GATE_ABUSE_NONSENSE);
+        else if (down->end == PEER_SLOW)
+                abused(v, GATE_ABUSE_SLOW);
+        visitor_send_away(v, GATE_LOSS_CLOSED);
 }
 
 int visitor_new(Gate *g, int fd, const Addr *from)

@@ -15,9 +15,21 @@ static const char *const gate_loss_table[_GATE_LOSS_MAX] = {
 };
 DEFINE_STRTAB(gate_loss, GateLoss);
 
+static const char *const gate_abuse_table[_GATE_ABUSE_MAX] = {
+        [GATE_ABUSE_SOURCE] = "source",     [GATE_ABUSE_FULL] = "full", [GATE_ABUSE_SLOW] = "slow",
+        [GATE_ABUSE_NONSENSE] = "nonsense", [GATE_ABUSE_TURN] = "turn",
+};
+DEFINE_STRTAB(gate_abuse, GateAbuse);
+
 /* Between two looks at all strangers in which nobody is found to go: a room that comes back is not
  * held up by them. */
 #define LOOK_EVERY (USEC_PER_SEC / 4)
+
+void gate_abused(Gate *g, GateAbuse what, const Addr *from, const char *name)
+{
+        if (g->ops.on_abused)
+                g->ops.on_abused(g, what, from, name, g->userdata);
+}
 
 /* The oldest of the source that has the most places; NULL: nobody keeps the head waiting. */
 static Visitor *find_idle(const Gate *g)
@@ -48,6 +60,7 @@ static void make_room(void *userdata)
         if (usec_sub(now_mono(), g->in_vain) >= LOOK_EVERY) {
                 idle = find_idle(g);
                 g->in_vain = idle ? 0 : now_mono();
+                gate_abused(g, GATE_ABUSE_FULL, idle ? &idle->from : NULL, "");
         }
         if (idle) {
                 visitor_send_away(idle, GATE_LOSS_SILENT);
@@ -64,8 +77,12 @@ static void on_accept(Acceptor *a, int fd, const Addr *peer, const Addr *local, 
 
         /* who gave up while it waited in the kernel: a handshake for it is time that the next ones
          * wait, until they give up, too */
-        if (tcp_has_hung_up(conn) || guests_from(&g->guests, peer) >= GATE_PER_SOURCE)
+        if (tcp_has_hung_up(conn))
                 return;
+        if (guests_from(&g->guests, peer) >= GATE_PER_SOURCE) {
+                gate_abused(g, GATE_ABUSE_SOURCE, peer, "");
+                return;
+        }
         if (visitor_new(g, conn, peer) < 0)
                 return;
         (void)TAKE_FD(conn);

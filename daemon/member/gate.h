@@ -77,6 +77,19 @@ typedef enum GateLoss {
 
 DECLARE_STRTAB(gate_loss, GateLoss);
 
+typedef enum GateAbuse {
+        GATE_ABUSE_SOURCE,   /* GATE_PER_SOURCE connections of one address: one more was closed */
+        GATE_ABUSE_FULL,     /* GATE_STRANGERS places are taken; from: by whom most of them are that
+                              * keep the head waiting, or NULL: nobody does */
+        GATE_ABUSE_SLOW,     /* it did not come to the end of what it had to say */
+        GATE_ABUSE_NONSENSE, /* it said what is no TLS, no frame, too long, or no message */
+        GATE_ABUSE_TURN,     /* it said what it may not, or not now */
+        _GATE_ABUSE_MAX,
+        _GATE_ABUSE_INVALID = -EINVAL,
+} GateAbuse;
+
+DECLARE_STRTAB(gate_abuse, GateAbuse);
+
 /* From the loop; the gate must not be freed inside. Every one is worth a line in the journal. */
 typedef struct GateOps {
         void (*on_enrolled)(Gate *g, const MemberRow *m, const Addr *from, void *userdata);
@@ -104,6 +117,9 @@ typedef struct GateOps {
         void (*on_facts)(Gate *g, const GateMember *m, void *userdata);
         /* A machine waits for approval that did not before. May be NULL. */
         void (*on_pending)(Gate *g, const GatePending *p, void *userdata);
+        /* As often as somebody likes. name: of a member, or "". May be NULL. */
+        void (*on_abused)(Gate *g, GateAbuse what, const Addr *from, const char *name,
+                          void *userdata);
 } GateOps;
 
 typedef enum GateCommandEnd {

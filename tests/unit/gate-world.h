@@ -40,6 +40,8 @@ typedef struct World {
         unsigned facts_gpus;
         unsigned events, dropped, left, renewed, facts, pending;
         MemberEvent event_told;
+        unsigned abuses[_GATE_ABUSE_MAX];
+        Addr abuser; /* the last */
 
         bool join_over;
         JoinResult join;
@@ -125,7 +127,16 @@ static inline void on_pending(Gate *g, const GatePending *p, void *userdata)
         ((World *)userdata)->pending++;
 }
 
+static inline void on_abused(Gate *g, GateAbuse what, const Addr *from, const char *name,
+                             void *userdata)
+{
+        World *w = userdata;
+        w->abuses[what]++;
+        w->abuser = from ? *from : (Addr){0};
+}
+
 static const GateOps gate_ops _unused_ = {.on_pending = on_pending,
+                                          .on_abused = on_abused,
                                           .on_renewed = on_renewed,
                                           .on_facts = on_facts,
                                           .on_event = on_event,

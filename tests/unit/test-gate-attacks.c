@@ -79,6 +79,16 @@ static MemberLink *joined(World *w, Identity *ret_identity)
         return l;
 }
 
+/* An admin hears of it, and who it is. */
+static void check_told(const World *w, GateAbuse what, unsigned at_least, uint32_t from)
+{
+        char text[ADDR_MAX], want[ADDR_MAX];
+        const Addr a = {.family = AF_INET, .in.s_addr = htonl(from)};
+
+        assert_in_range(w->abuses[what], at_least, MANY);
+        assert_string_equal(addr_format(text, &w->abuser), addr_format(want, &a));
+}
+
 /* Beats went both ways all the time, and still do. */
 static void check_served(World *w, const MemberLink *l)
 {
@@ -114,6 +124,7 @@ static void test_silent_machine(void **state)
         }
         assert_int_equal(gate_strangers(w.gate), GATE_PER_SOURCE);
         assert_in_range(heap() - before, 0, GATE_PER_SOURCE * SILENT_BYTES);
+        check_told(&w, GATE_ABUSE_SOURCE, MANY - GATE_PER_SOURCE, INADDR_LOOPBACK + 8);
         JoinToken t = token_of(&w, "abcdefgh");
         join(&w, &t);
         assert_int_equal(w.join.end, JOIN_DONE);
@@ -143,6 +154,7 @@ static void test_silent_crowd(void **state)
         }
         assert_int_equal(gate_strangers(w.gate), GATE_STRANGERS);
         assert_in_range(heap() - before, 0, GATE_STRANGERS * SILENT_BYTES);
+        assert_in_range(w.abuses[GATE_ABUSE_FULL], 1, GATE_STRANGERS);
         for (size_t k = 0; k < ELEMENTSOF(fds); k++)
                 (void)send(fds[k], "\x16", 1, MSG_NOSIGNAL);
         settle(&w);
@@ -384,6 +396,7 @@ static void test_oversized_frames(void **state)
                 assert_true(heap() <= before);
                 bytes_done(&r);
         }
+        check_told(&w, GATE_ABUSE_NONSENSE, 2, INADDR_LOOPBACK);
         bytes_member(&w, &r, &i);
         bytes_announce(&r, MEMBER_FRAME_MAX + 1);
         WAIT(&w, r.down && w.lost == 2);
@@ -392,6 +405,7 @@ static void test_oversized_frames(void **state)
         bytes_member(&w, &r, &i);
         bytes_announce(&r, 0);
         WAIT(&w, r.down && w.lost == 3);
+        assert_int_equal(w.abuses[GATE_ABUSE_NONSENSE], 4);
         bytes_done(&r);
         world_done(&w);
 }
@@ -443,17 +457,23 @@ static void test_slow_drip(void **state)
         bytes_dial(&w, &frames, NULL);
         bytes_hello(&frames);
         WAIT(&w, gate_strangers(w.gate) == 3);
-        for (usec_t end = now_mono() + BOUND; gate_strangers(w.gate) > 0; n++) {
+        usec_t end = now_mono() + BOUND, next = 0;
+        while (gate_strangers(w.gate) > 0) {
                 uint8_t c = n < sizeof(client_hello) ? client_hello[n] : 0x03;
                 assert_true(now_mono() < end);
+                assert_true(sd_event_run(w.event, USEC_PER_SEC / 20) >= 0);
+                if (now_mono() < next)
+                        continue;
+                next = now_mono() + USEC_PER_SEC / 5;
+                n++;
                 (void)send(tls, &c, 1, MSG_NOSIGNAL);
                 bytes_say(&hello, "", 1);
                 bytes_say(&frames, unknown, sizeof(unknown));
-                assert_true(sd_event_run(w.event, USEC_PER_SEC / 5) >= 0);
         }
         WAIT(&w, was_closed(tls) && hello.down && frames.down);
         assert_in_range(n, 20, SIZE_MAX); /* cut off by the deadline, not for what they said */
         assert_int_equal(w.came + w.enrolled + w.refused, 0);
+        assert_int_equal(w.abuses[GATE_ABUSE_SLOW], 3);
         safe_close(tls);
         bytes_done(&hello);
         bytes_done(&frames);

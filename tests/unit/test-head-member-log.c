@@ -84,6 +84,28 @@ static void test_alternation(void **state)
         log_set_observer(NULL, NULL);
 }
 
+/* Whoever is at the port, it is a handful of lines. */
+static void test_abuse(void **state)
+{
+        const Addr from = member_addr("192.0.2.66");
+        MemberLog l = {0};
+        Told t;
+
+        listen_to_log(&t);
+        member_log_abused(&l, GATE_ABUSE_NONSENSE, &from, "w1");
+        assert_non_null(strstr(t.last, "control port: w1 at 192.0.2.66: it said what makes no"));
+        for (unsigned k = 0; k < 10000; k++)
+                member_log_abused(&l, GATE_ABUSE_SOURCE, &from, "");
+        assert_int_equal(t.of[MSG_GATE_ABUSED], 5);
+        assert_non_null(strstr(t.last, "control port: 192.0.2.66: it has more connections"));
+        l.abuses.begin -= USEC_PER_MIN;
+        for (unsigned k = 0; k < 10000; k++)
+                member_log_abused(&l, GATE_ABUSE_FULL, NULL, "");
+        assert_int_equal(t.of[MSG_GATE_ABUSED], 7); /* how many there were, and the next */
+        assert_non_null(strstr(t.last, "control port: all places"));
+        log_set_observer(NULL, NULL);
+}
+
 static unsigned lines_of_a_minute(LineLimits *l, usec_t now, unsigned *ret_more)
 {
         unsigned n = 0, more;
@@ -252,11 +274,9 @@ static void test_copied_in_the_catalog(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_many_ask),
-                cmocka_unit_test(test_alternation),
-                cmocka_unit_test(test_line_limits),
-                cmocka_unit_test(test_copied),
-                cmocka_unit_test(test_copied_in_the_catalog),
+                cmocka_unit_test(test_many_ask),    cmocka_unit_test(test_alternation),
+                cmocka_unit_test(test_line_limits), cmocka_unit_test(test_abuse),
+                cmocka_unit_test(test_copied),      cmocka_unit_test(test_copied_in_the_catalog),
         };
         (void)signal(SIGPIPE, SIG_IGN);
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -194,6 +194,7 @@ static void test_stranger_out_of_turn(void **state)
                 raw_done(&o);
         }
         assert_int_equal(w.came + w.left + w.events + w.renewed, 0);
+        assert_int_equal(w.abuses[GATE_ABUSE_TURN], ELEMENTSOF(kinds));
         world_done(&w);
 }
 
