@@ -26,3 +26,14 @@ bool clock_words(char *buf, size_t size, const TlsLinkFacts *f, usec_t now)
                         "the authority of the head is not valid at this machine's time; " WRONG);
         return true;
 }
+
+char *clock_words_behind(char *buf, size_t size, usec_t valid_until, usec_t now)
+{
+        char span[DURATION_MAX];
+
+        (void)snprintf(buf, size,
+                       "by the head's clock this machine's certificate ended %s ago, by its own it "
+                       "did not; " WRONG "; then it gets the next",
+                       format_duration(span, usec_sub(now, valid_until)));
+        return buf;
+}

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "member/clock-words.h"
 #include "member/gate-private.h"
 
 /* From the connect until it is a member, or has its answer and hung up. */
@@ -325,6 +326,20 @@ static void on_event(Visitor *v, const MemberEvent *e)
         g->ops.on_event(g, &m, e, dropped, g->userdata);
 }
 
+/* It is no machine that knows that its certificate is over: that one renews. */
+static void refuse_expired(Visitor *v)
+{
+        char words[MEMBER_TEXT_MAX];
+        usec_t from, until;
+
+        pki_cert_dates(tls_link_peer(peer_tls(v->peer)), &from, &until);
+        refuse_text(v, MEMBER_REFUSAL_IDENTITY,
+                    v->can & MEMBER_CAN_RENEW
+                            ? clock_words_behind(words, sizeof(words), until, now_real())
+                            : "this machine's certificate is over: raycluster leave, then join it "
+                              "with a token");
+}
+
 /* --- what visitors say --------------------------------------------------------------------------
  */
 
@@ -353,9 +368,7 @@ static void on_message(Peer *p, const MemberMessage *m, void *userdata)
                  m->kind == MEMBER_RENEW)
                 visitor_renew(v, m->csr);
         else if (v->state == VISITOR_EXPIRED)
-                refuse_text(v, MEMBER_REFUSAL_IDENTITY,
-                            "this machine's certificate is over: raycluster leave, then join it "
-                            "with a token");
+                refuse_expired(v);
         else if ((v->state == VISITOR_INTRODUCED || member) && m->kind == MEMBER_FACTS)
                 on_facts(v, &m->facts);
         else if (member && m->kind == MEMBER_BEAT)

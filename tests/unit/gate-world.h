@@ -409,7 +409,8 @@ typedef struct Raw {
         World *world;
         Stream *stream;
         TlsLink *tls;        /* the stream's */
-        MemberMessage first; /* after Hello, which has no bits */
+        uint64_t can;        /* of Hello */
+        MemberMessage first; /* after it */
         Buf in;
         unsigned kinds[_MEMBER_KIND_MAX];
         MemberRefused refused;
@@ -426,7 +427,8 @@ static inline void raw_say(Raw *o, const MemberMessage *m)
 static inline void on_raw_connected(Stream *s, void *userdata)
 {
         Raw *o = userdata;
-        MemberMessage hello = {.kind = MEMBER_HELLO, .hello = {.version = 1, .oldest = 1}};
+        MemberMessage hello = {.kind = MEMBER_HELLO,
+                               .hello = {.version = 1, .oldest = 1, .capabilities = o->can}};
 
         o->up = true;
         raw_say(o, &hello);
