@@ -182,11 +182,20 @@ void member_log_left(const GateMember *m)
                   addr_format(at, &m->from));
 }
 
-void member_log_event(const GateMember *m, const MemberEvent *e, unsigned dropped)
+char **member_log_event_fields(const GateMember *m, const MemberEvent *e)
 {
-        _cleanup_strv_free_ char **fields = fields_of(m->name, &m->from);
+        char **fields = fields_of(m->name, &m->from);
 
         (void)strv_extendf(&fields, "RAYCLUSTER_EVENT=%s", e->message_id);
+        if (e->time > 0)
+                (void)strv_extendf(&fields, "RAYCLUSTER_EVENT_TIME=%" PRIu64, e->time);
+        return fields;
+}
+
+void member_log_event(const GateMember *m, const MemberEvent *e, unsigned dropped)
+{
+        _cleanup_strv_free_ char **fields = member_log_event_fields(m, e);
+
         if (dropped > 0)
                 log_event(LOG_WARNING, MSG_MEMBER_EVENT, fields,
                           "%s: %u events were dropped, it sends too many", m->name, dropped);

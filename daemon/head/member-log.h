@@ -28,6 +28,9 @@ void member_log_lost(MemberLog *l, const GateMember *m, GateLoss why);
 /* words: of the head's key. */
 void member_log_pending(MemberLog *l, const GatePending *p, const char *words);
 void member_log_left(const GateMember *m);
+/* Its fields (caller frees), among them when it was by the member's clock: it may have waited for
+ * the head. */
+char **member_log_event_fields(const GateMember *m, const MemberEvent *e);
 void member_log_event(const GateMember *m, const MemberEvent *e, unsigned dropped);
 void member_log_copied(MemberLog *l, const GateMember *here, const GateMember *there);
 void member_log_revoked(const MemberRow *m);

@@ -379,9 +379,9 @@ int member_link_done(MemberLink *l, uint64_t number, bool ok, const char *text)
         return tell(l, MEMBER_CAN_COMMANDS, &m);
 }
 
-int member_link_event(MemberLink *l, const char *message_id, const char *text)
+int member_link_event(MemberLink *l, const char *message_id, const char *text, usec_t at)
 {
-        MemberMessage m = {.kind = MEMBER_EVENT, .event = {.time = now_real()}};
+        MemberMessage m = {.kind = MEMBER_EVENT, .event = {.time = at}};
 
         str_copy(m.event.message_id, sizeof(m.event.message_id), message_id);
         str_copy(m.event.text, sizeof(m.event.text), text);

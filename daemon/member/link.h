@@ -77,8 +77,8 @@ int member_link_ask_ray(MemberLink *l, MemberBytes csr);
  * joined now; -EOPNOTSUPP: the head's raycluster does not know of it; as peer_send(). */
 int member_link_done(MemberLink *l, uint64_t number, bool ok, const char *text);
 /* For the journal of the head. message_id: 32 hex digits; text: one line, cut to MEMBER_EVENT_MAX.
- * The head takes GATE_EVENTS a minute. */
-int member_link_event(MemberLink *l, const char *message_id, const char *text);
+ * The head takes GATE_EVENTS a minute. at: when it was, Unix time. */
+int member_link_event(MemberLink *l, const char *message_id, const char *text, usec_t at);
 /* This machine is to be a member no more: the head hears it, then the link is over for good and
  * on_left() comes. */
 int member_link_leave(MemberLink *l);

@@ -297,9 +297,9 @@ int membership_done(Membership *m, uint64_t number, bool ok, const char *text)
         return m->link ? member_link_done(m->link, number, ok, text) : -ENOTCONN;
 }
 
-int membership_event(Membership *m, const char *message_id, const char *text)
+int membership_event(Membership *m, const char *message_id, const char *text, usec_t at)
 {
-        return m->link ? member_link_event(m->link, message_id, text) : -ENOTCONN;
+        return m->link ? member_link_event(m->link, message_id, text, at) : -ENOTCONN;
 }
 
 /* --- the object ---------------------------------------------------------------------------------

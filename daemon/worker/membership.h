@@ -55,7 +55,7 @@ void membership_set_address(Membership *m, const Addr *address);
 void membership_look_again(Membership *m);
 /* As member_link_done() and member_link_event(). */
 int membership_done(Membership *m, uint64_t number, bool ok, const char *text);
-int membership_event(Membership *m, const char *message_id, const char *text);
+int membership_event(Membership *m, const char *message_id, const char *text, usec_t at);
 
 /* error: 0, or negative errno and the sentence. With 0 and a sentence the machine waits for a word
  * of the head's admin, who sees the same words for both keys; or has left, and the head is to be

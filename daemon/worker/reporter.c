@@ -9,6 +9,7 @@
 
 typedef struct Event {
         MessageId id;
+        usec_t at; /* Unix time: the head may be away until later */
         char text[MEMBER_EVENT_MAX];
 } Event;
 
@@ -47,6 +48,7 @@ static void keep(Reporter *r, MessageId id, const char *text)
         else
                 r->n++;
         e->id = id;
+        e->at = now_real();
         if (r->rate.suppressed > 0)
                 (void)snprintf(e->text, sizeof(e->text), "%.*s (%u before this were held back)",
                                MEMBER_EVENT_MAX - 48, text, r->rate.suppressed);
@@ -72,7 +74,7 @@ static int on_work(sd_event_source *source, void *userdata)
 
         while (r->n > 0) {
                 const Event *e = &r->kept[r->first];
-                int k = membership_event(r->membership, message_id_string(e->id), e->text);
+                int k = membership_event(r->membership, message_id_string(e->id), e->text, e->at);
                 if (k == -ENOTCONN)
                         return 0;
                 if (k < 0)

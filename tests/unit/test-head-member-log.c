@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/strv.h"
 #include "head/member-log.h"
 
 typedef struct Told {
@@ -104,6 +105,24 @@ static void test_abuse(void **state)
         assert_int_equal(t.of[MSG_GATE_ABUSED], 7); /* how many there were, and the next */
         assert_non_null(strstr(t.last, "control port: all places"));
         log_set_observer(NULL, NULL);
+}
+
+/* When it was, not when the head was there again to hear of it. */
+static void test_event_time(void **state)
+{
+        const MemberFacts facts = {.name = "w1"};
+        const GateMember m = {
+                .node = "n1", .name = "w1", .facts = &facts, .from = member_addr("10.0.0.1")};
+        MemberEvent e = {.message_id = "00", .time = 1764000000123456};
+        _cleanup_strv_free_ char **fields = member_log_event_fields(&m, &e), **none = NULL;
+        _cleanup_free_ char *all = strv_join(fields, " "), *others = NULL;
+
+        assert_string_equal(all, "RAYCLUSTER_NODE=w1 RAYCLUSTER_ADDRESS=10.0.0.1 "
+                                 "RAYCLUSTER_EVENT=00 RAYCLUSTER_EVENT_TIME=1764000000123456");
+        e.time = 0; /* of a member that does not say */
+        none = member_log_event_fields(&m, &e);
+        others = strv_join(none, " ");
+        assert_null(strstr(others, "RAYCLUSTER_EVENT_TIME"));
 }
 
 static unsigned lines_of_a_minute(LineLimits *l, usec_t now, unsigned *ret_more)
@@ -274,9 +293,13 @@ static void test_copied_in_the_catalog(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_many_ask),    cmocka_unit_test(test_alternation),
-                cmocka_unit_test(test_line_limits), cmocka_unit_test(test_abuse),
-                cmocka_unit_test(test_copied),      cmocka_unit_test(test_copied_in_the_catalog),
+                cmocka_unit_test(test_many_ask),
+                cmocka_unit_test(test_alternation),
+                cmocka_unit_test(test_line_limits),
+                cmocka_unit_test(test_abuse),
+                cmocka_unit_test(test_event_time),
+                cmocka_unit_test(test_copied),
+                cmocka_unit_test(test_copied_in_the_catalog),
         };
         (void)signal(SIGPIPE, SIG_IGN);
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,10 +109,11 @@ static void test_events(void **state)
 
         member(&w, &i);
         l = link_as(&w, &i, "b1");
-        assert_int_equal(member_link_event(l, id, "x"), -ENOTCONN);
+        assert_int_equal(member_link_event(l, id, "x", 1), -ENOTCONN);
         WAIT(&w, w.welcomes == 1);
         for (unsigned k = 0; k < GATE_EVENTS + 5; k++)
-                assert_int_equal(member_link_event(l, id, "the engine \x1b[1mfailed"), 0);
+                assert_int_equal(
+                        member_link_event(l, id, "the engine \x1b[1mfailed", w.m.now - DAY), 0);
         /* all of them were seen when this is answered */
         assert_int_equal(command(&w, MEMBER_ORDER_PROBE, 0, &a), 0);
         WAIT(&w, w.commands == 1);
@@ -121,6 +122,7 @@ static void test_events(void **state)
         assert_int_equal(w.events, GATE_EVENTS);
         assert_string_equal(w.event_told.message_id, id);
         assert_string_equal(w.event_told.text, "the engine ?[1mfailed");
+        assert_true(w.event_told.time == w.m.now - DAY); /* not when it was told */
         assert_int_equal(w.dropped, 0);
         assert_int_equal(w.lost, 0);
         world_done(&w);

@@ -197,7 +197,7 @@ static void test_old_head(void **state)
         assert_int_equal(member_link_new(w.event, &p, &link_ops, &w, &l), 0);
         old_head_init(&o, &w, fd);
         WAIT(&w, w.welcomes == 1);
-        assert_int_equal(member_link_event(l, id, "x"), -EOPNOTSUPP);
+        assert_int_equal(member_link_event(l, id, "x", 1), -EOPNOTSUPP);
         assert_int_equal(member_link_done(l, 1, true, "x"), -EOPNOTSUPP);
         assert_int_equal(member_link_leave(l), -EOPNOTSUPP);
         assert_true(member_link_is_joined(l));
