@@ -20,8 +20,7 @@ static void add(PkiNames *n, const Addr *a)
         n->addrs[n->n_addrs++].port = 0;
 }
 
-/* 1: of another member that is not revoked; 0. */
-static int is_taken(Db *db, const char *node, const Addr *a)
+int address_book_is_taken(Db *db, const char *node, const Addr *a)
 {
         _cleanup_(db_query_freep) DbQuery *q = NULL;
         char ip[ADDR_MAX];
@@ -46,7 +45,7 @@ int address_book_choose(Db *db, const PkiNames *head, const Addr *from, const Ad
         for (size_t i = 0; i < n_claimed; i++) {
                 if (!addr_is_usable(&claimed[i]) || has(head, &claimed[i]))
                         continue;
-                int r = is_taken(db, ret->node, &claimed[i]);
+                int r = address_book_is_taken(db, ret->node, &claimed[i]);
                 if (r < 0)
                         return r;
                 if (r == 0)

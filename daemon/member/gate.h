@@ -165,7 +165,8 @@ int gate_set_ray_token(Gate *g, const char *token);
 
 /* Of whom members have their certificates for Ray (weak); NULL: Ray has no TLS. */
 void gate_set_ray_authority(Gate *g, const RayAuthority *a);
-/* How a member is connected, and which addresses are its own by its certificate. */
+/* How a member is connected, and which addresses are its own: its certificate's, but for those that
+ * another member has come from since. */
 typedef struct GateReach {
         Addr here, there; /* the ends of its connection, with ports */
         usec_t rtt;       /* 0 = not measured */

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "head/reflections.h"
+#include "member/address-book.h"
 #include "member/link-private.h"
 #include "ports.h"
 #include "reflect/doors.h"
@@ -226,6 +227,29 @@ static void test_renewed(void **state)
         close_all(&t);
 }
 
+/* Its certificate names the address still; but another machine has it now, which was not asked. */
+static void test_taken(void **state)
+{
+        const ReflectRequest begin = {.kind = REFLECT_BEGIN};
+        const MemberRow other = {.node = "node2", .name = "w2", .pin = {2}};
+        const Addr moved = member_addr("192.0.2.5");
+        const PkiNames names = {.node = "node2", .addrs = {moved}, .n_addrs = 1};
+        uint16_t port = free_port();
+        Talkers t = {0};
+
+        open_all(&t, true, port);
+        renew(&t, &moved);
+        ask(&t, &begin);
+        assert_int_equal(roster_put(t.w.m.db, &other), 0);
+        assert_int_equal(address_book_put(t.w.m.db, &names), 0);
+        ReflectRequest q = back_to(&t, port);
+        q.claimed[q.n_claimed++] = moved;
+        ask(&t, &q);
+        assert_int_equal(reflections_forbidden(t.reflections), 1);
+        assert_int_equal(t.reply.n_back, 1); /* where it is itself */
+        close_all(&t);
+}
+
 /* Where nobody said that it is all one machine, the head connects to itself for nobody. */
 static void test_own(void **state)
 {
@@ -290,7 +314,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_conversation), cmocka_unit_test(test_forbidden),
                 cmocka_unit_test(test_own),          cmocka_unit_test(test_renewed),
-                cmocka_unit_test(test_bounds),       cmocka_unit_test(test_strangers),
+                cmocka_unit_test(test_taken),        cmocka_unit_test(test_bounds),
+                cmocka_unit_test(test_strangers),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
