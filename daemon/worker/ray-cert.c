@@ -29,7 +29,7 @@ struct RayCert {
         char *dir; /* where Ray reads; NULL = off */
         Addr address;
         bool member, connected; /* when it was looked at last */
-        bool seen;              /* it was */
+        bool seen;              /* it was known then whether it is a member */
         bool asked;             /* an answer is due */
         bool greets;            /* the head came up, and has not answered since */
         usec_t next;            /* monotonic: nothing is to be done before */
@@ -256,13 +256,14 @@ static void note_connection(RayCert *c)
 void ray_cert_look(RayCert *c, const EngineTls *tls, const Addr *address, bool running)
 {
         bool member = membership_is_member(c->membership);
+        bool bound = membership_is_bound(c->membership);
 
         if (member)
                 take_up(c, tls->dir);
-        else
+        else if (!bound) /* else its identity may be read again at the next start */
                 forget(c);
         c->member = member;
-        c->seen = true;
+        c->seen = c->seen || member || !bound;
         note_connection(c);
         if (!addr_equal(&c->address, address))
                 wait_no_more(c);

@@ -261,7 +261,7 @@ static int on_work(sd_event_source *source, void *userdata)
         worker_try_way_back(w);
         worker_tell_versions(w);
         reporter_kick(w->reporter);
-        if (!membership_is_member(w->membership))
+        if (!membership_is_bound(w->membership))
                 orders_release(w->orders);
         _cleanup_(picture_done) Picture now = picture_take(&(PictureSources){
                 .keeper = w->keeper,

@@ -217,6 +217,23 @@ _unused_ static void wait_for_part(World *w, const char *property, const char *p
         }
 }
 
+/* It starts while its identity cannot be read, and is stopped again. */
+_unused_ static void start_unreadable(Room *room)
+{
+        _cleanup_free_ char *path = in_dir(room->worker, "identity.pem");
+        _cleanup_free_ char *away = in_dir(room->worker, "away");
+        _cleanup_free_ char *want = str_printf("%s cannot be read", path);
+
+        (void)end(&room->worker->daemon, SIGKILL);
+        assert_int_equal(rename(path, away), 0);
+        assert_int_equal(mkdir(path, 0700), 0);
+        start_worker(room);
+        wait_for(room->worker, "Membership", want);
+        (void)end(&room->worker->daemon, SIGKILL);
+        assert_int_equal(rmdir(path), 0);
+        assert_int_equal(rename(away, path), 0);
+}
+
 /* A worker that is a member, and is in the head's Ray: its file has the head's ports. */
 _unused_ static Room room_with_member(void)
 {

@@ -84,6 +84,12 @@ static void test_tls(void **state)
         assert_string_equal(strempty(again), kept);
         assert_string_equal(strempty(head_again), head);
 
+        /* nor is it given up when the identity cannot be read for once */
+        start_unreadable(&room);
+        assert_true(has_file(room.worker, "ray-tls.pem"));
+        start_worker(&room);
+        wait_for(room.worker, "Membership", "member, connected");
+
         _cleanup_free_ char *left = tell_worker(&room, "Leave");
         assert_string_equal(left, "");
         wait_for(room.worker, "Membership", "no member of a cluster");

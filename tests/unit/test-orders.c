@@ -44,6 +44,21 @@ static void test_end_while_held(void **state)
         room_free(&room);
 }
 
+/* An identity that cannot be read is none that was given up. */
+static void test_hold_outlives_trouble(void **state)
+{
+        Room room = room_with_member();
+        uint32_t before = starts(room.worker);
+
+        check_order(&room, "stop", "Ray is off, and stays off");
+        start_unreadable(&room);
+        start_worker(&room);
+        wait_for(room.worker, "State", "held");
+        wait_for(room.worker, "Membership", "member, connected");
+        assert_int_equal(starts(room.worker), before);
+        room_free(&room);
+}
+
 /* Nobody could start it any more. */
 static void test_hold_ends_with_membership(void **state)
 {
@@ -124,6 +139,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_stop_and_start),
                 cmocka_unit_test(test_end_while_held),
+                cmocka_unit_test(test_hold_outlives_trouble),
                 cmocka_unit_test(test_hold_ends_with_membership),
                 cmocka_unit_test(test_restart_and_probe),
                 cmocka_unit_test(test_command_line),
