@@ -122,20 +122,23 @@ int token_provide(const Settings *s, const char *state_dir, char **reterr)
         return r < 0 ? complain(reterr, r, engine_run_dir()) : 0;
 }
 
-int token_take(const char *state_dir, const char *token)
+int token_take(const char *state_dir, const char *token, bool *ret_other)
 {
         _cleanup_free_ char *kept = path_join(state_dir, ENGINE_TOKEN_NAME);
         _cleanup_free_ char *offered = path_join(engine_run_dir(), ENGINE_TOKEN_NAME);
 
+        *ret_other = false;
         if (!kept || !offered)
                 return -ENOMEM;
         if (isempty(token)) {
                 bool had = unlink(kept) == 0;
-                return unlink(offered) == 0 || had;
+                *ret_other = unlink(offered) == 0 || had;
+                return 0;
         }
         int r = write_token(kept, token, 0600);
         int q = offer(token);
-        return r < 0 ? r : q < 0 ? q : r | q;
+        *ret_other = q > 0 || (q == 0 && r > 0);
+        return r < 0 ? r : MIN(q, 0);
 }
 
 int token_kept(const char *state_dir, char **ret)

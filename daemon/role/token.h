@@ -19,8 +19,9 @@ int token_load(const Settings *s, Role role, char **ret_token);
 int token_provide(const Settings *s, const char *state_dir, char **reterr);
 
 /* A member's, as the head gave it: kept, and put where Ray reads it. "": the cluster has none; what
- * was kept goes. 1: it is another one than before, 0: the same. */
-int token_take(const char *state_dir, const char *token);
+ * was kept goes. *ret_other, also with an error: Ray reads another one than before, or may.
+ * Negative errno: one of the two is not written. */
+int token_take(const char *state_dir, const char *token, bool *ret_other);
 /* After a boot, or a new start of the daemon: put what is kept where Ray reads it. -ENOENT: nothing
  * is. */
 int token_restore(const char *state_dir);

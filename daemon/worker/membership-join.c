@@ -215,12 +215,12 @@ void membership_tidy(const char *state_dir)
 
         if (!identity || !authority || !settings || may_be_member(identity))
                 return;
-        bool had = unlink(settings) == 0;
+        bool had = unlink(settings) == 0, other = false;
         /* a head's own token lies in the same place */
-        int r = is_none(authority) ? token_take(state_dir, "") : 0;
+        int r = is_none(authority) ? token_take(state_dir, "", &other) : 0;
         if (r < 0)
                 (void)log_error_errno(r, "Failed to remove Ray's token from %s: %m", state_dir);
-        if (had || r > 0)
+        if (had || other)
                 log_notice(
                         "This machine is no member by %s any more: Ray's token and settings of the "
                         "head that had let it in are removed.",
@@ -255,9 +255,7 @@ static int forget(Membership *m)
         membership_say(m, "%s", membership_none(m));
         if (!was_bound) /* it has waited, in vain: Ray has nothing of it */
                 return 0;
-        int r = token_take(m->state_dir, "");
-        if (r < 0)
-                (void)log_error_errno(r, "Failed to remove Ray's token from %s: %m", m->state_dir);
+        (void)membership_take_token(m, "");
         log_event(LOG_NOTICE, MSG_LEFT, NULL, "this machine has left its cluster");
         membership_take_settings(m, NULL);
         m->ops.on_token(m, m->userdata);

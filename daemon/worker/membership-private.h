@@ -24,7 +24,9 @@ struct Membership {
         void *userdata;
         char *state_dir, *path, *node_id, *name;
         char *text, *settings;
-        Deadline *unkept; /* settings could not be written: until they are tried again */
+        Deadline *unkept;  /* settings could not be written: until they are tried again */
+        char *token;       /* of Ray, which could not be written, or NULL */
+        Deadline *untaken; /* until it is tried again */
         MemberFacts facts;
         Addr address;   /* that Ray is told; not set: not known yet */
         Deadline *look; /* at them, again */
@@ -66,6 +68,11 @@ void membership_connect(Membership *m);
 const char *membership_head_text(const Membership *m, char buf[ADDR_PORT_MAX]);
 /* Kept, and told to the owner; NULL: the head has none for us any more. */
 void membership_take_settings(Membership *m, const char *text);
+/* The same of Ray's token; "": there is none any more. True: it is another one, which the owner is
+ * told by the caller. */
+bool membership_take_token(Membership *m, const char *token);
+/* Of membership_free(). */
+void membership_settings_done(Membership *m);
 /* The mark of a machine that has left (caller frees), or NULL: no memory. */
 char *membership_left_path(const Membership *m);
 /* The head knows that this machine leaves, or cannot be told. */

@@ -1,5 +1,5 @@
 /* What the head has set for all machines, in a file of this one: the daemon reads it as it reads
- * its own configuration. */
+ * its own configuration; and the head's token of Ray. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,10 +8,12 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "role/daemon.h"
+#include "role/token.h"
+#include "sys/mac.h"
 #include "worker/membership-private.h"
 
-/* Until what the head has set is written again. */
-#define KEEP_PAUSE (30 * USEC_PER_SEC)
+/* Until what could not be written is written again. */
+#define KEEP_PAUSE (10 * USEC_PER_SEC)
 
 static void on_unkept(void *userdata);
 
@@ -53,4 +55,52 @@ void membership_take_settings(Membership *m, const char *text)
                 (void)log_oom();
         else if (r > 0 || m->unkept)
                 keep_settings(m);
+}
+
+/* --- Ray's token --------------------------------------------------------------------------------
+ */
+
+static void forget_token(Membership *m)
+{
+        m->untaken = deadline_free(m->untaken);
+        if (m->token)
+                mac_forget(m->token, strlen(m->token));
+        free(TAKE_PTR(m->token));
+}
+
+static void on_untaken(void *userdata)
+{
+        Membership *m = userdata;
+        _cleanup_free_ char *token = strdup(m->token);
+
+        if (!token)
+                (void)deadline_move(m->untaken, KEEP_PAUSE);
+        else if (membership_take_token(m, token))
+                m->ops.on_token(m, m->userdata);
+        if (token)
+                mac_forget(token, strlen(token));
+}
+
+bool membership_take_token(Membership *m, const char *token)
+{
+        bool again = m->untaken, other;
+
+        forget_token(m);
+        int r = token_take(m->state_dir, token, &other);
+        if (r >= 0)
+                return other;
+        if (!again)
+                (void)log_error_errno(r, "Failed to keep Ray's token in %s, it is tried again: %m",
+                                      m->state_dir);
+        m->token = strdup(token);
+        if (m->token)
+                (void)deadline_new(m->event, KEEP_PAUSE, USEC_PER_SEC, on_untaken, m, &m->untaken);
+        return other;
+}
+
+void membership_settings_done(Membership *m)
+{
+        deadline_free(m->unkept);
+        forget_token(m);
+        free(m->settings);
 }

@@ -85,9 +85,7 @@ static void on_welcome(MemberLink *l, const MemberWelcome *w, void *userdata)
         m->stranger = m->refuser = (Addr){0};
         m->told = TOLD_HERE;
         head_turns_found(&m->heads, !m->unnamed);
-        int r = token_take(m->state_dir, w->ray_token);
-        if (r < 0)
-                (void)log_error_errno(r, "Failed to keep Ray's token in %s: %m", m->state_dir);
+        bool other = membership_take_token(m, w->ray_token);
         membership_say(
                 m, "member, connected to the head at %s%s", membership_head_text(m, head),
                 m->unnamed
@@ -95,7 +93,7 @@ static void on_welcome(MemberLink *l, const MemberWelcome *w, void *userdata)
                           "started for it; reach the head by one of its own, without a forwarder "
                           "in between"
                         : "");
-        if (r > 0)
+        if (other)
                 m->ops.on_token(m, m->userdata);
 }
 
@@ -390,7 +388,6 @@ Membership *membership_free(Membership *m)
         admission_free(m->admission);
         deadline_free(m->look);
         deadline_free(m->passing);
-        deadline_free(m->unkept);
         member_link_free(m->link);
         confirmed_free(m->confirmed);
         free(m->state_dir);
@@ -398,7 +395,7 @@ Membership *membership_free(Membership *m)
         free(m->node_id);
         free(m->name);
         free(m->text);
-        free(m->settings);
+        membership_settings_done(m);
         free(m);
         return NULL;
 }

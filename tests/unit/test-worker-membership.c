@@ -91,6 +91,35 @@ static void test_settings_not_kept(void **state)
         machine_done(&o);
 }
 
+/* Nor does a token: Ray has it at once, and it is written when there is room. */
+static void test_token_not_kept(void **state)
+{
+        char path[80], run[] = "/tmp/test-worker-run-XXXXXX", in_run[80];
+        _cleanup_free_ char *kept = NULL, *read = NULL;
+        Machine o;
+
+        machine_init(&o);
+        assert_non_null(mkdtemp(run));
+        assert_int_equal(setenv("RAYCLUSTER_RUN_DIR", run, 1), 0);
+        enter(&o);
+        WAIT(&o.w, o.tokens == 1);
+        (void)snprintf(path, sizeof(path), "%s/ray-token", o.dir);
+        (void)snprintf(in_run, sizeof(in_run), "%s/ray-token", run);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(mkdir(path, 0700), 0); /* nothing can take its place */
+        assert_int_equal(gate_set_ray_token(o.w.gate, "another"), 0);
+        WAIT(&o.w, o.tokens == 2);
+        assert_true(read_file(in_run, 1 << 10, &read, NULL) >= 0);
+        assert_string_equal(read, "another");
+        assert_int_equal(rmdir(path), 0);
+        WAIT(&o.w, access(path, F_OK) == 0);
+        assert_true(read_file(path, 1 << 10, &kept, NULL) >= 0);
+        assert_string_equal(kept, "another");
+        assert_int_equal(unlink(in_run), 0);
+        assert_int_equal(rmdir(run), 0);
+        machine_done(&o);
+}
+
 /* Discovery finds another address while the head hears that the machine leaves. */
 static void test_found_while_leaving(void **state)
 {
@@ -248,6 +277,7 @@ int main(void)
                 cmocka_unit_test(test_old_head_refuses),
                 cmocka_unit_test(test_late_gpus),
                 cmocka_unit_test(test_settings_not_kept),
+                cmocka_unit_test(test_token_not_kept),
                 cmocka_unit_test(test_found_while_leaving),
                 cmocka_unit_test(test_connects_again),
                 cmocka_unit_test(test_member_cannot_join),
