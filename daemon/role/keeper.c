@@ -31,7 +31,8 @@ struct Keeper {
         void *userdata;
 
         EngineUnit *unit;
-        bool seen; /* the unit's state was known once */
+        bool seen;         /* the unit's state was known once */
+        EngineState known; /* and was this last */
         Wish wish;
         KeeperWant want; /* strings owned */
         bool restart;
@@ -122,6 +123,11 @@ static void note_first(Keeper *k, EngineState now)
 static void on_unit_state(EngineUnit *u, EngineState before, EngineState now, void *userdata)
 {
         Keeper *k = userdata;
+
+        if (before == ENGINE_UNKNOWN) /* the bus was gone: what ended meanwhile has ended, too */
+                before = k->known;
+        if (now != ENGINE_UNKNOWN)
+                k->known = now;
         bool down = now == ENGINE_STOPPED || now == ENGINE_FAILED;
         bool was_up = engine_state_is_up(before) || before == ENGINE_STOPPING;
 
