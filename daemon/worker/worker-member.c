@@ -22,9 +22,11 @@ static void on_member_token(Membership *m, void *userdata)
         Worker *w = userdata;
         /* without authentication Ray runs for whoever is found, member or not */
         w->left = !membership_is_member(m) && !streq(worker_settings(w)->auth_mode, "disabled");
-        bool had = w->token;
+        _cleanup_free_ char *before = w->token ? strdup(w->token) : NULL;
         worker_configure(w);
-        if (had && w->token) /* it was rotated: the head's Ray takes the former one no longer */
+        /* it was rotated: the head's Ray takes the former one no longer. It may be told again, or
+         * be what an admin had given this machine before */
+        if (before && w->token && !streq(before, w->token))
                 keeper_restart(w->keeper, MSG_DRAINING, false, "Ray has another token");
 }
 

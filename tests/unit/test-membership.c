@@ -329,6 +329,39 @@ static void test_approval(void **state)
         room_free(&room);
 }
 
+/* A machine that an admin gave the head's token by hand runs Ray already: that it becomes a member
+ * ends nothing there. */
+static void test_same_token(void **state)
+{
+        Room room = {.head = world_new("Head")};
+
+        write_conf(room.head, "auth: { mode = \"auto\"; };");
+        (void)snprintf(room.control, sizeof(room.control), "127.0.0.1:%d", room.head->port + 9);
+        start_head(&room);
+        _cleanup_free_ char *ray = ray_token(room.head, MEMBERS);
+        room.worker = world_new("Worker");
+        int port = room.worker->port;
+        room.worker->port = room.head->port; /* it is to find the head's GCS */
+        write_conf(room.worker, "auth: { mode = \"auto\"; };");
+        room.worker->port = port;
+        write_text(room.worker, "ray-token", strempty(ray));
+        _cleanup_free_ char *kept = in_dir(room.worker, "kept");
+        assert_int_equal(mkdir(kept, 0700), 0);
+        enter(room.worker);
+        assert_int_equal(setenv("STATE_DIRECTORY", kept, 1), 0);
+        start_daemon(room.worker);
+        wait_for(room.worker, "State", "joined");
+
+        _cleanup_free_ char *token = create_token(&room, 1, "");
+        _cleanup_free_ char *why = join(&room, token);
+        assert_string_equal(why, "");
+        wait_for(room.worker, "Membership", "member, connected");
+        _cleanup_free_ char *same = ray_token(room.worker, MEMBERSHIP);
+        assert_string_equal(strempty(same), strempty(ray));
+        assert_int_equal(count_in_log(room.worker, "Ray is restarted"), 0);
+        room_free(&room);
+}
+
 /* A room that is installed unattended: workers ask by themselves, a subnet is let in for a while.
  * Who was told to leave does not ask again, until it is told to join. */
 static void test_unattended(void **state)
@@ -388,6 +421,7 @@ int main(void)
                 cmocka_unit_test(test_leave_ends_ray),
                 cmocka_unit_test(test_renewal),
                 cmocka_unit_test(test_no_token),
+                cmocka_unit_test(test_same_token),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
