@@ -228,9 +228,11 @@ void membership_connect(Membership *m)
                                           .on_ray_issued = on_ray_issued,
                                           .on_ray_refused = on_ray_refused,
                                           .on_command = on_command};
+        char head[ADDR_PORT_MAX];
 
         if (m->leaving)
                 return;
+        bool was_here = membership_is_connected(m);
         m->link = member_link_free(m->link);
         if (!m->member)
                 return;
@@ -244,6 +246,9 @@ void membership_connect(Membership *m)
         int r = member_link_new(m->event, &p, &ops, m, &m->link);
         if (r < 0 && membership_say(m, "member, but cannot go by %s: %s", m->path, strerror(-r)))
                 log_event(LOG_ERR, MSG_CONTROL_LOST, NULL, "%s", m->text);
+        if (r >= 0 && was_here)
+                membership_say(m, "member, connecting to the head at %s",
+                               membership_head_text(m, head));
 }
 
 /* Left for the next address, once a round: what is connected may be somebody in between. */

@@ -9,13 +9,14 @@ typedef struct Machine {
         World w; /* of the head */
         char dir[32];
         Membership *m;
-        unsigned answers, settings, tokens;
+        unsigned answers, settings, tokens, changes;
         MembershipAnswer answer;
         char text[500];
 } Machine;
 
 static inline void on_change(Membership *m, void *userdata)
 {
+        ((Machine *)userdata)->changes++;
 }
 
 static inline void on_token(Membership *m, void *userdata)

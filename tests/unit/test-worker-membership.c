@@ -161,6 +161,26 @@ static void test_connects_again(void **state)
         machine_done(&o);
 }
 
+/* The head has moved: until it is reached there, this machine is not connected, and says so. */
+static void test_moved_while_connected(void **state)
+{
+        World other;
+        Machine o;
+
+        machine_init(&o);
+        enter(&o);
+        twin_init(&other, &o, o.w.m.db);
+        unsigned before = o.changes;
+        membership_set_heads(o.m, &other.at, 1, true);
+        assert_false(membership_is_connected(o.m));
+        check_text(&o, "member, connecting to the head at ");
+        assert_int_equal(o.changes, before + 1);
+        WAIT(&o.w, membership_is_connected(o.m));
+        check_text(&o, "member, connected to the head at ");
+        gate_free(other.gate);
+        machine_done(&o);
+}
+
 /* A member stays one when it cannot join elsewhere. */
 static void test_member_cannot_join(void **state)
 {
@@ -280,6 +300,7 @@ int main(void)
                 cmocka_unit_test(test_token_not_kept),
                 cmocka_unit_test(test_found_while_leaving),
                 cmocka_unit_test(test_connects_again),
+                cmocka_unit_test(test_moved_while_connected),
                 cmocka_unit_test(test_member_cannot_join),
                 cmocka_unit_test(test_unreadable),
                 cmocka_unit_test(test_tidy),
