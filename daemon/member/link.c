@@ -409,7 +409,10 @@ int member_link_set_facts(MemberLink *l, const MemberFacts *facts)
         l->facts = *facts;
         if (is_joined(l))
                 link_renewal_look(l);
-        return is_joined(l) || l->state == LINK_INTRODUCING ? link_say_facts(l, l->peer) : 0;
+        int r = is_joined(l) || l->state == LINK_INTRODUCING ? link_say_facts(l, l->peer) : 0;
+        /* of what is said there before, the head would go by the old ones after the change */
+        int q = l->next && l->next_up ? link_say_facts(l, l->next) : 0;
+        return r < 0 ? r : q;
 }
 
 /* --- the object ---------------------------------------------------------------------------------

@@ -89,6 +89,27 @@ static void test_fifty_in_a_row(void **state)
         world_done(&w);
 }
 
+/* What the head is told while it changes over: the new connection has said something already. */
+static void test_facts_while_changing(void **state)
+{
+        MemberFacts facts = {.name = "w1", .boot_id = "b1", .gpus = 3};
+        _cleanup_(member_link_freep) MemberLink *l = NULL;
+        _cleanup_identity_ Identity i = {0};
+        World w;
+
+        member(&w, &i);
+        l = keep(&w);
+        WAIT(&w, w.welcomes == 1);
+        assert_int_equal(renew_now(l), 0);
+        WAIT(&w, l->state == LINK_CHANGING && l->next_up);
+        assert_int_equal(member_link_set_facts(l, &facts), 0);
+        WAIT(&w, w.link_renewed == 1);
+        wait_beats(&w);
+        assert_int_equal(w.facts_gpus, 3);
+        assert_int_equal(w.lost + w.losses, 0);
+        world_done(&w);
+}
+
 /* As many authorities as a head may send are kept. */
 static void test_all_authorities(void **state)
 {
@@ -657,6 +678,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_fifty_in_a_row),
                 cmocka_unit_test(test_lifes_of_seconds),
+                cmocka_unit_test(test_facts_while_changing),
                 cmocka_unit_test(test_all_authorities),
                 cmocka_unit_test(test_command_across),
                 cmocka_unit_test(test_too_often),
