@@ -3,6 +3,7 @@
  * is told of this machine in membership-facts.c. */
 #pragma once
 
+#include "base/backoff.h"
 #include "member/confirmed.h"
 #include "sys/deadline.h"
 #include "worker/admission.h"
@@ -38,13 +39,14 @@ struct Membership {
         Told told;
         HeadTurns heads; /* the one whose turn it is, is dialled */
         Confirmed *confirmed;
-        bool damaged;      /* an identity is there, and cannot be read */
-        Addr stranger;     /* where another head was met last; not set: nowhere */
-        Addr refuser;      /* where this machine was not let in last; not set: nowhere */
-        char refusal[300]; /* the sentence on that */
-        bool unnamed;      /* connected at an address that the head's certificate does not name */
-        bool passed;       /* such a head was left in this round */
-        Deadline *passing; /* runs since all of a round were left */
+        bool damaged;       /* an identity is there, and cannot be read */
+        Addr stranger;      /* where another head was met last; not set: nowhere */
+        Addr refuser;       /* where this machine was not let in last; not set: nowhere */
+        char refusal[300];  /* the sentence on that */
+        bool unnamed;       /* connected at an address that the head's certificate does not name */
+        bool passed;        /* such a head was left in this round */
+        Deadline *passing;  /* runs since all of a round were left */
+        Backoff pass_pause; /* of it; from the start when the head is where it says */
 
         Admission *admission; /* on the way to be a member */
         bool waited;          /* for a head, until somebody had it join */

@@ -22,8 +22,10 @@
 #include "sys/deadline.h"
 #include "worker/membership-private.h"
 
-/* How often a head at an address that is not its own is left for the other addresses. */
-#define PASS_PAUSE (30 * USEC_PER_SEC)
+/* How often a head at an address that is not its own is left for the other addresses: each time
+ * nobody hears this machine for as long as those take, so ever more seldom. */
+#define PASS_PAUSE     (30 * USEC_PER_SEC)
+#define PASS_PAUSE_MAX (10 * USEC_PER_MIN)
 
 /* Not yet known to its owner, it tells nobody. */
 bool membership_say(Membership *m, const char *fmt, ...)
@@ -67,6 +69,8 @@ static bool confirm(Membership *m, MemberLink *l)
                 (void)log_error_errno(r, "Failed to keep where the head is in %s: %m",
                                       m->state_dir);
         m->unnamed = r == 0;
+        if (!m->unnamed)
+                backoff_reset(&m->pass_pause);
         return !m->unnamed || !pass_by(m);
 }
 
@@ -117,7 +121,8 @@ static bool turn(Membership *m)
         if (head_turns_next(&m->heads))
                 return true;
         if (m->passed && !m->passing)
-                (void)deadline_new(m->event, PASS_PAUSE, USEC_PER_SEC, on_passing, m, &m->passing);
+                (void)deadline_new(m->event, backoff_next(&m->pass_pause), USEC_PER_SEC, on_passing,
+                                   m, &m->passing);
         m->passed = false;
         return false;
 }
@@ -263,6 +268,7 @@ static bool pass_by(Membership *m)
                 return false;
         }
         m->unnamed = false;
+        m->told = TOLD_LOST; /* the next one was not the head just now: one attempt is enough */
         membership_connect(m);
         return true;
 }
@@ -288,6 +294,7 @@ void membership_set_heads(Membership *m, const Addr *heads, size_t n, bool only)
         if (anew) { /* one of these may be an address of the head's own */
                 m->heads.at = 0;
                 m->passing = deadline_free(m->passing);
+                backoff_reset(&m->pass_pause);
         }
         if (m->admission)
                 admission_found(m->admission, m->heads.addrs, m->heads.n);
@@ -370,6 +377,7 @@ int membership_new(sd_event *event, const MembershipPolicy *p, const MembershipO
                 .path = path_join(p->state_dir, IDENTITY_FILE),
                 .node_id = strdup(p->node_id),
                 .name = strdup(p->name),
+                .pass_pause = {.base = PASS_PAUSE, .max = PASS_PAUSE_MAX},
         };
         if (!m->state_dir || !m->path || !m->node_id || !m->name)
                 return -ENOMEM;
