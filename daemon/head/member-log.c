@@ -75,7 +75,7 @@ void member_log_abused(MemberLog *l, GateAbuse what, const Addr *from, const cha
                 [GATE_ABUSE_SOURCE] = "it has more connections than one machine needs, and the "
                                       "rest was closed",
                 [GATE_ABUSE_FULL] = "all places for those who are no members yet are taken, most "
-                                    "of them by it; the rest waits",
+                                    "of them by it, and the one that waited longest was closed",
                 [GATE_ABUSE_SLOW] = "it did not come to the end of what it had to say, and was "
                                     "closed",
                 [GATE_ABUSE_NONSENSE] = "it said what makes no sense there, and was closed",
@@ -92,14 +92,8 @@ void member_log_abused(MemberLog *l, GateAbuse what, const Addr *from, const cha
                 log_event(LOG_WARNING, MSG_GATE_ABUSED, NULL,
                           "control port: it was misused %u more times, which was not written down",
                           more);
-        if (!from)
-                log_event(LOG_WARNING, MSG_GATE_ABUSED, fields,
-                          "control port: all places for those who are no members yet are taken; "
-                          "the rest waits");
-        else
-                log_event(LOG_WARNING, MSG_GATE_ABUSED, fields, "control port: %s%s%s: %s",
-                          strempty(name), isempty(name) ? "" : " at ", addr_format(at, from),
-                          words[what]);
+        log_event(LOG_WARNING, MSG_GATE_ABUSED, fields, "control port: %s%s%s: %s", strempty(name),
+                  isempty(name) ? "" : " at ", addr_format(at, from), words[what]);
 }
 
 void member_log_done(MemberLog *l)

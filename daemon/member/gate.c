@@ -60,9 +60,9 @@ static void make_room(void *userdata)
         if (usec_sub(now_mono(), g->in_vain) >= LOOK_EVERY) {
                 idle = find_idle(g);
                 g->in_vain = idle ? 0 : now_mono();
-                gate_abused(g, GATE_ABUSE_FULL, idle ? &idle->from : NULL, "");
         }
-        if (idle) {
+        if (idle) { /* else a room comes back at once, and everybody is served */
+                gate_abused(g, GATE_ABUSE_FULL, &idle->from, "");
                 visitor_send_away(idle, GATE_LOSS_SILENT);
                 return;
         }

@@ -80,7 +80,7 @@ DECLARE_STRTAB(gate_loss, GateLoss);
 typedef enum GateAbuse {
         GATE_ABUSE_SOURCE,   /* GATE_PER_SOURCE connections of one address: one more was closed */
         GATE_ABUSE_FULL,     /* GATE_STRANGERS places are taken; from: by whom most of them are that
-                              * keep the head waiting, or NULL: nobody does */
+                              * keep the head waiting, of which one was closed */
         GATE_ABUSE_SLOW,     /* it did not come to the end of what it had to say */
         GATE_ABUSE_NONSENSE, /* it said what is no TLS, no frame, too long, or no message */
         GATE_ABUSE_TURN,     /* it said what it may not, or not now */

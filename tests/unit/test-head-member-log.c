@@ -101,9 +101,9 @@ static void test_abuse(void **state)
         assert_non_null(strstr(t.last, "control port: 192.0.2.66: it has more connections"));
         l.abuses.begin -= USEC_PER_MIN;
         for (unsigned k = 0; k < 10000; k++)
-                member_log_abused(&l, GATE_ABUSE_FULL, NULL, "");
+                member_log_abused(&l, GATE_ABUSE_FULL, &from, "");
         assert_int_equal(t.of[MSG_GATE_ABUSED], 7); /* how many there were, and the next */
-        assert_non_null(strstr(t.last, "control port: all places"));
+        assert_non_null(strstr(t.last, "control port: 192.0.2.66: all places"));
         log_set_observer(NULL, NULL);
 }
 
