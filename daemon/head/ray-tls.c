@@ -26,6 +26,12 @@ struct RayTls {
         Backoff again;
 };
 
+static bool files_do(const RayTls *t)
+{
+        _cleanup_free_ char *why = NULL;
+        return engine_tls_check(&t->files, now_real(), &why) > 0;
+}
+
 static int provide(RayTls *t, char **reterr)
 {
         PkiNames own = {.role = PKI_HEAD};
@@ -33,6 +39,10 @@ static int provide(RayTls *t, char **reterr)
         int r = t->authority ? 0
                              : ray_authority_open(t->state_dir, cert_life_of_tests(), now_real(),
                                                   &t->authority, reterr);
+        /* whether the one of Ray is among those that it names, is not known before Ray is seen: a
+         * new one now would restart a Ray that runs well by this one */
+        if (r >= 0 && !addr_is_set(&t->address) && files_do(t))
+                return 0;
         int n = r < 0 ? r : address_own(&t->address, own.addrs, RAY_CERT_ADDRS_MAX, reterr);
         if (n < 0)
                 return n;
@@ -41,12 +51,6 @@ static int provide(RayTls *t, char **reterr)
         own.n_addrs = (size_t)n;
         return ray_certificate_provide(t->state_dir, t->files.dir, t->authority, &own, now_real(),
                                        reterr);
-}
-
-static bool files_do(const RayTls *t)
-{
-        _cleanup_free_ char *why = NULL;
-        return engine_tls_check(&t->files, now_real(), &why) > 0;
 }
 
 /* In the journal once, again when what there is does no more, and once when it is over. */

@@ -430,6 +430,32 @@ static void go_without_addresses(void)
         place_done(&p);
 }
 
+/* A daemon that starts beside a Ray that runs does not know yet which address that has, and of many
+ * not all stand in a certificate: Ray's stays until it is known, also when another is due. */
+static void test_address_not_known_yet(void **state)
+{
+        _cleanup_free_ char *path = NULL;
+        Place p;
+
+        place_init(&p);
+        p.address = member_addr("192.0.2.7");
+        RayTls *tls = open_tls(&p);
+        _cleanup_free_ char *first = contents(&p, "ray-tls/cert.pem");
+        ray_tls_free(tls);
+        path = path_join(p.w.m.dir, "ray-authority.pem");
+        assert_int_equal(unlink(path), 0);
+        p.address = (Addr){0};
+        tls = open_tls(&p);
+        _cleanup_free_ char *after = contents(&p, "ray-tls/cert.pem");
+        assert_string_equal(after, first);
+        p.address = member_addr("192.0.2.7");
+        configure_tls(&p, tls);
+        _cleanup_free_ char *other = contents(&p, "ray-tls/cert.pem");
+        assert_string_not_equal(other, first);
+        close_tls(&p, tls);
+        place_done(&p);
+}
+
 /* Addresses that cannot be read are not none: certificates stay, and none is made. */
 static void test_no_addresses(void **state)
 {
@@ -455,7 +481,8 @@ int main(void)
                 cmocka_unit_test(test_again),          cmocka_unit_test(test_left),
                 cmocka_unit_test(test_forget),         cmocka_unit_test(test_looks),
                 cmocka_unit_test(test_address),        cmocka_unit_test(test_known_token),
-                cmocka_unit_test(test_lost_authority), cmocka_unit_test(test_no_addresses),
+                cmocka_unit_test(test_lost_authority), cmocka_unit_test(test_address_not_known_yet),
+                cmocka_unit_test(test_no_addresses),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
