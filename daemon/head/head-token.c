@@ -9,18 +9,11 @@
 #include "role/token.h"
 #include "sys/mac.h"
 
-static void forget(char *text)
-{
-        if (text)
-                mac_forget(text, strlen(text));
-        free(text);
-}
-
 static bool take(HeadToken *t, char *text)
 {
         bool news = !streq_ptr(text, t->text);
 
-        forget(t->text);
+        mac_forget_text(&t->text);
         t->text = text;
         return news;
 }
@@ -59,7 +52,7 @@ bool head_token_load(HeadToken *t, const Settings *s, const char *state_dir)
 
 void head_token_done(HeadToken *t)
 {
-        forget(t->text);
+        mac_forget_text(&t->text);
         free(t->missing);
         *t = (HeadToken){0};
 }

@@ -71,8 +71,9 @@ static int on_create_token(sd_bus_message *m, void *userdata, sd_bus_error *erro
 {
         MembersBus *b = userdata;
         _cleanup_free_ char *why = NULL;
-        char id[STORE_ID_MAX], *text;
+        _cleanup_forget_text_ char *text = NULL;
         sd_bus_message *reply = NULL;
+        char id[STORE_ID_MAX];
         TokenTerms terms;
 
         int r = read_terms(m, &terms, error);
@@ -89,8 +90,6 @@ static int on_create_token(sd_bus_message *m, void *userdata, sd_bus_error *erro
         if (r >= 0)
                 r = sd_bus_message_send(reply);
         sd_bus_message_unref(reply);
-        mac_forget(text, strlen(text));
-        free(text);
         return r < 0 ? r : 1;
 }
 

@@ -382,9 +382,7 @@ Members *members_free(Members *m)
         member_log_done(&m->log);
         sd_event_source_disable_unref(m->again);
         sd_event_source_disable_unref(m->renewal);
-        if (m->ray_token)
-                mac_forget(m->ray_token, strlen(m->ray_token));
-        free(m->ray_token);
+        mac_forget_text(&m->ray_token);
         free(m->state_dir);
         free(m->node_id);
         free(m->name);

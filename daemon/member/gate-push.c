@@ -80,15 +80,12 @@ int gate_set_ray_token(Gate *g, const char *token)
                 return -EINVAL;
         if (streq_ptr(g->ray_token, token))
                 return 0;
-        char *before = TAKE_PTR(g->ray_token);
+        _cleanup_forget_text_ char *before = TAKE_PTR(g->ray_token);
         int r = free_and_strdup(&g->ray_token, token);
         if (r < 0) {
-                g->ray_token = before;
+                g->ray_token = TAKE_PTR(before);
                 return r;
         }
-        if (before)
-                mac_forget(before, strlen(before));
-        free(before);
         g->ray_token_version++;
         push_all(g);
         return 0;

@@ -132,9 +132,7 @@ Gate *gate_free(Gate *g)
                 visitor_free(visitor_of(g->guests.strangers));
         while (g->guests.members)
                 visitor_free(visitor_of(g->guests.members));
-        if (g->ray_token)
-                mac_forget(g->ray_token, strlen(g->ray_token));
-        free(g->ray_token);
+        mac_forget_text(&g->ray_token);
         free(g->cluster);
         free(g->settings);
         free(g);

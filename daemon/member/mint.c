@@ -49,8 +49,7 @@ int token_mint(Db *db, const uint8_t (*pins)[STORE_PIN_SIZE], size_t n_pins,
         r = tokens_add(db, &row, now);
         mac_forget(row.key, sizeof(row.key));
         if (r < 0) {
-                mac_forget(text, strlen(text));
-                free(text);
+                mac_forget_text(&text);
                 return r;
         }
         str_copy(ret_id, STORE_ID_MAX, t.id);

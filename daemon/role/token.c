@@ -16,14 +16,6 @@
  * that is: an admin may write another, and then nothing is left to be done. */
 #define MARK_NAME "ray-token.known-to"
 
-static void forget(char **p)
-{
-        if (*p)
-                mac_forget(*p, strlen(*p));
-        free(*p);
-}
-#define _cleanup_secret_ _cleanup_(forget)
-
 /* As Ray reads it: without the newline. */
 static int read_token(const char *path, char **ret)
 {
@@ -53,7 +45,7 @@ int token_load(const Settings *s, Role role, char **ret_token)
 /* 1: it was another one. mode: who may read it. */
 static int write_token(const char *path, const char *token, mode_t mode)
 {
-        _cleanup_secret_ char *old = NULL;
+        _cleanup_forget_text_ char *old = NULL;
 
         if (read_token(path, &old) >= 0 && streq(old, token))
                 return 0;
@@ -71,7 +63,7 @@ static int offer(const char *token)
 
 static int make_token(const char *path, char **ret)
 {
-        _cleanup_secret_ char *text = NULL;
+        _cleanup_forget_text_ char *text = NULL;
         uint8_t bytes[TOKEN_BYTES];
 
         int r = random_bytes(bytes, sizeof(bytes));
@@ -96,7 +88,7 @@ static int complain(char **reterr, int r, const char *path)
 int token_provide(const Settings *s, const char *state_dir, char **reterr)
 {
         _cleanup_free_ char *kept = path_join(state_dir, ENGINE_TOKEN_NAME);
-        _cleanup_secret_ char *token = NULL;
+        _cleanup_forget_text_ char *token = NULL;
         const char *path = ENGINE_TOKEN_FILE;
 
         *reterr = NULL;
@@ -109,8 +101,7 @@ int token_provide(const Settings *s, const char *state_dir, char **reterr)
                 path = kept;
                 r = read_token(path, &token);
                 if (r == -ENOENT || (r >= 0 && isempty(token))) {
-                        forget(&token);
-                        token = NULL;
+                        mac_forget_text(&token);
                         r = make_token(path, &token);
                 }
         }
@@ -150,7 +141,7 @@ int token_kept(const char *state_dir, char **ret)
 
 int token_restore(const char *state_dir)
 {
-        _cleanup_secret_ char *token = NULL;
+        _cleanup_forget_text_ char *token = NULL;
 
         int r = token_kept(state_dir, &token);
         if (r >= 0)
@@ -162,7 +153,7 @@ int token_rotate(const char *state_dir, char **reterr)
 {
         _cleanup_free_ char *kept = path_join(state_dir, ENGINE_TOKEN_NAME);
         _cleanup_free_ char *mark = path_join(state_dir, MARK_NAME);
-        _cleanup_secret_ char *token = NULL;
+        _cleanup_forget_text_ char *token = NULL;
 
         *reterr = NULL;
         if (!kept || !mark)

@@ -4,7 +4,11 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
+
+#include "base/alloc.h"
 
 DEFINE_CLEANUP(EVP_MAC *, EVP_MAC_free);
 DEFINE_CLEANUP(EVP_MAC_CTX *, EVP_MAC_CTX_free);
@@ -40,6 +44,13 @@ bool mac_equal(const void *a, const void *b, size_t n)
 void mac_forget(void *p, size_t n)
 {
         OPENSSL_cleanse(p, n);
+}
+
+void mac_forget_text(char **text)
+{
+        if (*text)
+                mac_forget(*text, strlen(*text));
+        free(TAKE_PTR(*text));
 }
 
 void mac_forget_buf(Buf *b)

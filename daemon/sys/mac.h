@@ -15,6 +15,9 @@ int mac_hmac_sha256(const void *key, size_t key_size, const struct iovec *parts,
 bool mac_equal(const void *a, const void *b, size_t n);
 /* Overwrites what must not stay in memory; the compiler does not leave it out. */
 void mac_forget(void *p, size_t n);
+/* The same of a text, and free(); NULL stays NULL. */
+void mac_forget_text(char **text);
+#define _cleanup_forget_text_ _cleanup_(mac_forget_text)
 /* The same, and buf_done(). */
 void mac_forget_buf(Buf *b);
 #define _cleanup_forget_buf_ _cleanup_(mac_forget_buf)

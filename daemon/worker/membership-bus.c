@@ -92,15 +92,13 @@ static int on_leave(sd_bus_message *m, void *userdata, sd_bus_error *error)
 static int on_get_ray_token(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         MembershipBus *b = userdata;
-        _cleanup_free_ char *token = NULL;
+        _cleanup_forget_text_ char *token = NULL;
 
         int r = membership_ray_token(b->membership, &token);
         if (r < 0)
                 return sd_bus_error_set(error, ERROR_MEMBERSHIP,
                                         "the head gave this machine no token of Ray");
-        r = sd_bus_reply_method_return(m, "s", token);
-        mac_forget(token, strlen(token));
-        return r;
+        return sd_bus_reply_method_return(m, "s", token);
 }
 
 /* UNPRIVILEGED: see units/dbus/org.raycluster1.conf. */

@@ -63,22 +63,18 @@ void membership_take_settings(Membership *m, const char *text)
 static void forget_token(Membership *m)
 {
         m->untaken = deadline_free(m->untaken);
-        if (m->token)
-                mac_forget(m->token, strlen(m->token));
-        free(TAKE_PTR(m->token));
+        mac_forget_text(&m->token);
 }
 
 static void on_untaken(void *userdata)
 {
         Membership *m = userdata;
-        _cleanup_free_ char *token = strdup(m->token);
+        _cleanup_forget_text_ char *token = strdup(m->token);
 
         if (!token)
                 (void)deadline_move(m->untaken, KEEP_PAUSE);
         else if (membership_take_token(m, token))
                 m->ops.on_token(m, m->userdata);
-        if (token)
-                mac_forget(token, strlen(token));
 }
 
 bool membership_take_token(Membership *m, const char *token)

@@ -270,9 +270,7 @@ Orders *orders_free(Orders *o)
         if (!o)
                 return NULL;
         forget(o);
-        if (o->token)
-                mac_forget(o->token, strlen(o->token));
-        free(o->token);
+        mac_forget_text(&o->token);
         free(o->held_path);
         free(o->reason);
         free(o);

@@ -1,6 +1,7 @@
 /* What the features of a member tell the worker, and what they are told. */
 #include "base/log.h"
 #include "base/str.h"
+#include "sys/mac.h"
 #include "worker/worker-private.h"
 
 static void on_membership(Membership *m, void *userdata)
@@ -22,7 +23,7 @@ static void on_member_token(Membership *m, void *userdata)
         Worker *w = userdata;
         /* without authentication Ray runs for whoever is found, member or not */
         w->left = !membership_is_member(m) && !streq(worker_settings(w)->auth_mode, "disabled");
-        _cleanup_free_ char *before = w->token ? strdup(w->token) : NULL;
+        _cleanup_forget_text_ char *before = w->token ? strdup(w->token) : NULL;
         worker_configure(w);
         /* it was rotated: the head's Ray takes the former one no longer. It may be told again, or
          * be what an admin had given this machine before */
