@@ -21,7 +21,7 @@ void member_log_enrolled(const MemberRow *m, const Addr *from);
 /* As GateOps. */
 void member_log_refused(MemberLog *l, const MemberRefused *r, const char *name, const Addr *from,
                         int error, usec_t locked);
-/* from may be NULL. */
+/* name: of a member, or "". */
 void member_log_abused(MemberLog *l, GateAbuse what, const Addr *from, const char *name);
 void member_log_here(MemberLog *l, const GateMember *m);
 void member_log_lost(MemberLog *l, const GateMember *m, GateLoss why);

@@ -8,7 +8,7 @@
  * The sockets are polled by an epoll of their own: sd-event would dispatch ten thousand sources one
  * by one, asking the kernel for all of them each time.
  *
- * One state machine, and longer than a file should be: what could leave it has left (port-rounds,
+ * Over 500 lines, since it is one state machine: what could leave it has left (port-rounds,
  * port-try, port-witness, fd-room). */
 #include "sys/port-scan.h"
 
